@@ -1,0 +1,3 @@
+"""weighbridge: real-time risk scoring as one closed loop, from one declaration."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Use cases that ship with weighbridge. Each file is one declaration and imports `declare` only."""

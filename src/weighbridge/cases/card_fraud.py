@@ -1,0 +1,107 @@
+"""Card fraud: score a card payment from what had arrived about its card and its merchant."""
+
+from weighbridge.declare import (
+    Category,
+    Contract,
+    Costs,
+    Id,
+    Key,
+    Label,
+    Money,
+    Pattern,
+    Policy,
+    Simulation,
+    Time,
+    Training,
+    UseCase,
+    anywhere,
+    between,
+    day_of_week,
+    encode,
+    fresh,
+    hour_of_day,
+    is_business_hours,
+    is_round,
+    is_weekend,
+    lightgbm,
+    log,
+    logistic,
+    random_forest,
+    ratio,
+    standard_gates,
+    standard_stages,
+    times,
+    xgboost,
+    zscore,
+)
+
+payment = Contract(
+    "payment",
+    [
+        Id("event_id", ulid=True),
+        Time("event_ts", future="1min", late="10min"),  # beyond: refused, with a reason
+        Key("card_id", pii="pseudonymised"),
+        Key("merchant_id"),
+        Money("amount", at_least=0, at_most=5_000),
+        Category("country", one_of=["US", "CA", "GB", "DE", "FR", "IN", "BR"]),
+        Category("device", one_of=["ios", "android", "web"]),
+        Category("merchant_category", one_of=["grocery", "fuel", "travel", "electronics", "gaming", "dining", "other"]),
+    ],
+)
+card, merchant = payment.by("card_id"), payment.by("merchant_id")
+
+features = [
+    card.count(last=["1h", "24h", "7d", "30d"]),
+    card.mean("amount", last=["24h", "30d"]),
+    card.std("amount", last="30d"),
+    card.max("amount", last="7d"),
+    card.distinct("merchant_id", last="24h"),
+    card.since_last(within="30d"),
+    card.seen_before("device", last="30d"),
+    card.seen_before("country", last="30d"),
+    card.seen_before("merchant_id", last="30d"),
+    ratio("amount", card.quantile("amount", 0.5, last="30d")),
+    merchant.count(last=["1h", "24h"]),
+    merchant.mean("amount", last="24h"),
+    merchant.label_rate(last="28d"),
+    merchant.label_count(last="7d", of="positive"),
+    merchant.label_streak(last="90d"),
+    zscore("amount", card.mean("amount", last="30d"), card.std("amount", last="30d")),
+    hour_of_day(),
+    day_of_week(),
+    is_weekend(),
+    is_business_hours(),
+    log("amount"),
+    is_round("amount"),
+    encode("country", how="one_hot"),
+    encode("device", how="one_hot"),
+    encode("merchant_category", how="target"),
+]
+
+patterns = [
+    Pattern("stolen card", at="card_id", share=0.3, events=(3, 8), gap="4min",
+            changes=[times("amount", 1.5, 4), anywhere("merchant_id")]),
+    Pattern("compromised merchant", at="merchant_id", share=0.25, spreads="6d", taints=0.4),
+    Pattern("account takeover", at="card_id", share=0.2, events=(2, 5), gap="20min",
+            changes=[fresh("device"), fresh("country"), times("amount", 1.2, 3)]),
+    Pattern("high amount", at="card_id", share=0.1, changes=[times("amount", 6, 15), anywhere("merchant_id")]),
+    Pattern("card testing", at="card_id", share=0.15, events=(6, 14), gap="40s",
+            changes=[between("amount", 0.5, 3), anywhere("merchant_id")]),
+    Pattern("gift cards", at="card_id", share=2.0, events=(1, 2), gap="2h", starts=0.8,
+            changes=[between("amount", 90, 110), anywhere("merchant_id"), anywhere("merchant_category")]),
+]  # fmt: skip
+
+case = UseCase(
+    name="card_fraud",
+    events=payment,
+    features=features,
+    label=Label("is_fraud", matures="7d"),
+    models=[logistic(), random_forest(), xgboost(), lightgbm()],
+    policy=Policy(costs=Costs(amount="amount", wrong_decline=15, review=2), review_capacity_per_day=25),
+    training=Training(metric="average_precision", history="45d", validation="8d"),
+    gates=standard_gates("average_precision"),
+    stages=standard_stages(),
+    simulate=Simulation(
+        actor="card_id", actors=1_200, places=400, amount="amount", place_fields=["merchant_category"], patterns=patterns
+    ),
+)

@@ -1,0 +1,82 @@
+"""The vocabulary of a declaration. A use case's file imports this room and nothing else."""
+
+from weighbridge.declare.aggregates import Aggregate, Entity
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.conditions import above, at_least, at_most, below, differs, equal
+from weighbridge.declare.contract import Contract
+from weighbridge.declare.features import (
+    bucket,
+    day_of_week,
+    difference,
+    encode,
+    hour_of_day,
+    is_between_hours,
+    is_business_hours,
+    is_round,
+    is_weekend,
+    log,
+    ratio,
+    value,
+    zscore,
+)
+from weighbridge.declare.fields import Category, Id, Integer, Key, Money, Number, Text, Time
+from weighbridge.declare.gates import Gate, standard_gates
+from weighbridge.declare.labels import Label
+from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
+from weighbridge.declare.policy import Costs, Policy
+from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, fresh, times
+from weighbridge.declare.stages import Stage, standard_stages
+from weighbridge.declare.training import Training
+
+__all__ = [
+    "Aggregate",
+    "Category",
+    "Contract",
+    "Costs",
+    "Entity",
+    "Gate",
+    "Id",
+    "Integer",
+    "Key",
+    "Label",
+    "Model",
+    "Money",
+    "Number",
+    "Pattern",
+    "Policy",
+    "Simulation",
+    "Stage",
+    "Text",
+    "Time",
+    "Training",
+    "UseCase",
+    "above",
+    "anywhere",
+    "at_least",
+    "at_most",
+    "below",
+    "between",
+    "bucket",
+    "day_of_week",
+    "difference",
+    "differs",
+    "encode",
+    "equal",
+    "fresh",
+    "hour_of_day",
+    "is_between_hours",
+    "is_business_hours",
+    "is_round",
+    "is_weekend",
+    "lightgbm",
+    "log",
+    "logistic",
+    "random_forest",
+    "ratio",
+    "standard_gates",
+    "standard_stages",
+    "times",
+    "value",
+    "xgboost",
+    "zscore",
+]

@@ -1,0 +1,138 @@
+"""The use case: one frozen value that everything else reads, and the digests of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from weighbridge.declare.aggregates import Aggregate
+from weighbridge.declare.contract import Contract
+from weighbridge.declare.features import Feature, Features, RowFeature, flatten, parts
+from weighbridge.declare.fields import Category, Key, refuse
+from weighbridge.declare.gates import Gate, standard_gates
+from weighbridge.declare.labels import Label
+from weighbridge.declare.models import Model
+from weighbridge.declare.policy import Policy
+from weighbridge.declare.simulation import Simulation
+from weighbridge.declare.stages import Stage, standard_stages
+from weighbridge.declare.training import Training
+from weighbridge.identity import describe, digest
+
+
+@dataclass(frozen=True)
+class UseCase:
+    """Everything there is to say about one use case, checked whole when it is made.
+
+    Raises DeclarationError with one sentence: what, where, the fix.
+    """
+
+    name: str
+    events: Contract
+    features: Features
+    label: Label
+    models: Sequence[Model]
+    policy: Policy = Policy()
+    training: Training = Training()
+    gates: Sequence[Gate] = standard_gates()
+    stages: Sequence[Stage] = standard_stages()
+    simulate: Simulation | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("models", "gates", "stages"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "features", tuple(flatten(self.features)))
+        place = f"use case {self.name}"
+        if not self.name.isidentifier():
+            raise refuse(place, "its name is not an identifier", "use letters, digits and underscores")
+        if not self.vector or not self.models:
+            raise refuse(place, "it has no features or no models", "declare at least one of each")
+        self._check_label(place)
+        self._check_features(place)
+        self._check_stages(place)
+        self._check_money(place)
+
+    def _check_label(self, place: str) -> None:
+        if any(f.name == self.label.name for f in self.events.fields):
+            raise refuse(place, f"the label {self.label.name} is also a field of the event", "take it out of the contract")
+
+    def _check_features(self, place: str) -> None:
+        names = [feature.name for feature in self.vector]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise refuse(place, f"two features are called {twice[0]}", "give one of them name=")
+        for feature in self.computed:
+            where = f"feature {feature.name}"
+            if isinstance(feature, Aggregate):
+                self.events.by(feature.key)
+            else:
+                self._check_row(where, feature)
+
+    def _check_row(self, where: str, feature: RowFeature) -> None:
+        for operand in feature.operands:
+            if not isinstance(operand, str):
+                continue
+            if operand == self.label.name:
+                raise refuse(where, "it reads the event's own label", "use a label_ aggregate: it sees arrived labels")
+            field = self.events.field(operand, where)
+            if feature.encoding and not isinstance(field, Category):
+                raise refuse(where, f"{operand} is a {type(field).__name__}", "encode a Category, whose values are listed")
+            if not feature.encoding and not field.numeric:
+                raise refuse(where, f"{operand} is a {type(field).__name__}", "use a number, or encode() a Category")
+
+    def _check_stages(self, place: str) -> None:
+        before: set[str] = set()
+        for stage in self.stages:
+            missing = [verb for verb in stage.after if verb not in before]
+            if missing:
+                raise refuse(place, f"stage {stage.verb} comes before {missing[0]}", "list stages in their order")
+            before.add(stage.verb)
+
+    def _check_money(self, place: str) -> None:
+        amount = self.policy.costs.amount
+        if amount is not None and not self.events.field(amount, f"{place}, Costs").numeric:
+            raise refuse(f"{place}, Costs", f"amount={amount!r} is not a number", "name a Money field")
+        simulation = self.simulate
+        if simulation is None:
+            return
+        where = f"{place}, Simulation"
+        if not isinstance(self.events.field(simulation.actor, where), Key):
+            raise refuse(where, f"actor={simulation.actor!r} is not a Key", "name the Key field that acts")
+        for pattern in simulation.patterns:
+            for name in (pattern.at, *(change.field for change in pattern.changes)):
+                self.events.field(name, f"{where}, pattern {pattern.name}")
+
+    @property
+    def vector(self) -> tuple[Feature, ...]:
+        """The declared features, one for each value of the vector, in order."""
+        return tuple(flatten(self.features))
+
+    @cached_property
+    def computed(self) -> tuple[Feature, ...]:
+        """Every feature to compute, each once, operands before what uses them."""
+        return tuple(dict.fromkeys(part for feature in self.vector for part in parts(feature)))
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the vector's values, in order."""
+        return tuple(feature.name for feature in self.vector)
+
+    @cached_property
+    def state_digest(self) -> str:
+        """Digest of what state depends on: contract and aggregates."""
+        return digest([self.events, *(f for f in self.computed if isinstance(f, Aggregate))])
+
+    @cached_property
+    def vector_digest(self) -> str:
+        """Digest of what vectors depend on: state and row features."""
+        return digest([self.state_digest, *self.vector])
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the whole declaration."""
+        return digest(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole declaration as plain JSON values."""
+        return dict(describe(self))

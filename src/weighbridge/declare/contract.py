@@ -1,0 +1,66 @@
+"""The data contract of one kind of event: its fields, their types and bounds, and how late they may come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from weighbridge.declare.aggregates import Entity
+from weighbridge.declare.fields import Field, Id, Key, Time, refuse
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A named, closed list of fields with exactly one `Id` and one `Time`.
+
+    `events_per_key` bounds how many retained events one key may have; it is enforced when state is built and
+    served, and it is what makes every sum provably free of overflow.
+    """
+
+    name: str
+    fields: Sequence[Field]
+    events_per_key: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", tuple(self.fields))
+        names = [f.name for f in self.fields]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise refuse(f"contract {self.name}", f"field {twice[0]} stands twice", "rename one of them")
+        for kind in (Id, Time):
+            count = sum(isinstance(f, kind) for f in self.fields)
+            if count != 1:
+                raise refuse(f"contract {self.name}", f"it has {count} {kind.__name__} fields", "declare exactly one")
+        if not 1 <= self.events_per_key <= 2**31:
+            raise refuse(f"contract {self.name}", "events_per_key is out of range", "choose 1 to 2147483648")
+
+    @cached_property
+    def id(self) -> Id:
+        """The field that names an event."""
+        return next(f for f in self.fields if isinstance(f, Id))
+
+    @cached_property
+    def time(self) -> Time:
+        """The field that tells when an event happened."""
+        return next(f for f in self.fields if isinstance(f, Time))
+
+    @cached_property
+    def payload(self) -> tuple[Field, ...]:
+        """Every field but the id and the time, in order."""
+        return tuple(f for f in self.fields if not isinstance(f, Id | Time))
+
+    def field(self, name: str, where: str) -> Field:
+        """Return a field by name; refuses an unknown one, naming the place that asked."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        known = ", ".join(f.name for f in self.fields)
+        raise refuse(where, f"contract {self.name} has no field {name!r}", f"use one of {known}")
+
+    def by(self, key: str) -> Entity:
+        """Return the entity whose history is grouped by a `Key` field."""
+        field = self.field(key, f"{self.name}.by({key!r})")
+        if not isinstance(field, Key):
+            raise refuse(f"{self.name}.by({key!r})", f"{key} is a {type(field).__name__}", "group by a Key field")
+        return Entity(self, key)

@@ -1,0 +1,41 @@
+"""How a model is chosen: on which events, by which metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weighbridge.declare.fields import check_duration, refuse
+from weighbridge.declare.gates import METRICS
+
+
+@dataclass(frozen=True)
+class Training:
+    """Time-ordered: train | a gap in which labels mature | validation; candidates are compared on validation.
+
+    `history` is how much of the past is used (None: all), `warmup` how much of its beginning only fills windows,
+    `validation` the length of the validation set, `gap` the time between (default: the label's maturity). `metric`
+    selects the winner; `features` keeps at most that many (None: all that vary); intervals come from `bootstraps`
+    resamples of validation days.
+    """
+
+    metric: str = "average_precision"
+    history: str | None = None
+    warmup: str = "0s"
+    validation: str = "10d"
+    gap: str | None = None
+    features: int | None = None
+    bootstraps: int = 200
+    k_per_day: int = 100
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise refuse("Training", f"metric={self.metric!r} is unknown", f"use one of {METRICS}")
+        for option in ("history", "warmup", "validation", "gap"):
+            text = getattr(self, option)
+            if text is not None:
+                check_duration("Training", option, text)
+        if self.features is not None and self.features < 1:
+            raise refuse("Training", "features= keeps none", "keep 1 or more, or leave it out")
+        if self.bootstraps < 20 or self.k_per_day < 1:
+            raise refuse("Training", "bootstraps or k_per_day is too small", "use 20 or more, and 1 or more")

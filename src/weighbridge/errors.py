@@ -1,0 +1,67 @@
+"""The one error tree. A message says what is wrong, where, and the fix.
+
+WeighbridgeError
+├── DeclarationError      a use case that cannot mean anything sound; raised when it is made
+├── InputError            something from outside that cannot be read (a file, a column, a setting)
+│   └── Rejected          one event or label against its contract: field, rule, type of the value
+├── Conflict              the same id with another body
+├── HomeError             a home that is missing, locked, or of another declaration
+├── StoreFailure          a durable write or read that did not succeed; nothing was stored
+├── BundleRefused         a bundle that failed a check; the last good one keeps serving
+├── GateClosed            a candidate that did not pass its gates
+└── MissingExtra          an optional library that is not installed; names the pip command
+"""
+
+from __future__ import annotations
+
+
+class WeighbridgeError(Exception):
+    """Root of every error raised on purpose."""
+
+
+class DeclarationError(WeighbridgeError):
+    """A declaration is wrong; the sentence names the place and the fix."""
+
+
+class InputError(WeighbridgeError):
+    """Input from outside cannot be read."""
+
+
+class Rejected(InputError):
+    """One record breaks one rule of its contract.
+
+    Never carries the value itself, which may be personal: only its type.
+    """
+
+    def __init__(self, field: str, rule: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}")
+        self.field = field
+        self.rule = rule
+        self.detail = detail
+
+
+class Conflict(WeighbridgeError):
+    """An id that is already stored came again with another body."""
+
+
+class HomeError(WeighbridgeError):
+    """The home directory cannot be used as it is."""
+
+
+class StoreFailure(WeighbridgeError):
+    """A store could not do a durable write or a read."""
+
+
+class BundleRefused(WeighbridgeError):
+    """A bundle failed a check and was not parsed or not routed."""
+
+
+class GateClosed(WeighbridgeError):
+    """A candidate did not pass its gates and was not promoted."""
+
+
+class MissingExtra(WeighbridgeError):
+    """An optional library is needed and not installed."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(f"{library} is not installed; run: pip install 'weighbridge[{extra}]'")

@@ -1,0 +1,65 @@
+"""What names a thing: canonical JSON, digests, ULIDs and keyed pseudonyms."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from ulid import ULID
+
+ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+
+
+def describe(value: Any) -> Any:  # noqa: ANN401 - any declared value has a description
+    """Return a declaration as plain JSON values: dataclasses become objects that name their type."""
+    if is_dataclass(value) and not isinstance(value, type):
+        members = {f.name: describe(getattr(value, f.name)) for f in fields(value) if f.repr}
+        return {"type": type(value).__name__, **members}
+    if isinstance(value, Mapping):
+        return {str(k): describe(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [describe(v) for v in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"{type(value).__name__} has no place in a declaration")
+
+
+def canonical(value: Any) -> str:  # noqa: ANN401
+    """Return the one JSON text of plain values: sorted keys, no spaces, NaN refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:  # noqa: ANN401
+    """Return the sha256 hex digest of a declared value's canonical JSON.
+
+    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(canonical(describe(value)).encode()).hexdigest()
+
+
+def ulid_at(at_us: int, entropy: bytes) -> str:
+    """Return the ULID of a time (microseconds UTC) and 10 bytes of entropy, 26 characters."""
+    return str(ULID((at_us // 1_000).to_bytes(6, "big") + entropy[:10]))
+
+
+class Pseudonyms:
+    """Keyed pseudonyms: HMAC-SHA256 cut to 128 bits, prefixed with the id of the key.
+
+    The same value under the same key always has the same pseudonym, so histories still join;
+    without the key nobody can go back or test a guess.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.key_id = hashlib.sha256(b"pseudonym key id" + key).hexdigest()[:8]
+
+    def of(self, value: str) -> str:
+        """Return the pseudonym of a value, `<key id>.<26 characters>`."""
+        code = hmac.digest(self._key, value.encode(), "sha256")[:16]
+        return f"{self.key_id}.{base64.b32encode(code).decode().rstrip('=').lower()}"

@@ -1,0 +1,129 @@
+"""The one table of contract rules: what breaks each rule, for a stored value and for a column of them alike.
+
+Bounds are tested with the same expression on an int and on int64 arrays; text rules on one text, which the column
+path asks once for each different text. `Field.rules()` says which rules a field has, and their bounds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from weighbridge.clock import duration_us, iso_to_us
+from weighbridge.declare.fields import INT64_MAX, Category, Field, Integer, Money, Numeric, Text, Time
+from weighbridge.errors import Rejected
+
+BROKEN: dict[str, Callable[[Any, Any], Any]] = {
+    "at_least": lambda value, bound: value < bound,
+    "at_most": lambda value, bound: value > bound,
+    "future": lambda ahead_us, bound: ahead_us > bound,
+    "late": lambda ahead_us, bound: ahead_us < -bound,
+    "not_empty": lambda value, bound: len(value) < bound,
+    "longest": lambda value, bound: len(value) > bound,
+    "pattern": lambda value, pattern: re.fullmatch(pattern, value) is None,
+    "one_of": lambda value, values: value not in values,
+}
+SENTENCES = {
+    "at_least": "it must be at least {}",
+    "at_most": "it must be at most {}",
+    "future": "it lies more than {} ahead of its arrival",
+    "late": "it came more than {} after it happened",
+    "not_empty": "it must not be empty",
+    "longest": "it must have at most {} characters",
+    "pattern": "it must match {}",
+    "one_of": "it must be one of {}",
+    "required": "it is required",
+    "known": "the contract has no such field",
+    "type": "it must be {}",
+    "finite": "it must be a finite number",
+    "decimals": "it must have at most {} decimals",
+    "fits": "it does not fit 64 bits",
+    "time": "{}",
+    "unique": "another event with other content has this id",
+    "duplicate": "this event is already stored",
+    "event": "no event has this id",
+}
+
+
+def reject(field: str, rule: str, bound: object = "") -> Rejected:
+    """Return the rejection of a field by a rule; the sentence never holds the value."""
+    return Rejected(field, rule, SENTENCES[rule].format(bound))
+
+
+def shown(field: Field, rule: str, bound: object) -> object:
+    """Return a rule's bound as its author wrote it: major units, a plain list."""
+    if isinstance(field, Numeric) and isinstance(bound, int):
+        return getattr(field, rule)
+    return ", ".join(bound) if isinstance(bound, tuple) else bound
+
+
+def stored_value(field: Field, value: object) -> int | str:
+    """Return a present value as it is stored; raises Rejected for the first rule it breaks."""
+    if isinstance(field, Numeric):
+        stored: Any = stored_number(field, value)
+    elif isinstance(value, str) and isinstance(field, Text | Category):
+        stored = value
+    else:
+        raise reject(field.name, "type", f"text, not {json_type(value)}")
+    for rule, bound in field.rules():
+        if BROKEN[rule](stored, bound):
+            raise reject(field.name, rule, shown(field, rule, bound))
+    return stored  # type: ignore[no-any-return]
+
+
+def stored_number(field: Numeric, value: object) -> int:
+    """Return a number times its scale as an integer, half to even; raises Rejected for anything but a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise reject(field.name, "type", f"a number, not {json_type(value)}")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise reject(field.name, "finite")
+        scaled = value * field.scale
+        if not math.isfinite(scaled):
+            raise reject(field.name, "fits")
+        stored = round(scaled)
+        if isinstance(field, Integer) and stored != scaled:
+            raise reject(field.name, "type", "a whole number")
+        if isinstance(field, Money) and abs(scaled - stored) > 1e-6 * max(1.0, abs(scaled) * 1e-6):
+            raise reject(field.name, "decimals", field.decimals)
+    else:
+        stored = value * field.scale
+    if abs(stored) > INT64_MAX:
+        raise reject(field.name, "fits")
+    if field.cap:
+        low, high = field.stored_bounds()
+        stored = stored if low is None else max(stored, low)
+        stored = stored if high is None else min(stored, high)
+    return stored
+
+
+def stored_time(field: Time, value: object, *, naive_is_utc: bool = False) -> int:
+    """Return ISO-8601 text as microseconds UTC; raises Rejected for anything else."""
+    if not isinstance(value, str):
+        raise reject(field.name, "type", f"ISO-8601 text, not {json_type(value)}")
+    try:
+        return iso_to_us(value)
+    except (ValueError, OverflowError) as fault:
+        if naive_is_utc:
+            try:
+                return iso_to_us(value + "+00:00")
+            except (ValueError, OverflowError):
+                pass
+        raise reject(field.name, "time", _time_fault(fault)) from None
+
+
+def time_rules(field: Time) -> tuple[tuple[str, int, str], ...]:
+    """Return (rule, bound in microseconds, bound as written) on how far an event lies ahead of its arrival."""
+    return ("future", duration_us(field.future), field.future), ("late", duration_us(field.late), field.late)
+
+
+def json_type(value: object) -> str:
+    """Return the JSON name of a value's type, for messages."""
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _time_fault(fault: Exception) -> str:
+    return str(fault) if "offset" in str(fault) else "it must be ISO-8601, such as 2026-03-01T12:00:00Z"

@@ -1,0 +1,64 @@
+"""Fits a declared model: encoder, balanced rows, family."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.models import Model
+from weighbridge.errors import DeclarationError, InputError, MissingExtra
+from weighbridge.kernel.encoder import Encoder
+from weighbridge.kernel.forest import Predictor
+
+FAMILIES = {  # family: module, function, name of its seed parameter
+    "logistic": ("sklearn", "fit_logistic", "random_state"),
+    "random_forest": ("sklearn", "fit_random_forest", "random_state"),
+    "xgboost": ("xgboost", "fit_xgboost", "random_state"),
+    "lightgbm": ("lightgbm", "fit_lightgbm", "random_state"),
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that can score vectors: encoder and predictor."""
+
+    model: Model
+    encoder: Encoder
+    predictor: Predictor
+
+    def log_odds(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return uncalibrated log-odds of vectors, float64[n]."""
+        return self.predictor.log_odds(self.encoder.encode(vectors))
+
+
+def fit(
+    case: UseCase, model: Model, vectors: npt.NDArray[np.float32], y: npt.NDArray[np.int64], selected: list[int]
+) -> Fitted:
+    """Fit one declared model (no searched parameters) on vectors, float32[n, features], and labels, int64[n].
+
+    The same input and seed give the same bits. Raises MissingExtra when a training library is not installed,
+    DeclarationError for an unknown family, InputError for a parameter that the library refuses.
+    """
+    if model.family not in FAMILIES:
+        raise DeclarationError(f"model {model.name or model.family}: no such family; use one of {', '.join(FAMILIES)}")
+    module, function, seed = FAMILIES[model.family]
+    try:
+        from weighbridge.learners.encode import fit_encoder
+        from weighbridge.learners.imbalance import balance
+
+        train = cast(Callable[..., Predictor], getattr(importlib.import_module(f"weighbridge.learners.{module}"), function))
+    except ModuleNotFoundError as fault:
+        raise MissingExtra(fault.name or module, "train") from None
+    encoder = fit_encoder(case, vectors, y, selected, normal=model.family == "logistic")
+    X, labels, weight = balance(model.imbalance, encoder.encode(vectors), y, model.seed)
+    options: dict[str, Any] = {seed: model.seed, **dict(model.parameters)}
+    try:
+        return Fitted(model, encoder, train(X, labels, weight, options))
+    except (TypeError, ValueError) as fault:
+        raise InputError(f"model {model.name or model.family} could not be fitted: {fault}") from fault

@@ -1,0 +1,37 @@
+"""Gradient boosting by LightGBM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lightgbm import LGBMClassifier
+
+from weighbridge.kernel.forest import Forest
+from weighbridge.learners.nodes import Nodes
+
+DETERMINISTIC = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
+
+
+def fit_lightgbm(
+    X: npt.NDArray[np.float32], y: npt.NDArray[np.int64], weight: npt.NDArray[np.float64], options: dict[str, Any]
+) -> Forest:
+    """Fit LightGBM; raw scores of the forest are bit-equal to the booster's own."""
+    model = LGBMClassifier(**{**DETERMINISTIC, **options}).fit(X, y, sample_weight=weight)
+    nodes = Nodes()
+    for tree in model.booster_.dump_model()["tree_info"]:
+        nodes.begin_tree()
+        _add(nodes, tree["tree_structure"])
+    return nodes.forest(bias=0.0)
+
+
+def _add(nodes: Nodes, node: dict[str, Any]) -> int:
+    if "split_feature" not in node:
+        return nodes.leaf(float(node["leaf_value"]))
+    threshold = float(node["threshold"])
+    # without missing values in training LightGBM reads NaN as 0, else NaN takes the default side
+    nan_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
+    place = nodes.split(int(node["split_feature"]), threshold, nan_left=bool(nan_left))
+    nodes.join(place, _add(nodes, node["left_child"]), _add(nodes, node["right_child"]))
+    return place

@@ -1,0 +1,34 @@
+"""The model card: what a bundle is, for people, from the facts it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from weighbridge.declare.case import UseCase
+
+
+def model_card(case: UseCase, facts: Mapping[str, Any]) -> str:
+    """Return a bundle's model card as Markdown."""
+    lineage, metric = facts["lineage"], case.training.metric
+    low, high = facts["interval"][metric]
+    lines = [
+        f"# {case.name}: {facts['model']}",
+        "",
+        f"Scores a {case.events.name}; label `{case.label.name}`, settled after {case.label.matures}.",
+        "",
+        f"- {metric} {facts['validation'][metric]:.4f}, 95 % interval [{low:.4f}, {high:.4f}] over validation days",
+        f"- trained on {lineage['rows']['train']:,} events ({lineage['positives']['train']:,} positive), "
+        f"validated on {lineage['rows']['validation']:,} ({lineage['positives']['validation']:,} positive) "
+        f"from {lineage['validated_from']}, then refitted on {lineage['rows']['refit']:,}",
+        f"- as of {lineage['as_of']}, log place {lineage['log_head_seq']}, seed {lineage['seed']}",
+        f"- most telling single feature: {facts['leakiest_feature']} (ROC-AUC {facts['leakiest_feature_auc']:.3f})",
+        "",
+        "| candidate | average precision | ROC-AUC | recall at 90 % precision | Brier | net cost |",
+        "|---|---|---|---|---|---|",
+    ]
+    names = ("average_precision", "roc_auc", "recall_at_precision_90", "brier", "net_cost")
+    for c in facts["candidates"]:
+        lines.append(f"| {c['model']} | " + " | ".join("–" if c[n] is None else f"{c[n]:.4f}" for n in names) + " |")
+    lines += ["", "Features: " + ", ".join(facts["selected_features"]) + ".", ""]
+    return "\n".join(lines)

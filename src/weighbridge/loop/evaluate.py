@@ -1,0 +1,117 @@
+"""All metrics of a score on one set of rows, with intervals, the same for every candidate and gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weighbridge.clock import DAY_US
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.fields import Key
+from weighbridge.kernel import metrics
+from weighbridge.kernel.plan import Floats, Ints
+from weighbridge.kernel.replay import Bools, Columns
+from weighbridge.score.scorer import Thresholds
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows to evaluate on: vectors float32[n, f], y int64[n], and what metrics need of the events."""
+
+    vectors: npt.NDArray[np.float32]
+    y: Ints
+    day: Ints
+    key: Ints
+    amount: Floats
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def days(self) -> int:
+        """How many days the rows span."""
+        return int(self.day.max() - self.day.min()) + 1 if len(self.day) else 0
+
+
+def rows_of(case: UseCase, columns: Columns, vectors: npt.NDArray[np.float32], labels: Ints, chosen: Bools) -> Rows:
+    """Return the chosen rows; the key of card precision is the contract's first `Key`, the amount that of `Costs`."""
+    payload = case.events.payload
+    keys = [place for place, field in enumerate(payload) if isinstance(field, Key)]
+    amount = np.ones(int(chosen.sum()))
+    if case.policy.costs.amount is not None:
+        place = [f.name for f in payload].index(case.policy.costs.amount)
+        amount = columns.values[chosen, place] / payload[place].scale
+    day = columns.event_us[chosen] // DAY_US
+    key = columns.values[chosen, keys[0]] if keys else np.arange(int(chosen.sum()))
+    return Rows(vectors[chosen], labels[chosen], day, key, amount)
+
+
+def costs_of(case: UseCase) -> tuple[float, float, float]:
+    """Return (missed, wrong_decline, review) in major units."""
+    costs = case.policy.costs
+    return costs.missed, costs.wrong_decline, costs.review
+
+
+def figures(case: UseCase, rows: Rows, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
+    """Return every metric of a probability on rows."""
+    return {name: metric(np.arange(len(rows))) for name, metric in _metrics(case, rows, probability, thresholds).items()}
+
+
+def with_interval(
+    case: UseCase, rows: Rows, probability: Floats, thresholds: Thresholds, name: str
+) -> tuple[float, float, float]:
+    """Return a metric and its 95 % interval over resampled days."""
+    metric = _metrics(case, rows, probability, thresholds)[name]
+    low, high = metrics.interval(metric, rows.day, case.training.bootstraps, case.training.seed)
+    return metric(np.arange(len(rows))), low, high
+
+
+def _metrics(
+    case: UseCase, rows: Rows, p: Floats, thresholds: Thresholds
+) -> Mapping[str, Callable[[npt.NDArray[np.int64]], float]]:
+    y, amount, k = rows.y, rows.amount, case.training.k_per_day
+    review, decline, costs = thresholds.review_at, thresholds.decline_at, costs_of(case)
+    return {
+        "average_precision": lambda i: metrics.average_precision(y[i], p[i]),
+        "roc_auc": lambda i: metrics.roc_auc(y[i], p[i]),
+        "recall_at_precision_90": lambda i: metrics.recall_at_precision(y[i], p[i], 0.9),
+        "f1": lambda i: metrics.f1(y[i], p[i]),
+        "card_precision_at_k": lambda i: metrics.card_precision_at_k(y[i], p[i], rows.day[i], rows.key[i], k),
+        "brier": lambda i: metrics.brier(y[i], p[i]),
+        "ece": lambda i: metrics.ece(y[i], p[i]),
+        "net_cost": lambda i: metrics.net_cost(y[i], p[i], amount[i], review, decline, costs),
+    }
+
+
+def choose_thresholds(case: UseCase, rows: Rows, probability: Floats) -> Thresholds:
+    """Return the declared thresholds, or the pair with the least net cost within the review capacity.
+
+    Candidates are the quantiles of the probabilities, finest at the top. Without a pair inside the capacity nothing is
+    reviewed.
+    """
+    policy = case.policy
+    if policy.review_at is not None and policy.decline_at is not None:
+        return Thresholds(policy.review_at, policy.decline_at, policy.bands)
+    tail = np.r_[np.geomspace(1e-4, 0.3, 60), 1.0]
+    grid = np.unique(np.r_[np.quantile(probability, 1 - tail), 1.0 + 1e-9])
+    capacity = policy.review_capacity_per_day * rows.days
+    ranked = np.sort(probability)
+    above = len(ranked) - np.searchsorted(ranked, grid, side="left")
+    best, pair = np.inf, (1.0 + 1e-9, 1.0 + 1e-9)
+    for low, review_at in enumerate(grid):
+        for high in range(low, len(grid)):
+            if above[low] - above[high] > capacity:
+                break
+            cost = metrics.net_cost(rows.y, probability, rows.amount, review_at, grid[high], costs_of(case))
+            if cost < best:
+                best, pair = cost, (float(review_at), float(grid[high]))
+    return Thresholds(*pair, policy.bands)
+
+
+def summary(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return figures with NaN as None, so that they can be stored as JSON."""
+    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in values.items()}

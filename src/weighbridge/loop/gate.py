@@ -1,0 +1,118 @@
+"""Holds a candidate against the declared gates: each with its figure, its bound and its verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from weighbridge.clock import Clock
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.gates import LOWER_IS_BETTER, Gate
+from weighbridge.errors import BundleRefused, InputError
+from weighbridge.kernel.plan import compile_plan
+from weighbridge.loop.evaluate import figures
+from weighbridge.loop.report import Report, Run, write_report
+from weighbridge.loop.train import TrainingSet, training_set
+from weighbridge.ports import LabelRecord, Stores
+from weighbridge.score.bundle import Bundle, load
+from weighbridge.score.route import PRODUCTION
+from weighbridge.stores.state import MemoryState
+from weighbridge.stores.tables import event_at
+
+PARITY_EVENTS = 300
+ENOUGH_POSITIVES = 10
+
+
+def newest_bundle(stores: Stores) -> str:
+    """Return the bundle that was registered last; raises InputError when there is none."""
+    bundles = stores.registry.bundles()
+    if not bundles:
+        raise InputError("no bundle is registered yet; run `weigh train` first")
+    return bundles[-1][0]
+
+
+def resolve(stores: Stores, prefix: str) -> str:
+    """Return the registered bundle that a prefix of its id names; raises InputError when it names none or several."""
+    found = [bundle for bundle, _, _ in stores.registry.bundles() if bundle.startswith(prefix)]
+    if len(found) != 1:
+        raise InputError(f"{prefix!r} names {len(found)} registered bundles; `weigh registry` lists them")
+    return found[0]
+
+
+def gate(case: UseCase, stores: Stores, clock: Clock, bundle: str | None = None) -> Report:
+    """Evaluate every declared gate on a bundle (default: the newest); figures hold `passed` and the verdicts."""
+    run = Run("gate", stores, clock)
+    candidate = load(bundle or newest_bundle(stores), case, stores.bundles, stores.signer)
+    verdicts = [_verdict(case, stores, candidate, g) for g in case.gates]
+    passed = all(v["passed"] for v in verdicts)
+    result = {"bundle": candidate.id, "passed": passed, "gates": verdicts}
+    write_report(stores.reports, f"gates-{candidate.version}", {**result, "run": run.id})
+    closed = [v["gate"] for v in verdicts if not v["passed"]]
+    sentence = f"{len(verdicts) - len(closed)} of {len(verdicts)} gates passed"
+    return run.finish(sentence + (f"; closed: {', '.join(closed)}" if closed else ""), result)
+
+
+def _verdict(case: UseCase, stores: Stores, candidate: Bundle, g: Gate) -> dict[str, Any]:
+    if g.no_worse_by is not None:
+        return _against_production(case, stores, candidate, g)
+    if g.figure == "parity_mismatches":
+        figure: float | None = float(parity_mismatches(case, stores))
+    elif g.figure == "leakiest_feature_auc":
+        figure = candidate.facts["leakiest_feature_auc"]
+    else:
+        figure = candidate.facts["validation"][g.figure]
+    bound = g.at_least if g.at_least is not None else g.at_most
+    name = f"{g.figure} {'>=' if g.at_least is not None else '<='} {bound:g}"
+    if figure is None:
+        return {"gate": name, "figure": None, "bound": bound, "passed": False, "why": "undefined on the validation set"}
+    passed = figure >= g.at_least if g.at_least is not None else figure <= (g.at_most or 0.0)
+    return {"gate": name, "figure": figure, "bound": bound, "passed": bool(passed), "why": ""}
+
+
+def _against_production(case: UseCase, stores: Stores, candidate: Bundle, g: Gate) -> dict[str, Any]:
+    """Compare with production on the candidate's validation rows that production was not trained on."""
+    name = f"{g.figure} at most {g.no_worse_by:g} worse than production"
+    current = stores.registry.alias(PRODUCTION)
+    figure = candidate.facts["validation"][g.figure]
+    if current is None or current == candidate.id:
+        return {"gate": name, "figure": figure, "bound": None, "passed": True, "why": "nothing else is in production"}
+    try:
+        production = load(current, case, stores.bundles, stores.signer)
+    except BundleRefused as fault:
+        return {"gate": name, "figure": figure, "bound": None, "passed": True, "why": f"production cannot decide: {fault}"}
+    data = training_set(case, stores)
+    unseen = data.split.validation & (data.columns.event_us > production.facts["lineage"]["trained_until_us"])
+    rows = data.rows(case, unseen)
+    if int(rows.y.sum()) < ENOUGH_POSITIVES:
+        why = f"not enough data: {int(rows.y.sum())} positives since production was trained, {ENOUGH_POSITIVES} are needed"
+        return {"gate": name, "figure": figure, "bound": None, "passed": False, "why": why}
+    theirs = figures(case, rows, production.scorer.probability(rows.vectors), production.thresholds)[g.figure]
+    sign = -1.0 if g.figure in LOWER_IS_BETTER else 1.0
+    bound = theirs - sign * (g.no_worse_by or 0.0)
+    passed = figure is not None and sign * figure >= sign * bound
+    return {"gate": name, "figure": figure, "bound": bound, "passed": passed, "why": f"production has {theirs:.4f}"}
+
+
+def parity_mismatches(case: UseCase, stores: Stores) -> int:
+    """Return how many values differ between replay's vectors and the online path, over the log's newest events."""
+    data: TrainingSet = training_set(case, stores)
+    events, labels = stores.log.events(), stores.log.labels()
+    count = min(PARITY_EVENTS, len(events))
+    first_seq = events["seq"][len(events) - count].as_py()
+    state = MemoryState(compile_plan(case))
+    state.load(events.slice(0, len(events) - count), labels.filter(pc.less(labels["seq"], first_seq)))
+    late = labels.filter(pc.greater_equal(labels["seq"], first_seq)).to_pylist()
+    mismatches, place = 0, 0
+    for row in range(len(events) - count, len(events)):
+        seq = events["seq"][row].as_py()
+        while place < len(late) and late[place]["seq"] < seq:
+            record = late[place]
+            state.label(record.pop("seq"), LabelRecord(**record))
+            place += 1
+        event = event_at(case.events, events, row)
+        online = np.frombuffer(state.vector(event), dtype="<u4")
+        mismatches += int((online != data.vectors[row].view(np.uint32)).sum())
+        state.append(seq, event)
+    return mismatches

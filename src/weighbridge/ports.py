@@ -1,0 +1,273 @@
+"""The ports: what the platform asks of a log, a state, a table store, a registry, a tracker and a learner.
+
+Every engine behind a port passes the contract suite of that port in `weighbridge.testing.contracts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from weighbridge.identity import Pseudonyms
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Stored = int | str | None
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """One accepted event: `values` are the stored values of the payload, in the contract's order."""
+
+    event_id: str
+    event_us: int
+    arrived_us: int
+    values: tuple[Stored, ...]
+
+    def same_content(self, other: EventRecord) -> bool:
+        """Whether two records say the same about the event; their arrival may differ."""
+        return (self.event_id, self.event_us, self.values) == (other.event_id, other.event_us, other.values)
+
+
+@dataclass(frozen=True)
+class LabelRecord:
+    """What came of an event: 0 or 1, when it arrived, and from where."""
+
+    event_id: str
+    value: int
+    arrived_us: int
+    source: str
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """One decision, with what it takes to explain and replay it.
+
+    `vector` is the little-endian float32 bytes of the vector; `degraded` names what was missing, usually nothing.
+    """
+
+    decision_id: str
+    event_id: str
+    bundle: str
+    vector: bytes
+    probability: float
+    level: str
+    action: str
+    degraded: tuple[str, ...]
+    decided_us: int
+    latency_us: int
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where the log ends: the last place in the order of arrival and the latest arrival, microseconds UTC."""
+
+    seq: int
+    arrived_us: int
+
+
+class EventLog(Protocol):
+    """The append-only log with both clocks. `seq` rises by arrival; `arrived_us` never falls with it."""
+
+    def head(self) -> Head:
+        """Return where the log ends."""
+        ...
+
+    def find(self, event_id: str) -> tuple[int, EventRecord] | None:
+        """Return (seq, event) of an id, or None."""
+        ...
+
+    def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
+        """Append an event and the decision about it in one durable write; return its seq.
+
+        Raises Conflict when the id is stored already, StoreFailure when the write failed; then nothing is stored.
+        """
+        ...
+
+    def add_label(self, label: LabelRecord) -> int:
+        """Append a label record; return its seq. Raises StoreFailure when the write failed."""
+        ...
+
+    def import_history(self, events: pa.Table, labels: pa.Table) -> None:
+        """Append history whose `seq` is assigned already, sorted by it, all of it or nothing.
+
+        events: seq, event_id, event_us, arrived_us, payload. labels: seq, event_id, value, arrived_us, source.
+        """
+        ...
+
+    def known(self, event_ids: pa.Array) -> pa.Array:
+        """Return which ids the log holds, a boolean array."""
+        ...
+
+    def events(self) -> pa.Table:
+        """Return all events by seq: seq, event_id, event_us, arrived_us, payload."""
+        ...
+
+    def labels(self) -> pa.Table:
+        """Return all label records by seq: seq, event_id, value, arrived_us, source."""
+        ...
+
+    def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
+        """Append a record of another kind, such as a promotion; return its seq."""
+        ...
+
+    def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
+        """Return (seq, arrived_us, body) of all records of a kind, by seq."""
+        ...
+
+
+class DecisionLog(Protocol):
+    """The decisions of an event log, append-only and hash-chained."""
+
+    def decision(self, event_id: str) -> DecisionRecord | None:
+        """Return the decision about an event, or None."""
+        ...
+
+    def decisions(self) -> pa.Table:
+        """Return all decisions by seq: seq, then the fields of DecisionRecord (degraded as JSON), then `hash`."""
+        ...
+
+    def broken_link(self) -> int | None:
+        """Return the seq of the first decision whose hash does not follow from its content and its predecessor."""
+        ...
+
+
+class StateStore(Protocol):
+    """The retained history of every key, ready for the next vector. A function of the log: it can be rebuilt."""
+
+    def vector(self, event: EventRecord) -> bytes:
+        """Return the vector of an event as of now, little-endian float32 bytes.
+
+        Raises Rejected when a key has as many retained events as the contract allows.
+        """
+        ...
+
+    def append(self, seq: int, event: EventRecord) -> None:
+        """Take in an event after its commit."""
+        ...
+
+    def label(self, seq: int, label: LabelRecord) -> None:
+        """Take in a label record after its commit."""
+        ...
+
+    def load(self, events: pa.Table, labels: pa.Table) -> None:
+        """Take in the log's tables, by seq."""
+        ...
+
+
+class TableStore(Protocol):
+    """Named tables, replaced whole and atomically."""
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Store a table under a name; readers see the old one or the new one."""
+        ...
+
+    def get(self, name: str) -> pa.Table | None:
+        """Return a table, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move of an alias: who moved what from where to where, when, why, on which gate results."""
+
+    alias: str
+    bundle: str
+    before: str | None
+    by: str
+    reason: str
+    moved_us: int
+    gates: Sequence[Mapping[str, Any]] = ()
+
+
+class Registry(Protocol):
+    """Bundles, the aliases that point at them, and the whole history of both."""
+
+    def add(self, bundle: str, facts: Mapping[str, Any], added_us: int) -> None:
+        """Register a bundle; registering it again changes nothing."""
+        ...
+
+    def bundles(self) -> Sequence[tuple[str, int, Mapping[str, Any]]]:
+        """Return (bundle, added_us, facts), oldest first."""
+        ...
+
+    def alias(self, name: str) -> str | None:
+        """Return the bundle an alias points at, or None."""
+        ...
+
+    def move(self, move: Move) -> None:
+        """Point an alias at a bundle if it still points at `move.before`.
+
+        Raises Conflict when somebody else has moved it, InputError for an unknown bundle.
+        """
+        ...
+
+    def moves(self) -> Sequence[Move]:
+        """Return every move, oldest first."""
+        ...
+
+
+class BundleStore(Protocol):
+    """Immutable bundles by content address."""
+
+    def put(self, bundle: str, files: Mapping[str, bytes]) -> None:
+        """Store a bundle's files, all or nothing; storing it again changes nothing."""
+        ...
+
+    def files(self, bundle: str) -> dict[str, bytes]:
+        """Return a bundle's files by name. Raises BundleRefused when it is not there."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs what this home makes and checks what it is given."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that signs."""
+        ...
+
+    def sign(self, content: bytes) -> bytes:
+        """Return the signature of content."""
+        ...
+
+    def holds(self, content: bytes, signature: bytes, key_id: str) -> bool:
+        """Whether a trusted key of this id made the signature."""
+        ...
+
+
+class Tracker(Protocol):
+    """Runs of the loop: what was tried, with which figures."""
+
+    def record(self, run: str, verb: str, started_us: int, facts: Mapping[str, Any]) -> None:
+        """Store a finished run."""
+        ...
+
+    def runs(self, verb: str | None = None) -> Sequence[tuple[str, str, int, Mapping[str, Any]]]:
+        """Return (run, verb, started_us, facts), oldest first."""
+        ...
+
+
+class Log(EventLog, DecisionLog, Protocol):
+    """One log of events, labels, notes and decisions."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Everything that runs is a function of (use case, stores, clock): these are the stores.
+
+    `reports` is the folder for what people read; `pseudonyms` replaces personal values at the door.
+    """
+
+    log: Log
+    tables: TableStore
+    registry: Registry
+    tracker: Tracker
+    bundles: BundleStore
+    signer: Signer
+    pseudonyms: Pseudonyms
+    reports: Path

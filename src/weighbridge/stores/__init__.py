@@ -1,0 +1,1 @@
+"""Embedded engines behind the ports: memory, SQLite for what is hot, Parquet for what is sealed."""

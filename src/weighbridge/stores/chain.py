@@ -1,0 +1,30 @@
+"""The hash chain of decisions: each hash covers the decision and the hash before it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from weighbridge.identity import canonical
+from weighbridge.ports import DecisionRecord
+
+GENESIS = "0" * 64
+
+
+def link(before: str, seq: int, decision: DecisionRecord) -> str:
+    """Return the sha256 hex of a decision chained to the hash before it."""
+    content = [before, seq, *(getattr(decision, name) for name in _NAMES), list(decision.degraded), decision.vector.hex()]
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+_NAMES = ("decision_id", "event_id", "bundle", "probability", "level", "action", "decided_us", "latency_us", "trace_id")
+
+
+def first_broken(chain: Iterable[tuple[int, DecisionRecord, str]]) -> int | None:
+    """Return the seq of the first decision whose stored hash does not follow, None when all do."""
+    before = GENESIS
+    for seq, decision, stored in chain:
+        if link(before, seq, decision) != stored:
+            return seq
+        before = stored
+    return None

@@ -1,0 +1,199 @@
+"""Every port in memory: for tests, for trying a declaration, and as the plainest reading of each contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.declare.contract import Contract
+from weighbridge.errors import BundleRefused, Conflict, InputError
+from weighbridge.ports import DecisionRecord, EventRecord, Head, LabelRecord, Move
+from weighbridge.stores.chain import GENESIS, first_broken, link
+from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
+
+
+class MemoryLog:
+    """EventLog and DecisionLog in memory."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._events = event_schema(contract).empty_table()
+        self._labels = LABELS.empty_table()
+        self._decisions = DECISIONS.empty_table()
+        self._notes: list[tuple[int, int, str, str]] = []
+        self._places: dict[str, int] = {}
+        self._head = Head(0, 0)
+
+    def head(self) -> Head:
+        """Return where the log ends."""
+        return self._head
+
+    def find(self, event_id: str) -> tuple[int, EventRecord] | None:
+        """Return (seq, event) of an id, or None."""
+        row = self._places.get(event_id)
+        return None if row is None else (self._events["seq"][row].as_py(), event_at(self._contract, self._events, row))
+
+    def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
+        """Append an event and the decision about it."""
+        if event.event_id in self._places:
+            raise Conflict(f"event {event.event_id} is stored already")
+        seq = self._advance(event.arrived_us)
+        self._places[event.event_id] = len(self._events)
+        self._events = pa.concat_tables([self._events, event_table(self._contract, [(seq, event)])])
+        if decision is not None:
+            before = self._decisions["hash"][-1].as_py() if len(self._decisions) else GENESIS
+            row = {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded)}
+            row["hash"] = link(before, seq, decision)
+            self._decisions = pa.concat_tables([self._decisions, pa.Table.from_pylist([row], DECISIONS)])
+        return seq
+
+    def add_label(self, label: LabelRecord) -> int:
+        """Append a label record."""
+        seq = self._advance(label.arrived_us)
+        self._labels = pa.concat_tables([self._labels, pa.Table.from_pylist([{**asdict(label), "seq": seq}], LABELS)])
+        return seq
+
+    def import_history(self, events: pa.Table, labels: pa.Table) -> None:
+        """Append history whose seq is assigned already."""
+        events = events.select(self._events.column_names).cast(self._events.schema)
+        if pc.any(self.known(events["event_id"].combine_chunks())).as_py():
+            raise Conflict("this history holds events that are stored already")
+        for place, event_id in enumerate(events["event_id"].to_pylist()):
+            self._places[event_id] = len(self._events) + place
+        self._events = pa.concat_tables([self._events, events])
+        self._labels = pa.concat_tables([self._labels, labels.select(LABELS.names).cast(LABELS)])
+        for table in (events, labels):
+            if len(table):
+                last = max(self._head.seq, pc.max(table["seq"]).as_py())
+                self._head = Head(last, max(self._head.arrived_us, pc.max(table["arrived_us"]).as_py()))
+
+    def known(self, event_ids: pa.Array) -> pa.Array:
+        """Return which ids the log holds."""
+        return pa.array([i in self._places for i in event_ids.to_pylist()], pa.bool_())
+
+    def events(self) -> pa.Table:
+        """Return all events by seq."""
+        return self._events
+
+    def labels(self) -> pa.Table:
+        """Return all label records by seq."""
+        return self._labels
+
+    def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
+        """Append a record of another kind."""
+        seq = self._advance(arrived_us)
+        self._notes.append((seq, self._head.arrived_us, kind, json.dumps(body)))
+        return seq
+
+    def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
+        """Return all records of a kind, by seq."""
+        return [(seq, at, json.loads(body)) for seq, at, name, body in self._notes if name == kind]
+
+    def decision(self, event_id: str) -> DecisionRecord | None:
+        """Return the decision about an event, or None."""
+        rows = self._decisions.filter(pc.equal(self._decisions["event_id"], event_id)).to_pylist()
+        return decision_of(rows[0]) if rows else None
+
+    def decisions(self) -> pa.Table:
+        """Return all decisions by seq."""
+        return self._decisions
+
+    def broken_link(self) -> int | None:
+        """Return the seq of the first decision that breaks the chain."""
+        return first_broken((r["seq"], decision_of(r), r["hash"]) for r in self._decisions.to_pylist())
+
+    def _advance(self, arrived_us: int) -> int:
+        self._head = Head(self._head.seq + 1, max(self._head.arrived_us, arrived_us))
+        return self._head.seq
+
+
+def decision_of(row: Mapping[str, Any]) -> DecisionRecord:
+    """Return a row of a decision table as a record."""
+    members = {k: row[k] for k in DECISIONS.names if k not in ("seq", "hash")}
+    return DecisionRecord(**{**members, "degraded": tuple(json.loads(row["degraded"]))})
+
+
+class MemoryTables:
+    """TableStore in memory."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, pa.Table] = {}
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Store a table under a name."""
+        self._tables[name] = table
+
+    def get(self, name: str) -> pa.Table | None:
+        """Return a table, or None."""
+        return self._tables.get(name)
+
+
+class MemoryRegistry:
+    """Registry in memory."""
+
+    def __init__(self) -> None:
+        self._bundles: dict[str, tuple[int, str]] = {}
+        self._aliases: dict[str, str] = {}
+        self._moves: list[Move] = []
+
+    def add(self, bundle: str, facts: Mapping[str, Any], added_us: int) -> None:
+        """Register a bundle."""
+        self._bundles.setdefault(bundle, (added_us, json.dumps(facts)))
+
+    def bundles(self) -> Sequence[tuple[str, int, Mapping[str, Any]]]:
+        """Return (bundle, added_us, facts), oldest first."""
+        return [(bundle, at, json.loads(facts)) for bundle, (at, facts) in self._bundles.items()]
+
+    def alias(self, name: str) -> str | None:
+        """Return the bundle an alias points at."""
+        return self._aliases.get(name)
+
+    def move(self, move: Move) -> None:
+        """Point an alias at a bundle if it still points at `move.before`."""
+        if move.bundle not in self._bundles:
+            raise InputError(f"bundle {move.bundle} is not registered")
+        if self._aliases.get(move.alias) != move.before:
+            raise Conflict(f"alias {move.alias} was moved by somebody else; look again and retry")
+        self._aliases[move.alias] = move.bundle
+        self._moves.append(move)
+
+    def moves(self) -> Sequence[Move]:
+        """Return every move, oldest first."""
+        return list(self._moves)
+
+
+class MemoryTracker:
+    """Tracker in memory."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[str, str, int, str]] = []
+
+    def record(self, run: str, verb: str, started_us: int, facts: Mapping[str, Any]) -> None:
+        """Store a finished run."""
+        self._runs.append((run, verb, started_us, json.dumps(facts)))
+
+    def runs(self, verb: str | None = None) -> Sequence[tuple[str, str, int, Mapping[str, Any]]]:
+        """Return (run, verb, started_us, facts), oldest first."""
+        return [(r, v, at, json.loads(facts)) for r, v, at, facts in self._runs if verb in (None, v)]
+
+
+class MemoryBundles:
+    """BundleStore in memory."""
+
+    def __init__(self) -> None:
+        self._bundles: dict[str, dict[str, bytes]] = {}
+
+    def put(self, bundle: str, files: Mapping[str, bytes]) -> None:
+        """Store a bundle's files."""
+        self._bundles.setdefault(bundle, dict(files))
+
+    def files(self, bundle: str) -> dict[str, bytes]:
+        """Return a bundle's files by name."""
+        if bundle not in self._bundles:
+            raise BundleRefused(f"bundle {bundle[:12]} is not in this store; train again")
+        return dict(self._bundles[bundle])

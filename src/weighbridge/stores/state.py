@@ -1,0 +1,119 @@
+"""The retained history of every key in memory, a function of the log."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.clock import duration_us
+from weighbridge.declare.fields import Category
+from weighbridge.errors import Rejected
+from weighbridge.kernel.columns import to_columns
+from weighbridge.kernel.history import UNKNOWN
+from weighbridge.kernel.plan import MISSING, Ints, Plan
+from weighbridge.kernel.step import History, step
+from weighbridge.ports import EventRecord, LabelRecord, Stored
+
+SWEEP_EVERY = 4_096
+
+
+class MemoryState:
+    """StateStore in memory: one sorted history for each key of each entity, and where each retained event lies."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._histories: list[dict[int, History]] = [{} for _ in plan.entities]
+        self._unseen = [History.new(entity) for entity in plan.entities]
+        self._codes: list[dict[str, int]] = [
+            {text: code for code, text in enumerate(f.one_of)} if isinstance(f, Category) else {} for f in plan.payload
+        ]
+        self._places: dict[str, tuple[int, int, tuple[int, ...]]] = {}
+        self._early: dict[str, tuple[int, int]] = {}  # label value and arrival, of events still to come
+        self._latest_us = 0
+        self._appended = 0
+        time = plan.case.events.time
+        self._kept_us = max((e.span_us for e in plan.entities), default=0) + duration_us(time.late)
+
+    def vector(self, event: EventRecord) -> bytes:
+        """Return the vector of an event as of now, little-endian float32 bytes."""
+        values = self._values(event.values)
+        histories = [
+            known.get(int(values[entity.key_field]), unseen)
+            for entity, known, unseen in zip(self.plan.entities, self._histories, self._unseen, strict=True)
+        ]
+        for entity, history in zip(self.plan.entities, histories, strict=True):
+            if history.n >= self.plan.events_per_key:
+                raise Rejected(entity.key, "events_per_key", f"it has {history.n} retained events, the declared bound")
+        return step(self.plan, event.event_us, values, histories).tobytes()
+
+    def append(self, seq: int, event: EventRecord) -> None:
+        """Take in an event after its commit."""
+        self._take(seq, event.event_id, event.event_us, self._values(event.values))
+        self._latest_us = max(self._latest_us, event.arrived_us)
+        self._appended += 1
+        if self._appended % SWEEP_EVERY == 0:
+            self._sweep()
+
+    def label(self, seq: int, label: LabelRecord) -> None:
+        """Take in a label record after its commit; one that precedes its event waits for it."""
+        del seq  # records come in the order of arrival, and the latest one counts
+        place = self._places.get(label.event_id)
+        if place is None:
+            self._early[label.event_id] = (label.value, label.arrived_us)
+            return
+        event_us, event_seq, keys = place
+        for known, key in zip(self._histories, keys, strict=True):
+            known[key].label(event_us, event_seq, label.value)
+
+    def load(self, events: pa.Table, labels: pa.Table) -> None:
+        """Take in the log's tables, by seq; what is beyond retention is left out."""
+        if len(events):
+            self._latest_us = max(self._latest_us, pc.max(events["arrived_us"]).as_py())
+        columns = to_columns(self.plan, events, labels)
+        for place, field in enumerate(self.plan.payload):
+            if not field.numeric and not isinstance(field, Category):
+                texts = events[field.name].combine_chunks().dictionary_encode()
+                texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+                self._codes[place] = {text: code for code, text in enumerate(texts.dictionary.to_pylist())}
+        kept = columns.event_us > self._latest_us - self._kept_us
+        ids = events["event_id"].to_pylist()
+        for row in np.flatnonzero(kept).tolist():
+            self._take(int(columns.seq[row]), ids[row], int(columns.event_us[row]), columns.values[row])
+        for record in labels.select(["event_id", "value", "arrived_us", "source"]).to_pylist():
+            self.label(0, LabelRecord(**record))
+        for event_id in self._early.keys() & set(ids):  # labels of events beyond retention wait for nobody
+            del self._early[event_id]
+
+    def _take(self, seq: int, event_id: str, event_us: int, values: Ints) -> None:
+        label, _ = self._early.pop(event_id, (UNKNOWN, 0))
+        keys = tuple(int(values[entity.key_field]) for entity in self.plan.entities)
+        for entity, known, key in zip(self.plan.entities, self._histories, keys, strict=True):
+            history = known.get(key)
+            if history is None:
+                history = known[key] = History.new(entity)
+            history.add(entity, event_us, seq, label, values)
+        self._places[event_id] = (event_us, seq, keys)
+
+    def _values(self, stored: tuple[Stored, ...]) -> Ints:
+        values = np.empty(len(stored), dtype=np.int64)
+        for place, value in enumerate(stored):
+            if isinstance(value, str):
+                codes = self._codes[place]
+                values[place] = codes.setdefault(value, len(codes))
+            else:
+                values[place] = MISSING if value is None else value
+        return values
+
+    def _sweep(self) -> None:
+        """Forget what no later decision can see: below latest arrival - longest window - allowed lateness."""
+        before_us = self._latest_us - self._kept_us
+        for entity, known in zip(self.plan.entities, self._histories, strict=True):
+            for history in known.values():
+                history.evict(entity, before_us)
+            for key in [key for key, history in known.items() if history.n == 0]:
+                del known[key]
+        for event_id in [i for i, (event_us, _, _) in self._places.items() if event_us <= before_us]:
+            del self._places[event_id]
+        for event_id in [i for i, (_, arrived_us) in self._early.items() if arrived_us <= before_us]:
+            del self._early[event_id]

@@ -1,0 +1,69 @@
+"""The shapes of the log's tables, and the order of arrival of imported history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from weighbridge.declare.contract import Contract
+from weighbridge.errors import InputError
+from weighbridge.ports import EventRecord, Head
+
+LABELS = pa.schema(
+    [("seq", pa.int64()), ("event_id", pa.string()), ("value", pa.int64()), ("arrived_us", pa.int64()),
+     ("source", pa.string())]
+)  # fmt: skip
+DECISIONS = pa.schema(
+    [("seq", pa.int64()), ("decision_id", pa.string()), ("event_id", pa.string()), ("bundle", pa.string()),
+     ("vector", pa.binary()), ("probability", pa.float64()), ("level", pa.string()), ("action", pa.string()),
+     ("degraded", pa.string()), ("decided_us", pa.int64()), ("latency_us", pa.int64()), ("trace_id", pa.string()),
+     ("hash", pa.string())]
+)  # fmt: skip
+
+
+def event_schema(contract: Contract) -> pa.Schema:
+    """Return the schema of a contract's stored events."""
+    payload = [(f.name, pa.int64() if f.numeric else pa.string()) for f in contract.payload]
+    return pa.schema(
+        [("seq", pa.int64()), ("event_id", pa.string()), ("event_us", pa.int64()), ("arrived_us", pa.int64()), *payload]
+    )
+
+
+def event_table(contract: Contract, records: Sequence[tuple[int, EventRecord]]) -> pa.Table:
+    """Return (seq, event) pairs as a table."""
+    schema = event_schema(contract)
+    columns = [[seq for seq, _ in records]]
+    columns += [[getattr(e, name) for _, e in records] for name in ("event_id", "event_us", "arrived_us")]
+    columns += [[e.values[place] for _, e in records] for place in range(len(contract.payload))]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def event_at(contract: Contract, table: pa.Table, row: int) -> EventRecord:
+    """Return one row of an event table."""
+    found = table.slice(row, 1).to_pylist()[0]
+    values = tuple(found[f.name] for f in contract.payload)
+    return EventRecord(found["event_id"], found["event_us"], found["arrived_us"], values)
+
+
+def in_order_of_arrival(head: Head, events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Give imported rows their seq, by (arrived_us, labels before events, file order), and sort them by it.
+
+    Raises InputError when the import is older than the log's head.
+    """
+    event_arrived, label_arrived = (np.asarray(t["arrived_us"].to_numpy(), dtype=np.int64) for t in (events, labels))
+    arrived = np.concatenate([label_arrived, event_arrived])
+    if len(arrived) and arrived.min() < head.arrived_us:
+        raise InputError(
+            "this history begins before the latest arrival in the log; "
+            "history can only be appended, import older files into a new home first"
+        )
+    is_event = np.r_[np.zeros(len(label_arrived), dtype=np.int8), np.ones(len(event_arrived), dtype=np.int8)]
+    seq = np.empty(len(arrived), dtype=np.int64)
+    seq[np.lexsort((is_event, arrived))] = head.seq + 1 + np.arange(len(arrived))
+    return _numbered(events, seq[len(label_arrived) :]), _numbered(labels, seq[: len(label_arrived)])
+
+
+def _numbered(table: pa.Table, seq: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Table:
+    return table.add_column(0, "seq", pa.array(seq)).sort_by("seq")
