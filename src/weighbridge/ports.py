@@ -81,6 +81,10 @@ class EventLog(Protocol):
         """Return (seq, event) of an id, or None."""
         ...
 
+    def holds(self, event_id: str) -> bool:
+        """Return whether the log has an event of this id."""
+        ...
+
     def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
         """Append an event and the decision about it in one durable write; return its seq.
 

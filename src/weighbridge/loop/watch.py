@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 from scipy.stats import binomtest
 
-from weighbridge.clock import Clock, duration_us, us_to_iso
+from weighbridge.clock import DAY_US, Clock, duration_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
 from weighbridge.kernel.drift import psi
@@ -26,7 +26,7 @@ ALERTS = "drift_alerts"
 def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> Report:
     """Compare the champion's decisions of the `last` days with its reference.
 
-    PSI of the score and of every feature on bins fixed at training, and recall on the positives known so far against
+    Drift is judged once decisions fill the window, so that days of the week weigh alike. PSI of the score and of every feature on bins fixed at training, and recall on the positives known so far against
     recall on validation (one-sided exact binomial test). Figures hold `severity`, `losing` and what they rest on;
     a severity above none writes an alert. Raises InputError when nothing is in production.
     """
@@ -40,7 +40,7 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
     if len(decisions):
         newest = pc.max(decisions["decided_us"]).as_py()
         decisions = decisions.filter(pc.greater(decisions["decided_us"], newest - duration_us(last)))
-    figures = {"bundle": current, "rows": len(decisions), **_drift(case, champion.facts["reference"], decisions)}
+    figures = {"bundle": current, "rows": len(decisions), **_drift(case, champion.facts["reference"], decisions, duration_us(last))}
     figures |= _recall(stores, champion.facts["reference"], decisions)
     summary = {**figures, "run": run.id, "at": us_to_iso(clock.now_us())}
     write_report(stores.reports, "drift_detection_summary", summary)
@@ -52,8 +52,9 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
     return run.finish(f"drift {figures['severity']}{worst}; {recall}{usual} on {figures['positives']} known positives", figures)
 
 
-def _drift(case: UseCase, reference: dict[str, Any], decisions: Any) -> dict[str, Any]:  # noqa: ANN401 - a pyarrow table
-    if len(decisions) < ENOUGH_ROWS:
+def _drift(case: UseCase, reference: dict[str, Any], decisions: Any, span_us: int) -> dict[str, Any]:  # noqa: ANN401 - a pyarrow table
+    moments = decisions["decided_us"].to_numpy()
+    if len(decisions) < ENOUGH_ROWS or moments[-1] - moments[0] < span_us - DAY_US:
         return {"severity": "not enough data", "worst_feature": None, "worst_psi": None, "score_psi": None}
     vectors = np.frombuffer(b"".join(decisions["vector"].to_pylist()), dtype="<f4").reshape(len(decisions), -1)
     moved = {name: psi(reference["features"][name], vectors[:, c]) for c, name in enumerate(case.feature_names)}

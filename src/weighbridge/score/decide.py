@@ -143,4 +143,4 @@ class Desk:
             seq = self.stores.log.add_label(label)
             self._state.label(seq, label)
             self._latest_us = arrived_us
-            return self.stores.log.find(event_id) is not None
+            return self.stores.log.holds(event_id)

@@ -38,6 +38,10 @@ class MemoryLog:
         row = self._places.get(event_id)
         return None if row is None else (self._events["seq"][row].as_py(), event_at(self._contract, self._events, row))
 
+    def holds(self, event_id: str) -> bool:
+        """Return whether the log has an event of this id."""
+        return event_id in self._places
+
     def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
         """Append an event and the decision about it."""
         if event.event_id in self._places:

@@ -48,6 +48,10 @@ class SqliteLog:
         row = pc.index(table["seq"], seq).as_py()
         return seq, event_at(self._contract, table, row)
 
+    def holds(self, event_id: str) -> bool:
+        """Return whether the log has an event of this id."""
+        return bool(self._database.read("select 1 from ids where event_id = ?", event_id))
+
     def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
         """Append an event and the decision about it in one durable write."""
         with self._database.write() as connection:
@@ -100,8 +104,7 @@ class SqliteLog:
         """Return which ids the log holds."""
         if self.head().seq == 0:
             return pa.array([False] * len(event_ids))
-        found = (self._database.read("select 1 from ids where event_id = ?", i) for i in event_ids.to_pylist())
-        return pa.array([bool(rows) for rows in found], pa.bool_())
+        return pa.array([self.holds(event_id) for event_id in event_ids.to_pylist()], pa.bool_())
 
     def events(self) -> pa.Table:
         """Return all events by seq."""

@@ -1,0 +1,1 @@
+"""The doors: settings, wiring, HTTP, the command line and the demo."""

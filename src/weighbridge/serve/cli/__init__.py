@@ -1,0 +1,20 @@
+"""The command line. Libraries are imported by the command that needs them, so that `weigh --help` is quick."""
+
+import sys
+
+import typer
+
+from weighbridge.errors import WeighbridgeError
+from weighbridge.serve.cli import data, doors, loop
+from weighbridge.serve.cli.options import app
+
+__all__ = ["app", "data", "doors", "loop", "main"]
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except WeighbridgeError as fault:
+        typer.echo(f"weigh: {fault}", err=True)
+        sys.exit(2)

@@ -1,0 +1,70 @@
+"""Commands that bring data in: simulate, ingest, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, Mapped, app, mapping_of, open_case, show
+
+
+@app.command()
+def simulate(
+    case: CaseName,
+    out: Annotated[Path, typer.Option("--out", help="folder for events and labels")] = Path("data/raw"),
+    events: Annotated[int | None, typer.Option(min=1, help="how many events [default: as declared]")] = None,
+    seed: Annotated[int, typer.Option(help="seed; the same seed gives the same world")] = 7,
+    start: Annotated[str, typer.Option(help="time of the first event, ISO-8601")] = "2026-01-05T00:00:00Z",
+    form: Annotated[str, typer.Option("--format", help="csv or parquet")] = "parquet",
+) -> None:
+    """Write a simulated world: events and, apart from them, labels with their own arrival."""
+    from weighbridge.clock import iso_to_us
+    from weighbridge.errors import InputError
+    from weighbridge.loop.simulate import simulate as make
+    from weighbridge.serve.wiring import find_case
+    from weighbridge.stores.sources import write_file
+
+    declared = find_case(case)
+    try:
+        start_us = iso_to_us(start)
+    except ValueError as fault:
+        raise InputError(f"--start {start!r}: {fault}") from None
+    world = make(declared, seed=seed, start_us=start_us, events=events)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in (("events", world.events), ("labels", world.labels)):
+        path = out / f"{declared.name}_{name}.{form}"
+        write_file(path, table)
+        typer.echo(f"{path}: {len(table):,} rows")
+
+
+@app.command()
+def ingest(
+    case: CaseName,
+    file: Annotated[Path, typer.Argument(help="events, Parquet or CSV")],
+    labels: Annotated[Path | None, typer.Option(help="labels in a file of their own: event_id, label, arrived")] = None,
+    mapped: Mapped = None,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a history file into the log; rows that break the contract go to a table of rejects, with reasons."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.ingest import ingest as take
+    from weighbridge.stores.sources import read_file
+
+    declared, opened = open_case(case, home, create=True)
+    events, known = read_file(file), read_file(labels) if labels else None
+    with opened.writing():
+        report = take(declared, opened.stores, SystemClock(), events, known, mapping_of(mapped))
+    show(report, as_json=as_json)
+
+
+@app.command()
+def schema(case: CaseName) -> None:
+    """Print the JSON Schema of one raw event, as `POST /predict` takes it."""
+    from weighbridge.serve.schema import event_schema
+    from weighbridge.serve.wiring import find_case
+
+    typer.echo(json.dumps(event_schema(find_case(case)), indent=2))

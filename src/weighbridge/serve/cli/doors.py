@@ -1,0 +1,112 @@
+"""Commands that decide: demo, serve, score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weighbridge.serve.cli.options import AsJson, Bundle, CaseName, HomeFolder, Mapped, app, folder_of, mapping_of, open_case, settings_of
+
+
+@app.command()
+def demo(
+    case: CaseName = "card_fraud",
+    events: Annotated[int | None, typer.Option(min=5_000, help="how many events to simulate [default: as declared]")] = None,
+    seed: Annotated[int, typer.Option(help="seed of the simulated world")] = 7,
+    rate: Annotated[float, typer.Option(min=0, help="live requests a second; 0: as fast as they are answered")] = 0,
+    home: HomeFolder = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port of the HTTP door; 0 takes a free one")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="tell the story and exit; do not stay and serve")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a use case go the whole way: data, features, training, decisions over HTTP, a new pattern, retraining."""
+    from rich.console import Console
+
+    from weighbridge.serve.demo import run_demo
+    from weighbridge.serve.wiring import find_case
+
+    settings, declared = settings_of(home=home, port=port), find_case(case)
+    folder = folder_of(settings, "demo")
+    summary = run_demo(
+        declared, folder, events=events, seed=seed, rate=rate, host=settings.host,
+        port=0 if headless and port is None else settings.port, console=Console(),
+    )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(summary))
+    if not headless:
+        _stay(case, folder, port)
+
+
+@app.command()
+def serve(
+    case: CaseName,
+    home: HomeFolder = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port; 0 takes a free one")] = None,
+    acknowledge: Annotated[str | None, typer.Option(help="synced (after an fsync) or written")] = None,
+) -> None:
+    """Decide raw events over HTTP on loopback, with the bundle that is in production; promotions are followed."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.serve.http import make_app
+    from weighbridge.serve.logs import log_to
+    from weighbridge.serve.server import bind
+    from weighbridge.serve.server import serve as serve_app
+    from weighbridge.serve.wiring import open_desk
+
+    settings = settings_of(port=port)
+    declared, opened = open_case(case, home, create=False, acknowledge=acknowledge)
+    with opened.writing(), bind(settings.host, settings.port) as listening:
+        log_to(opened.folder / "logs", settings.log_level)
+        desk = open_desk(declared, opened.stores, SystemClock())
+        champion = desk.router.champion
+        host, bound = listening.getsockname()[:2]
+        deciding = f"bundle {champion.version} decides" if champion else f"not fit to decide: {desk.router.refusal or 'no bundle is in production'}"
+        typer.echo(f"http://{host}:{bound} serves {declared.name}; {deciding}; Ctrl-C stops")
+        serve_app(make_app(desk), listening)
+
+
+@app.command()
+def score(
+    case: CaseName,
+    file: Annotated[Path, typer.Argument(help="raw events, Parquet or CSV")],
+    out: Annotated[Path, typer.Option("--out", help="where decisions go, .parquet or .csv")],
+    review: Annotated[Path | None, typer.Option(help="where rows to review or decline go as well")] = None,
+    bundle: Bundle = None,
+    mapped: Mapped = None,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a file as if its rows arrived now, with the production bundle; nothing is stored."""
+    import pyarrow.compute as pc
+
+    from weighbridge.errors import InputError
+    from weighbridge.kernel.validate import parse_table
+    from weighbridge.loop.gate import resolve
+    from weighbridge.score.batch import score_table
+    from weighbridge.score.bundle import load
+    from weighbridge.score.route import PRODUCTION
+    from weighbridge.stores.sources import read_file, write_file
+
+    declared, opened = open_case(case, home, create=False)
+    stores = opened.stores
+    chosen = resolve(stores, bundle) if bundle else stores.registry.alias(PRODUCTION)
+    if chosen is None:
+        raise InputError("no bundle is in production; run `weigh run` first, or name one with --bundle")
+    accepted, check = parse_table(declared.events, read_file(file), mapping_of(mapped), stores.pseudonyms)
+    decided = score_table(declared, stores, load(chosen, declared, stores.bundles, stores.signer), accepted)
+    write_file(out, decided)
+    flagged = decided.filter(pc.not_equal(decided["action"], "approve"))
+    if review is not None:
+        write_file(review, flagged)
+    figures = {"scored": len(decided), "flagged": len(flagged), "rejected": len(check.rejects.rows), "bundle": chosen}
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        typer.echo(f"{len(decided):,} scored, {len(flagged):,} to review or decline, {len(check.rejects.rows):,} rejected")
+
+
+def _stay(case: str, folder: Path, port: int | None) -> None:
+    """Go on serving the demo's home, by the machine's clock, until interrupted."""
+    serve(case, folder, port, "written")

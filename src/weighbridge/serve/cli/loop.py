@@ -1,0 +1,147 @@
+"""Commands of the loop: run, retrain, gate, promote, watch, verify, registry."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from weighbridge.serve.cli.options import (
+    AsJson,
+    Bundle,
+    CaseName,
+    HomeFolder,
+    app,
+    closed_gates_exit_1,
+    open_case,
+    progress_bar,
+    show,
+)
+
+
+@app.command()
+def run(
+    case: CaseName,
+    stage: Annotated[str | None, typer.Argument(help="one stage only [default: all, in order]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="run even what has not changed")] = False,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the stages of the loop on what the home's log holds; what has not changed is skipped."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.run import run as run_stages
+
+    declared, opened = open_case(case, home, create=False)
+    with progress_bar("train") as progress:
+        reports = run_stages(declared, opened.stores, SystemClock(), {}, progress, only=stage, force=force)
+    for report in reports:
+        show(report, as_json=as_json)
+
+
+@app.command()
+def retrain(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Build, train, gate and promote on what is known now; exit 1 when the gates stay closed."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.retrain import retrain as again
+
+    declared, opened = open_case(case, home, create=False)
+    with progress_bar("train") as progress, closed_gates_exit_1():
+        for report in again(declared, opened.stores, SystemClock(), progress):
+            show(report, as_json=as_json)
+
+
+@app.command()
+def gate(case: CaseName, bundle: Bundle = None, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Hold a bundle against the declared gates; exit 1 when one is closed."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.gate import gate as hold
+    from weighbridge.loop.gate import resolve
+
+    declared, opened = open_case(case, home, create=False)
+    report = hold(declared, opened.stores, SystemClock(), resolve(opened.stores, bundle) if bundle else None)
+    if not as_json:
+        for verdict in report.figures["gates"]:
+            figure = "–" if verdict["figure"] is None else f"{verdict['figure']:.4f}"
+            typer.echo(f"{'open  ' if verdict['passed'] else 'CLOSED'}  {verdict['gate']}: {figure} {verdict['why']}".rstrip())
+    show(report, as_json=as_json)
+    if not report.figures["passed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def promote(
+    case: CaseName,
+    bundle: Bundle = None,
+    alias: Annotated[str, typer.Option(help="production, staging, canary or shadow")] = "production",
+    reason: Annotated[str, typer.Option(help="why, for the history")] = "promoted by hand",
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Point an alias at a bundle that passes its gates; a running server follows. Exit 1 when a gate is closed."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.errors import InputError
+    from weighbridge.loop.gate import resolve
+    from weighbridge.loop.promote import promote as move
+
+    if alias not in ("production", "staging", "canary", "shadow"):
+        raise InputError(f"there is no alias {alias!r}; use production, staging, canary or shadow")
+    declared, opened = open_case(case, home, create=False)
+    chosen = resolve(opened.stores, bundle) if bundle else None
+    with closed_gates_exit_1():
+        report = move(declared, opened.stores, SystemClock(), chosen, alias=alias, by="weigh promote", reason=reason)
+        show(report, as_json=as_json)
+
+
+@app.command()
+def watch(
+    case: CaseName,
+    last: Annotated[str, typer.Option(help="how far back to look, such as 7d")] = "7d",
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what was decided lately with the champion's reference: drift, and recall on the labels known so far."""
+    from weighbridge.clock import SystemClock, duration_us
+    from weighbridge.errors import InputError
+    from weighbridge.loop.watch import watch as look
+
+    try:
+        duration_us(last)
+    except ValueError as fault:
+        raise InputError(f"--last: {fault}") from None
+    declared, opened = open_case(case, home, create=False)
+    show(look(declared, opened.stores, SystemClock(), last=last), as_json=as_json)
+
+
+@app.command()
+def verify(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Recompute every served vector from the log and compare bits; exit 1 when one differs."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.verify import verify as recompute
+
+    declared, opened = open_case(case, home, create=False)
+    report = recompute(declared, opened.stores, SystemClock())
+    show(report, as_json=as_json)
+    if report.figures["mismatches"] or report.figures["broken_chain"] is not None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def registry(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """List the bundles, what points at them, and who moved what when."""
+    from weighbridge.clock import us_to_iso
+
+    _, opened = open_case(case, home, create=False)
+    known = opened.stores.registry
+    aliases = {name: known.alias(name) for name in ("production", "staging", "canary", "shadow")}
+    moves = [{"alias": m.alias, "bundle": m.bundle, "before": m.before, "by": m.by, "reason": m.reason,
+              "moved": us_to_iso(m.moved_us)} for m in known.moves()]  # fmt: skip
+    bundles = [{"bundle": b, "added": us_to_iso(at), **facts} for b, at, facts in known.bundles()]
+    if as_json:
+        typer.echo(json.dumps({"bundles": bundles, "aliases": aliases, "moves": moves}))
+        return
+    for entry in bundles:
+        names = " ".join(name for name, bundle in aliases.items() if bundle == entry["bundle"])
+        typer.echo(f"{entry['bundle'][:12]}  {entry['added'][:19]}  {entry['model']:<24} {names}".rstrip())
+    for move in moves:
+        typer.echo(f"{move['moved'][:19]}  {move['alias']} → {move['bundle'][:12]} by {move['by']}: {move['reason']}")

@@ -1,0 +1,93 @@
+"""What every command shares: its arguments, opening a case and its home, printing a report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weighbridge.errors import GateClosed, InputError
+
+if TYPE_CHECKING:
+    from weighbridge.declare.case import UseCase
+    from weighbridge.loop.report import Report
+    from weighbridge.serve.settings import Settings
+    from weighbridge.serve.wiring import Home
+
+app = typer.Typer(
+    name="weigh", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="weighbridge: real-time risk scoring as one closed loop, from one declaration.\n\n"
+    "A CASE is the name of a use case that ships (card_fraud) or the path of a Python file that declares one.",
+)  # fmt: skip
+
+CaseName = Annotated[str, typer.Argument(metavar="CASE", help="card_fraud, or the path of a declaration (.py)")]
+HomeFolder = Annotated[Path | None, typer.Option("--home", help="the home's folder [default: $WEIGH_HOME or .weigh/CASE]")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of sentences")]
+Bundle = Annotated[str | None, typer.Option("--bundle", help="a bundle's id or the beginning of it [default: the newest]")]
+Mapped = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="the file's name of a field")]
+
+
+def settings_of(**given: object) -> Settings:
+    """Return the settings, those given on the command line first."""
+    from weighbridge.serve.settings import read_settings
+
+    return read_settings(**given)
+
+
+def folder_of(settings: Settings, name: str) -> Path:
+    """Return the home's folder: as set, else `.weigh/NAME`."""
+    return settings.home or Path(".weigh") / name
+
+
+def open_case(name: str, home: Path | None, *, create: bool, acknowledge: str | None = None) -> tuple[UseCase, Home]:
+    """Return a use case and its home."""
+    from weighbridge.serve.wiring import find_case, open_home
+
+    settings, case = settings_of(home=home, acknowledge=acknowledge), find_case(name)
+    return case, open_home(case, folder_of(settings, case.name), create=create, acknowledge=settings.acknowledge)
+
+
+def mapping_of(pairs: list[str] | None) -> dict[str, str]:
+    """Return FIELD=COLUMN pairs as a mapping."""
+    found = {}
+    for pair in pairs or []:
+        field, equals, column = pair.partition("=")
+        if not (field and equals and column):
+            raise InputError(f"--map {pair!r} is not FIELD=COLUMN")
+        found[field] = column
+    return found
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print a report as one sentence or one JSON object."""
+    if as_json:
+        typer.echo(json.dumps({"verb": report.verb, "run": report.run, "skipped": report.skipped, **report.figures}))
+    else:
+        typer.echo(f"{report.verb:<9} {report.sentence} ({report.seconds:.1f} s)")
+
+
+@contextmanager
+def closed_gates_exit_1() -> Iterator[None]:
+    """Turn closed gates into exit code 1, with their sentence."""
+    try:
+        yield
+    except GateClosed as closed:
+        typer.echo(f"weigh: {closed}", err=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a progress bar on a terminal's stderr while the block runs."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda name, done, of: bar.update(task, description=f"{what}: {name}", completed=done, total=of)

@@ -1,0 +1,57 @@
+"""Runs the HTTP door: in the foreground for `weigh serve`, in a thread for the demo and tests."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from weighbridge.errors import HomeError
+
+START_SECONDS = 10.0
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address; raises HomeError with one sentence when it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as fault:
+        found.close()
+        raise HomeError(f"{host}:{port} cannot be served on ({fault.strerror}); choose another --port, or 0 for any") from None
+    return found
+
+
+def serve(app: FastAPI, listening: socket.socket) -> None:
+    """Serve until interrupted."""
+    _server(app).run(sockets=[listening])
+
+
+@contextmanager
+def serving(app: FastAPI, listening: socket.socket) -> Iterator[int]:
+    """Serve in a thread for as long as the block runs; gives the port."""
+    server = _server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)
+    thread.start()
+    waited_until = time.monotonic() + START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > waited_until:
+            raise HomeError("the HTTP server did not start; see the logs")
+        time.sleep(0.01)
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5)
+    return uvicorn.Server(config)

@@ -1,0 +1,35 @@
+"""The only reader of the environment: variables WEIGH_* and a `.env` file, checked and with defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from weighbridge.errors import InputError
+
+
+class Settings(BaseSettings):
+    """What can be set from outside; every value can also be given on the command line."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIGH_", env_file=".env", extra="ignore")
+
+    home: Path | None = Field(None, description="folder that holds logs, bundles, keys and reports; default .weigh/CASE")
+    host: str = Field("127.0.0.1", pattern=r"^(127\.0\.0\.1|localhost|::1)$", description="loopback address to serve on")
+    port: int = Field(8080, ge=0, le=65535, description="port to serve on; 0 takes a free one")
+    acknowledge: Literal["synced", "written"] = Field(
+        "synced", description="answer after an fsync (synced) or when the operating system has the write (written)"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+
+def read_settings(**given: object) -> Settings:
+    """Return the settings; `given` (not None) goes before the environment. Raises InputError naming the bad one."""
+    try:
+        return Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        name = "_".join(str(part) for part in first["loc"])
+        raise InputError(f"setting {name} (WEIGH_{name.upper()}): {first['msg']}") from None

@@ -1,0 +1,168 @@
+"""The composition root: a use case by name or file, and an embedded home's stores."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import importlib.util
+import json
+import os
+import pkgutil
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weighbridge import cases
+from weighbridge.clock import Clock
+from weighbridge.declare.case import UseCase
+from weighbridge.errors import DeclarationError, HomeError, InputError
+from weighbridge.identity import Pseudonyms
+from weighbridge.ports import Stores
+
+if TYPE_CHECKING:
+    from weighbridge.score.decide import Desk
+
+SECRETS = ("signing.key", "pseudonym.key")
+
+
+def find_case(name: str) -> UseCase:
+    """Return the use case that a built-in name or a path to a Python file with a `case` means.
+
+    Raises InputError when there is none, DeclarationError when it is wrong.
+    """
+    builtin = sorted(m.name for m in pkgutil.iter_modules(cases.__path__))
+    if name in builtin:
+        module = importlib.import_module(f"weighbridge.cases.{name}")
+    elif name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"{path} is not there; give the path of a Python file that declares a use case")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise InputError(f"{path} cannot be imported as Python; is it a declaration?")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        try:
+            spec.loader.exec_module(module)
+        except (SyntaxError, ImportError, NameError, TypeError, ValueError, AttributeError) as fault:
+            raise DeclarationError(f"{path} cannot be read: {type(fault).__name__}: {fault}") from fault
+    else:
+        raise InputError(f"there is no use case {name!r}; use one of {', '.join(builtin)} or the path of a declaration (.py)")
+    case = getattr(module, "case", None)
+    if not isinstance(case, UseCase):
+        raise DeclarationError(f"{name} declares no use case; assign one: case = UseCase(...)")
+    return case
+
+
+@dataclass(frozen=True)
+class Home:
+    """An embedded home: its folder and the stores in it."""
+
+    folder: Path
+    stores: Stores
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the home's one place for whoever appends events: a server, an import. Raises HomeError when taken."""
+        with (self.folder / "writer.lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise HomeError(
+                    f"another process is serving or importing in {self.folder}; stop it first, or use its HTTP door"
+                ) from None
+            yield
+
+
+def open_home(case: UseCase, folder: Path, *, create: bool, acknowledge: str = "synced") -> Home:
+    """Open a home for a use case, or make one.
+
+    Raises HomeError when it is missing (and not to be created), belongs to another use case or contract, or is damaged.
+    """
+    from weighbridge.score.signing import HomeSigner
+    from weighbridge.stores.database import Database
+    from weighbridge.stores.files import FolderBundles, ParquetTables
+    from weighbridge.stores.sqlite_log import SqliteLog
+    from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
+
+    if not (folder / "home.json").exists():
+        if not create:
+            raise HomeError(f"there is no home in {folder}; make one with `weigh ingest`, `weigh run` or `weigh demo`")
+        _make_home(case, folder)
+    _check_home(case, folder)
+    keys = {name: _read_key(folder / "keys" / name) for name in SECRETS}
+    database = Database(folder / "hot.sqlite", acknowledge)
+    stores = Stores(
+        log=SqliteLog(database, case.events, folder / "log"),
+        tables=ParquetTables(folder / "tables"),
+        registry=SqliteRegistry(database),
+        tracker=SqliteTracker(database),
+        bundles=FolderBundles(folder / "bundles"),
+        signer=HomeSigner(keys["signing.key"]),
+        pseudonyms=Pseudonyms(keys["pseudonym.key"]),
+        reports=folder / "reports",
+    )
+    return Home(folder, stores)
+
+
+def _make_home(case: UseCase, folder: Path) -> None:
+    from weighbridge.identity import digest
+    from weighbridge.stores.files import write_atomically
+
+    try:
+        (folder / "keys").mkdir(parents=True, exist_ok=True)
+        (folder / "keys").chmod(0o700)
+        for name in SECRETS:
+            path = folder / "keys" / name
+            if not path.exists():
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "w") as key:
+                    key.write(secrets.token_hex(32))
+        facts = {"format": 1, "use_case": case.name, "contract": digest(case.events)}
+        write_atomically(folder / "home.json", json.dumps(facts).encode())
+    except OSError as fault:
+        raise HomeError(f"no home can be made in {folder} ({fault.strerror}); choose another --home") from None
+
+
+def _check_home(case: UseCase, folder: Path) -> None:
+    from weighbridge.identity import digest
+
+    try:
+        facts = json.loads((folder / "home.json").read_text())
+        name, contract = facts["use_case"], facts["contract"]
+    except (OSError, ValueError, KeyError):
+        raise HomeError(f"{folder / 'home.json'} is damaged; restore it from a copy") from None
+    if name != case.name:
+        raise HomeError(f"the home {folder} belongs to use case {name}, not {case.name}; choose another --home")
+    if contract != digest(case.events):
+        raise HomeError(
+            f"the home {folder} holds events of another version of contract {case.events.name}; choose another --home and "
+            "ingest again, or take the change of the contract back"
+        )
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except (OSError, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise HomeError(f"{path} is missing or damaged; without it this home cannot be used, restore it from a copy")
+    return key
+
+
+def open_desk(case: UseCase, stores: Stores, clock: Clock) -> Desk:
+    """Return a `Desk` over the stores, its state rebuilt from the log."""
+    from weighbridge.kernel.plan import compile_plan
+    from weighbridge.score.decide import Desk
+    from weighbridge.stores.state import MemoryState
+
+    state = MemoryState(compile_plan(case))
+    state.load(stores.log.events(), stores.log.labels())
+    desk = Desk(case, stores, state, clock)
+    desk.router.refresh()
+    return desk
