@@ -73,7 +73,9 @@ def duration_us(text: str) -> int:
     """
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is not a duration; write a whole number and a unit, such as '10min', '24h' or '30d'")
+        raise ValueError(
+            f"{text!r} is not a duration; write a whole number and a unit, such as '10min', '24h' or '30d'"
+        )
     return int(match[1]) * UNITS_US[match[2]]
 
 

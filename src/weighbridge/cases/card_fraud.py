@@ -102,6 +102,11 @@ case = UseCase(
     gates=standard_gates("average_precision"),
     stages=standard_stages(),
     simulate=Simulation(
-        actor="card_id", actors=1_200, places=400, amount="amount", place_fields=["merchant_category"], patterns=patterns
+        actor="card_id",
+        actors=1_200,
+        places=400,
+        amount="amount",
+        place_fields=["merchant_category"],
+        patterns=patterns,
     ),
 )

@@ -5,6 +5,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.conditions import above, at_least, at_most, below, differs, equal
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.features import (
+    Feature,
     bucket,
     day_of_week,
     difference,
@@ -34,6 +35,7 @@ __all__ = [
     "Contract",
     "Costs",
     "Entity",
+    "Feature",
     "Gate",
     "Id",
     "Integer",

@@ -164,7 +164,9 @@ class Entity:
         if kind not in ("sum", "mean", "std"):
             return
         if field.magnitude is None:
-            raise refuse(place, f"{field.name} has no bounds, so its sum could overflow", "declare at_least and at_most")
+            raise refuse(
+                place, f"{field.name} has no bounds, so its sum could overflow", "declare at_least and at_most"
+            )
         power = 2 if kind == "std" else 1
         if self.contract.events_per_key * field.magnitude**power > INT64_MAX:
             raise refuse(place, "its sum can overflow 64 bits", "lower events_per_key, the bounds or the decimals")

@@ -55,7 +55,9 @@ class UseCase:
 
     def _check_label(self, place: str) -> None:
         if any(f.name == self.label.name for f in self.events.fields):
-            raise refuse(place, f"the label {self.label.name} is also a field of the event", "take it out of the contract")
+            raise refuse(
+                place, f"the label {self.label.name} is also a field of the event", "take it out of the contract"
+            )
 
     def _check_features(self, place: str) -> None:
         names = [feature.name for feature in self.vector]
@@ -77,7 +79,9 @@ class UseCase:
                 raise refuse(where, "it reads the event's own label", "use a label_ aggregate: it sees arrived labels")
             field = self.events.field(operand, where)
             if feature.encoding and not isinstance(field, Category):
-                raise refuse(where, f"{operand} is a {type(field).__name__}", "encode a Category, whose values are listed")
+                raise refuse(
+                    where, f"{operand} is a {type(field).__name__}", "encode a Category, whose values are listed"
+                )
             if not feature.encoding and not field.numeric:
                 raise refuse(where, f"{operand} is a {type(field).__name__}", "use a number, or encode() a Category")
 

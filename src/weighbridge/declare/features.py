@@ -102,7 +102,9 @@ def _clock(kind: str, zone: str, name: str, *parameters: float) -> RowFeature:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise refuse(f"{kind}()", f"zone={zone!r} is unknown", "use an IANA name such as 'Europe/Paris'") from None
-    return RowFeature(kind, (), name or (kind if zone == "UTC" else f"{kind}_{zone}"), tuple(map(float, parameters)), zone)
+    return RowFeature(
+        kind, (), name or (kind if zone == "UTC" else f"{kind}_{zone}"), tuple(map(float, parameters)), zone
+    )
 
 
 def hour_of_day(*, zone: str = "UTC", name: str = "") -> RowFeature:

@@ -82,7 +82,9 @@ class Text(Field):
         try:
             re.compile(self.pattern or "")
         except re.error as fault:
-            raise refuse(f"field {self.name}", f"its pattern is not a regular expression ({fault})", "mend it") from None
+            raise refuse(
+                f"field {self.name}", f"its pattern is not a regular expression ({fault})", "mend it"
+            ) from None
 
     def rules(self) -> tuple[Rule, ...]:
         """Length first, then the pattern."""
@@ -146,7 +148,9 @@ class Numeric(Field):
         super().__post_init__()
         bounds = [b for b in (self.at_least, self.at_most) if b is not None]
         if any(isinstance(b, bool) or not isinstance(b, int | float) or not math.isfinite(b) for b in bounds):
-            raise refuse(f"field {self.name}", "a bound is not a finite number", "write at_least= and at_most= as numbers")
+            raise refuse(
+                f"field {self.name}", "a bound is not a finite number", "write at_least= and at_most= as numbers"
+            )
         if len(bounds) == 2 and bounds[0] > bounds[1]:
             raise refuse(f"field {self.name}", f"at_least={bounds[0]} is above at_most={bounds[1]}", "swap them")
         if self.cap and not bounds:

@@ -59,7 +59,9 @@ def logistic(**options: object) -> Model:
 
 def random_forest(**options: object) -> Model:
     """Random forest; parameters of scikit-learn's RandomForestClassifier."""
-    return _model("random_forest", {"n_estimators": 100, "min_samples_leaf": 5, "max_depth": 12, "max_samples": 0.4}, options)
+    return _model(
+        "random_forest", {"n_estimators": 100, "min_samples_leaf": 5, "max_depth": 12, "max_samples": 0.4}, options
+    )
 
 
 def xgboost(**options: object) -> Model:

@@ -76,8 +76,10 @@ class Pattern:
         check_duration(place, "gap", self.gap)
         if self.spreads is not None:
             check_duration(place, "spreads", self.spreads)
-        if not 0 < self.share or not 0 <= self.starts < 1 or not 0 < self.taints <= 1:
-            raise refuse(place, "share, starts or taints is out of range", "use share > 0, 0 <= starts < 1, 0 < taints <= 1")
+        if not self.share > 0 or not 0 <= self.starts < 1 or not 0 < self.taints <= 1:
+            raise refuse(
+                place, "share, starts or taints is out of range", "use share > 0, 0 <= starts < 1, 0 < taints <= 1"
+            )
         if not 1 <= self.events[0] <= self.events[1]:
             raise refuse(place, f"events={self.events} is no range", "give (low, high) with 1 <= low <= high")
 
@@ -86,7 +88,8 @@ class Pattern:
 class Simulation:
     """The world: `actor` is the key field whose members act; every other key field is a place they visit.
 
-    `place_fields` are the categories that belong to a place and not to the actor. `events` over `days`; `rate` is the share of positive events before any late-starting pattern; labels of positives
+    `place_fields` are the categories that belong to a place and not to the actor. `events` over `days`; `rate` is the
+    share of positive events before any late-starting pattern; labels of positives
     arrive after an exponential delay of mean `delay` (never later than the label matures), negatives when it matures.
     """
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from weighbridge.kernel.forest import Arrays
+from weighbridge.kernel.arrays import Arrays, Floats
 
 
 @dataclass(frozen=True)
@@ -19,17 +18,17 @@ class Calibration:
     is not empty, p is interpolated linearly between `levels`, float64[n], instead: isotonic regression.
     """
 
-    slope: npt.NDArray[np.float64]
-    intercept: npt.NDArray[np.float64]
-    knots: npt.NDArray[np.float64]
-    levels: npt.NDArray[np.float64]
+    slope: Floats
+    intercept: Floats
+    knots: Floats
+    levels: Floats
 
     @classmethod
     def sigmoid(cls, slope: float = 1.0, intercept: float = 0.0) -> Calibration:
         """Return a sigmoid; the default is the plain inverse of log-odds."""
         return cls(np.float64(slope), np.float64(intercept), np.zeros(0), np.zeros(0))  # type: ignore[arg-type]
 
-    def probability(self, log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def probability(self, log_odds: Floats) -> Floats:
         """Return probabilities of log-odds, float64[n]."""
         out = np.empty(len(log_odds), dtype=np.float64)
         _apply(np.ascontiguousarray(log_odds), float(self.slope), float(self.intercept), self.knots, self.levels, out)
@@ -42,13 +41,17 @@ class Calibration:
     def sound(self) -> bool:
         """Whether stored arrays make a rising map into [0, 1]."""
         straight = np.isfinite(self.slope) and np.isfinite(self.intercept) and float(self.slope) >= 0
-        rising = len(self.knots) == len(self.levels) and (np.diff(self.knots) > 0).all() and (np.diff(self.levels) >= 0).all()
+        rising = (
+            len(self.knots) == len(self.levels)
+            and (np.diff(self.knots) > 0).all()
+            and (np.diff(self.levels) >= 0).all()
+        )
         inside = ((self.levels >= 0) & (self.levels <= 1)).all()
         return bool(straight and rising and inside)
 
 
 @njit(cache=True, nogil=True)
-def _apply(log_odds, slope, intercept, knots, levels, out):
+def _apply(log_odds: Floats, slope: float, intercept: float, knots: Floats, levels: Floats, out: Floats) -> None:
     for row in range(len(log_odds)):
         x = log_odds[row]
         if len(knots) == 0:

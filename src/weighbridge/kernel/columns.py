@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.fields import Category
-from weighbridge.kernel.plan import MISSING, Ints, Plan
+from weighbridge.kernel.arrays import Ints
+from weighbridge.kernel.plan import MISSING, Plan
 from weighbridge.kernel.replay import Columns
 
 

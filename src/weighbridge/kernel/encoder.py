@@ -10,10 +10,9 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from weighbridge.kernel.forest import Arrays
+from weighbridge.kernel.arrays import Arrays, Floats, Ints, Vectors
 
 Kind = IntEnum("Kind", ("COPY", "IS_CODE", "LOOK_UP", "INTERPOLATE", "IS_MISSING"), start=0)
 
@@ -28,14 +27,14 @@ class Encoder:
     0 for NaN; IS_MISSING is 1 for NaN.
     """
 
-    source: npt.NDArray[np.int64]
-    kind: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    count: npt.NDArray[np.int64]
-    knots: npt.NDArray[np.float64]
-    levels: npt.NDArray[np.float64]
+    source: Ints
+    kind: Ints
+    start: Ints
+    count: Ints
+    knots: Floats
+    levels: Floats
 
-    def encode(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def encode(self, vectors: Vectors) -> Vectors:
         """Return the model inputs of vectors: float32[n, features] to float32[n, k]."""
         inputs = np.empty((len(vectors), len(self.source)), dtype=np.float32)
         _encode(self.source, self.kind, self.start, self.count, self.knots, self.levels, vectors, inputs)
@@ -54,7 +53,9 @@ class Encoder:
 
 
 @njit(cache=True, nogil=True)
-def _encode(source, kind, start, count, knots, levels, vectors, inputs):
+def _encode(
+    source: Ints, kind: Ints, start: Ints, count: Ints, knots: Floats, levels: Floats, vectors: Vectors, inputs: Vectors
+) -> None:
     for row in range(len(vectors)):
         for column in range(len(source)):
             x = vectors[row, source[column]]
@@ -73,7 +74,7 @@ def _encode(source, kind, start, count, knots, levels, vectors, inputs):
 
 
 @njit(cache=True, nogil=True)
-def _interpolate(x, first, n, knots, levels):
+def _interpolate(x: float, first: int, n: int, knots: Floats, levels: Floats) -> float:
     if np.isnan(x):
         return 0.0
     last = first + n - 1

@@ -6,13 +6,12 @@ A node sends a row left when its float32 value is <= the node's float32 threshol
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Arrays = dict[str, npt.NDArray[Any]]
+from weighbridge.kernel.arrays import Arrays, Floats, Vectors
 
 
 @dataclass(frozen=True)
@@ -25,17 +24,17 @@ class Forest:
     """
 
     feature: npt.NDArray[np.int32]
-    threshold: npt.NDArray[np.float32]
+    threshold: Vectors
     left: npt.NDArray[np.int32]
     right: npt.NDArray[np.int32]
     nan_left: npt.NDArray[np.bool_]
-    value: npt.NDArray[np.float64]
+    value: Floats
     roots: npt.NDArray[np.int32]
-    bias: npt.NDArray[np.float64]
-    divisor: npt.NDArray[np.float64]
+    bias: Floats
+    divisor: Floats
     logistic: npt.NDArray[np.bool_]
 
-    def raw(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def raw(self, inputs: Vectors) -> Floats:
         """Return the raw scores of rows, float64[n]; leaves are added tree by tree in float64."""
         out = np.empty(len(inputs), dtype=np.float64)
         _raw(
@@ -44,7 +43,7 @@ class Forest:
         )  # fmt: skip
         return out
 
-    def log_odds(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def log_odds(self, inputs: Vectors) -> Floats:
         """Return log-odds of rows, float64[n]; probabilities are clipped to [1e-6, 1 - 1e-6] first."""
         raw = self.raw(inputs)
         return raw if self.logistic else _logit(raw)
@@ -63,10 +62,10 @@ class Forest:
 class Linear:
     """A linear model: log-odds = bias + inputs @ weights; weights: float64[k], bias: float64[]."""
 
-    weights: npt.NDArray[np.float64]
-    bias: npt.NDArray[np.float64]
+    weights: Floats
+    bias: Floats
 
-    def log_odds(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def log_odds(self, inputs: Vectors) -> Floats:
         """Return log-odds of rows, float64[n]; each is one sum from left to right."""
         out = np.empty(len(inputs), dtype=np.float64)
         _dot(np.ascontiguousarray(inputs), self.weights, float(self.bias), out)
@@ -85,7 +84,7 @@ class Linear:
 Predictor = Forest | Linear
 
 
-def round_down(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def round_down(thresholds: Floats) -> Vectors:
     """Return the largest float32 <= each threshold: `x <= t` is unchanged for every float32 x."""
     nearest = thresholds.astype(np.float32)
     lower = np.nextafter(nearest, np.float32(-np.inf))
@@ -111,21 +110,33 @@ def sound(predictor: Predictor, width: int) -> bool:
     )
 
 
-def _logit(probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _logit(probability: Floats) -> Floats:
     out = np.empty_like(probability)
     _logits(probability, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _logits(probability, out):
+def _logits(probability: Floats, out: Floats) -> None:
     for row in range(len(probability)):
         p = min(max(probability[row], 1e-6), 1.0 - 1e-6)
         out[row] = np.log(p / (1.0 - p))
 
 
 @njit(cache=True, nogil=True)
-def _raw(feature, threshold, left, right, nan_left, value, roots, bias, divisor, inputs, out):
+def _raw(
+    feature: npt.NDArray[np.int32],
+    threshold: Vectors,
+    left: npt.NDArray[np.int32],
+    right: npt.NDArray[np.int32],
+    nan_left: npt.NDArray[np.bool_],
+    value: Floats,
+    roots: npt.NDArray[np.int32],
+    bias: float,
+    divisor: float,
+    inputs: Vectors,
+    out: Floats,
+) -> None:
     for row in range(len(inputs)):
         total = 0.0
         for tree in range(len(roots)):
@@ -139,7 +150,7 @@ def _raw(feature, threshold, left, right, nan_left, value, roots, bias, divisor,
 
 
 @njit(cache=True, nogil=True)
-def _dot(inputs, weights, bias, out):
+def _dot(inputs: Vectors, weights: Floats, bias: float, out: Floats) -> None:
     for row in range(len(inputs)):
         total = bias
         for column in range(len(weights)):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from weighbridge.kernel.plan import MISSING, EntityPlan, Ints, RunningSum
+from weighbridge.kernel.arrays import Ints
+from weighbridge.kernel.plan import MISSING, EntityPlan, RunningSum
 
 EVENT_US, SEQ, LABEL, BITS, FIELDS = range(5)
 UNKNOWN = -1
@@ -22,7 +23,7 @@ def empty(plan: EntityPlan, capacity: int) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def reach(times, n, at_us):
+def reach(times: Ints, n: int, at_us: int) -> int:
     """Return how many of the first n rising times are <= at_us."""
     low, high = 0, n
     while low < high:
@@ -35,7 +36,7 @@ def reach(times, n, at_us):
 
 
 @njit(cache=True, nogil=True)
-def selected(terms, values):
+def selected(terms: Ints, values: Ints) -> int:
     """Return the bits of the selections that an event's values (int64[f]) meet."""
     bits = 0
     for number in range(len(terms)):
@@ -64,7 +65,9 @@ def selected(terms, values):
 
 
 @njit(cache=True, nogil=True)
-def insert(rows, n, event_us, seq, label, values, fields, terms, prefixes):
+def insert(
+    rows: Ints, n: int, event_us: int, seq: int, label: int, values: Ints, fields: Ints, terms: Ints, prefixes: Ints
+) -> None:
     """Put an event into a history of n events that has room for it; late ones move what follows."""
     position = reach(rows[EVENT_US], n, event_us)
     kept = len(fields)
@@ -81,7 +84,7 @@ def insert(rows, n, event_us, seq, label, values, fields, terms, prefixes):
 
 
 @njit(cache=True, nogil=True)
-def add_up(rows, start, stop, kept, prefixes):
+def add_up(rows: Ints, start: int, stop: int, kept: int, prefixes: Ints) -> None:
     """Write the running sums of the columns start to stop; the columns before them are right already."""
     for number in range(len(prefixes)):
         kind, selection, field = prefixes[number, 0], prefixes[number, 1], prefixes[number, 2]
@@ -98,7 +101,7 @@ def add_up(rows, start, stop, kept, prefixes):
 
 
 @njit(cache=True, nogil=True)
-def set_label(rows, n, event_us, seq, label):
+def set_label(rows: Ints, n: int, event_us: int, seq: int, label: int) -> bool:
     """Write the label of the event (event_us, seq); False where the history does not hold it."""
     place = reach(rows[EVENT_US], n, event_us) - 1
     while place >= 0 and rows[EVENT_US, place] == event_us:
@@ -110,7 +113,7 @@ def set_label(rows, n, event_us, seq, label):
 
 
 @njit(cache=True, nogil=True)
-def evict(rows, n, before_us, kept, prefixes):
+def evict(rows: Ints, n: int, before_us: int, kept: int, prefixes: Ints) -> int:
     """Drop the events at or before `before_us`; return how many stay."""
     gone = reach(rows[EVENT_US], n, before_us)
     if gone == 0:

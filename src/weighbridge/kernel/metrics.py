@@ -60,7 +60,7 @@ def recall_at_precision(y: Array, score: Array, precision: float = 0.9) -> float
 
 
 def f1(y: Array, score: Array) -> float:
-    """Largest harmonic mean of precision and recall over all thresholds. Source: van Rijsbergen (1979), F at beta = 1."""
+    """Largest harmonic mean of precision and recall over thresholds. Source: van Rijsbergen (1979), beta = 1."""
     positives = int(y.sum())
     if positives == 0:
         return float("nan")

@@ -11,7 +11,6 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from weighbridge.declare.aggregates import Aggregate
 from weighbridge.declare.case import UseCase
@@ -19,10 +18,8 @@ from weighbridge.declare.conditions import OPERATORS, Condition
 from weighbridge.declare.features import Feature, RowFeature
 from weighbridge.declare.fields import Category, Field
 from weighbridge.errors import DeclarationError
+from weighbridge.kernel.arrays import Floats, Ints
 from weighbridge.kernel.zones import zone_table
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 MISSING = np.iinfo(np.int64).min  # the stored value of an optional field that is absent
 
@@ -98,7 +95,7 @@ def compile_plan(case: UseCase) -> Plan:
     """Compile a use case to arrays."""
     payload = case.events.payload
     place = {field.name: number for number, field in enumerate(payload)}
-    register: dict[str | Feature, int] = dict(place)
+    register: dict[str | Feature, int] = {field.name: number for number, field in enumerate(payload)}
     for feature in case.computed:
         register[feature] = len(register)
     aggregates = [f for f in case.computed if isinstance(f, Aggregate)]
@@ -146,7 +143,10 @@ class _EntityCompiler:
     def compile(self, aggregates: list[Aggregate]) -> EntityPlan:
         specs = [self._spec(a) for a in aggregates]
         parameters = [
-            [self.payload[self.place[a.field]].scale if a.field else 1.0, float(a.measure) if a.kind == "quantile" else 0.0]
+            [
+                self.payload[self.place[a.field]].scale if a.field else 1.0,
+                float(a.measure) if a.kind == "quantile" else 0.0,
+            ]
             for a in aggregates
         ]
         if len(self.selections) > 62:
@@ -216,7 +216,7 @@ def _operand(field: Field, condition: Condition) -> int:
         return list(field.one_of).index(str(condition.value))
     if isinstance(condition.value, str):
         raise DeclarationError(
-            f"where= on {condition.field}: a free text has no fixed code; declare the field as a Category to filter by it"
+            f"where= on {condition.field}: a free text has no fixed code; declare it as a Category to filter by it"
         )
     scaled = condition.value * field.scale
     if scaled != round(scaled):

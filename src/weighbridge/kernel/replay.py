@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
 from weighbridge.kernel.history import UNKNOWN, empty, insert, set_label
-from weighbridge.kernel.plan import EntityPlan, Floats, Ints, Plan
+from weighbridge.kernel.plan import EntityPlan, Plan
 from weighbridge.kernel.rows import finish
 from weighbridge.kernel.windows import aggregate
-
-Bools = npt.NDArray[np.bool_]
-Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def replay(plan: Plan, columns: Columns, wanted: Bools | None = None) -> Vectors
 
 
 def group(keys: Ints) -> tuple[Ints, Ints]:
-    """Return (order, starts): a stable order that puts equal keys together, and where each group starts, with an end."""
+    """Return (order, starts): a stable order with equal keys together, and where each group starts, with an end."""
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if len(keys) else np.zeros(0, dtype=np.int64)
@@ -94,15 +91,33 @@ def _check_bound(plan: Plan, entity: EntityPlan, times: Ints) -> None:
     bound = plan.events_per_key
     if np.any(times[bound:] - times[:-bound] < entity.span_us):
         raise InputError(
-            f"a key of {entity.key} has more than events_per_key={bound} events in one window; raise the bound in the contract"
+            f"a key of {entity.key} has more than events_per_key={bound} events in one window; "
+            "raise the bound in the contract"
         )
 
 
 @njit(cache=True, nogil=True)
 def _replay_keys(
-    rows, order, starts, seq, event_us, values, label_row, label_seq, label_value, label_starts,
-    wanted, slots, fields, terms, prefixes, offsets, specs, parameters, registers,
-):  # fmt: skip
+    rows: Ints,
+    order: Ints,
+    starts: Ints,
+    seq: Ints,
+    event_us: Ints,
+    values: Ints,
+    label_row: Ints,
+    label_seq: Ints,
+    label_value: Ints,
+    label_starts: Ints,
+    wanted: Bools,
+    slots: Ints,
+    fields: Ints,
+    terms: Ints,
+    prefixes: Ints,
+    offsets: Ints,
+    specs: Ints,
+    parameters: Floats,
+    registers: Floats,
+) -> None:
     early = np.full(len(seq), UNKNOWN, dtype=np.int64)  # the label of an event that arrived after its label
     for group_number in range(len(starts) - 1):
         n, label = 0, label_starts[group_number]
@@ -117,15 +132,27 @@ def _replay_keys(
                     early[about] = label_value[label]
                 label += 1
             if wanted[row]:
-                aggregate(rows, n, event_us[row], values[row], fields, offsets, specs, parameters, registers[slots[row]])
+                aggregate(
+                    rows, n, event_us[row], values[row], fields, offsets, specs, parameters, registers[slots[row]]
+                )
             insert(rows, n, event_us[row], seq[row], early[row], values[row], fields, terms, prefixes)
-            n += 1
+            n += 1  # noqa: SIM113 - numba
 
 
 @njit(cache=True, nogil=True)
 def _finish_all(
-    event_us, values, scales, row_ops, row_out, row_parameters, zone_times, zone_offsets, picked, registers, vectors
-):
+    event_us: Ints,
+    values: Ints,
+    scales: Floats,
+    row_ops: Ints,
+    row_out: Ints,
+    row_parameters: Floats,
+    zone_times: Ints,
+    zone_offsets: Ints,
+    picked: Ints,
+    registers: Floats,
+    vectors: Vectors,
+) -> None:
     for number in range(len(vectors)):
         finish(
             event_us[number], values[number], scales, row_ops, row_out, row_parameters,

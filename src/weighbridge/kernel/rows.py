@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from weighbridge.clock import DAY_US
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.history import reach
 from weighbridge.kernel.plan import MISSING, RowOp
 
@@ -15,14 +16,14 @@ HOUR_US = DAY_US // 24
 
 
 @njit(cache=True, nogil=True)
-def load_fields(values, scales, registers):
+def load_fields(values: Ints, scales: Floats, registers: Floats) -> None:
     """Write an event's stored values as float64 in major units; a missing one is NaN."""
     for number in range(len(scales)):
         registers[number] = np.nan if values[number] == MISSING else float(values[number]) / scales[number]
 
 
 @njit(cache=True, nogil=True)
-def calendar(operation, local_us, start, end):
+def calendar(operation: int, local_us: int, start: int, end: int) -> float:
     """Hour, weekday and what follows from them, of a local time in microseconds."""
     hour = (local_us % DAY_US) // HOUR_US
     weekday = (local_us // DAY_US + 3) % 7  # 1970-01-01 was a Thursday
@@ -38,7 +39,7 @@ def calendar(operation, local_us, start, end):
 
 
 @njit(cache=True, nogil=True)
-def arithmetic(operation, a, b, c, parameters, start, count):
+def arithmetic(operation: int, a: float, b: float, c: float, parameters: Floats, start: int, count: int) -> float:
     """Value, logarithm, roundness, bucket, z-score, ratio and difference; what is undefined is one canonical NaN."""
     if math.isnan(a):
         return np.nan
@@ -64,7 +65,15 @@ def arithmetic(operation, a, b, c, parameters, start, count):
 
 
 @njit(cache=True, nogil=True)
-def row_features(event_us, row_ops, row_out, row_parameters, zone_times, zone_offsets, registers):
+def row_features(
+    event_us: int,
+    row_ops: Ints,
+    row_out: Ints,
+    row_parameters: Floats,
+    zone_times: Ints,
+    zone_offsets: Ints,
+    registers: Floats,
+) -> None:
     """Fill the registers of the row features, in order."""
     for number in range(len(row_ops)):
         operation, start, count = row_ops[number, 0], row_ops[number, 4], row_ops[number, 5]
@@ -83,8 +92,18 @@ def row_features(event_us, row_ops, row_out, row_parameters, zone_times, zone_of
 
 @njit(cache=True, nogil=True)
 def finish(
-    event_us, values, scales, row_ops, row_out, row_parameters, zone_times, zone_offsets, picked, registers, vector
-):
+    event_us: int,
+    values: Ints,
+    scales: Floats,
+    row_ops: Ints,
+    row_out: Ints,
+    row_parameters: Floats,
+    zone_times: Ints,
+    zone_offsets: Ints,
+    picked: Ints,
+    registers: Floats,
+    vector: Vectors,
+) -> None:
     """Fill the registers of fields and row features beside those of the aggregates; write the vector as float32."""
     load_fields(values, scales, registers)
     row_features(event_us, row_ops, row_out, row_parameters, zone_times, zone_offsets, registers)

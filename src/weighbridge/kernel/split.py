@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weighbridge.errors import InputError
-from weighbridge.kernel.plan import Ints
-from weighbridge.kernel.replay import Bools
+from weighbridge.kernel.arrays import Bools, Ints
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def time_split(
     for name, rows in (("training", train), ("validation", validation)):
         if not rows.any():
             raise InputError(
-                f"no labelled event is left for {name}; give more history, or declare a shorter Training(validation=, gap=)"
+                f"no labelled event is left for {name}; give more history, or shorten validation= or gap= of Training"
             )
     return Split(np.asarray(train), np.asarray(validation), first_us)
 

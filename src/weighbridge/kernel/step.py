@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from weighbridge.kernel.arrays import Ints, Vectors
 from weighbridge.kernel.history import empty, evict, insert, set_label
-from weighbridge.kernel.plan import EntityPlan, Ints, Plan
-from weighbridge.kernel.replay import Vectors
+from weighbridge.kernel.plan import EntityPlan, Plan
 from weighbridge.kernel.rows import finish
 from weighbridge.kernel.windows import aggregate
 

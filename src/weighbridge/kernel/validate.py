@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
-from weighbridge.declare.fields import INT64_MAX, Category, Field, Integer, Money, Numeric, Text, Time
+from weighbridge.declare.fields import INT64_MAX, Field, Integer, Money, Numeric, Text, Time
 from weighbridge.errors import InputError, Rejected
 from weighbridge.identity import Pseudonyms
+from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.rules import BROKEN, reject, shown, stored_time, stored_value, time_rules
 from weighbridge.ports import EventRecord
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int, pseudonyms: Pseudonyms) -> EventRecord:
@@ -79,7 +76,8 @@ class Rejects:
     def table(self) -> pa.Table:
         """Return row, field, rule and detail of every rejected row, in the order of the file."""
         found = pa.table({"row": pa.array(self.rows, pa.int64()), "field": pa.array(self.fields, pa.string()),
-                          "rule": pa.array(self.rules, pa.string()), "detail": pa.array(self.details, pa.string())})  # fmt: skip
+                          "rule": pa.array(self.rules, pa.string()),
+                          "detail": pa.array(self.details, pa.string())})  # fmt: skip
         return found.sort_by("row")
 
 
@@ -119,7 +117,11 @@ class TableCheck:
             column = self._as_text(item, column)
         if item.numeric and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             return self._numbers(item, column, absent)
-        if isinstance(item, Text) and item.pii == "none" and all(rule in ("not_empty", "longest") for rule, _ in item.rules()):
+        if (
+            isinstance(item, Text)
+            and item.pii == "none"
+            and all(rule in ("not_empty", "longest") for rule, _ in item.rules())
+        ):
             return self._plain_text(item, column)
         return self._by_value(item, column, pseudonyms)
 
@@ -169,7 +171,11 @@ class TableCheck:
                 self.refuse(np.abs(scaled - rounded) > slack, reject(item.name, "decimals", item.decimals))
             stored = rounded.astype(np.int64)
         else:
-            whole = numbers.astype(np.int64) if numbers.dtype.kind != "u" else np.minimum(numbers, INT64_MAX).astype(np.int64)
+            whole = (
+                numbers.astype(np.int64)
+                if numbers.dtype.kind != "u"
+                else np.minimum(numbers, INT64_MAX).astype(np.int64)
+            )
             self.refuse(np.abs(whole) > INT64_MAX // item.scale, reject(item.name, "fits"))
             stored = np.where(np.abs(whole) > INT64_MAX // item.scale, 0, whole) * item.scale
         if item.cap:
@@ -221,7 +227,6 @@ def parse_table(
     for item in contract.payload:
         columns[item.name] = check.read(item, pseudonyms)
     return pa.table(columns).filter(pa.array(check.good)), check
-
 
 
 def _number(text: str) -> object:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
+from weighbridge.kernel.arrays import Floats, Ints
 from weighbridge.kernel.history import BITS, EVENT_US, FIELDS, LABEL, reach
 from weighbridge.kernel.plan import (
     COUNT,
@@ -30,7 +31,7 @@ _MASK = np.uint64(0xFFFFFFFF)
 
 
 @njit(cache=True, nogil=True)
-def wide_product(a, b):
+def wide_product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Return the 128-bit product of two uint64 as (high, low)."""
     a_high, a_low, b_high, b_low = a >> _HALF, a & _MASK, b >> _HALF, b & _MASK
     low, first, second, high = a_low * b_low, a_high * b_low, a_low * b_high, a_high * b_high
@@ -39,7 +40,7 @@ def wide_product(a, b):
 
 
 @njit(cache=True, nogil=True)
-def spread(n, total, squares):
+def spread(n: int, total: int, squares: int) -> float:
     """Return n * squares - total**2, exact in 128 bits, as float64: high * 2**64 + low.
 
     It is n * (n - 1) times the sample variance (ddof = 1) of n integers.
@@ -52,7 +53,7 @@ def spread(n, total, squares):
 
 
 @njit(cache=True, nogil=True)
-def between(line, low, high):
+def between(line: Ints, low: int, high: int) -> int:
     """Return what a running sum grew by over the columns low to high."""
     if high <= low:
         return 0
@@ -60,7 +61,7 @@ def between(line, low, high):
 
 
 @njit(cache=True, nogil=True)
-def chosen(rows, low, high, selection, line):
+def chosen(rows: Ints, low: int, high: int, selection: int, line: int) -> Ints:
     """Return the values of a line in the window, those of the selection only."""
     found = np.empty(max(high - low, 0), dtype=np.int64)
     count = 0
@@ -72,7 +73,7 @@ def chosen(rows, low, high, selection, line):
 
 
 @njit(cache=True, nogil=True)
-def moments(operation, rows, kept, low, high, spec, scale):
+def moments(operation: int, rows: Ints, kept: int, low: int, high: int, spec: Ints, scale: float) -> float:
     """Count, sum, mean or std from running sums."""
     n = between(rows[FIELDS + kept + spec[COUNT]], low, high)
     if operation == Op.COUNT:
@@ -89,7 +90,7 @@ def moments(operation, rows, kept, low, high, spec, scale):
 
 
 @njit(cache=True, nogil=True)
-def ordered(operation, found, scale, level):
+def ordered(operation: int, found: Ints, scale: float, level: float) -> float:
     """Min, max or quantile of the chosen values; the quantile is type 7 of Hyndman and Fan (1996)."""
     n = len(found)
     if n == 0:
@@ -100,13 +101,13 @@ def ordered(operation, found, scale, level):
         return float(found.max()) / scale
     found.sort()
     rank = float(n - 1) * level
-    below = int(math.floor(rank))
+    below = math.floor(rank)
     above = min(below + 1, n - 1)
     return (float(found[below]) + (rank - float(below)) * float(found[above] - found[below])) / scale
 
 
 @njit(cache=True, nogil=True)
-def identities(operation, rows, low, high, spec, current):
+def identities(operation: int, rows: Ints, low: int, high: int, spec: Ints, current: int) -> float:
     """Number of distinct values, or whether the current event's value was seen."""
     found = chosen(rows, low, high, spec[SELECTION], FIELDS + spec[VALUE])
     if operation == Op.DISTINCT:
@@ -125,7 +126,7 @@ def identities(operation, rows, low, high, spec, current):
 
 
 @njit(cache=True, nogil=True)
-def labels(operation, rows, low, high, selection, at_us):
+def labels(operation: int, rows: Ints, low: int, high: int, selection: int, at_us: int) -> float:
     """Labelled events, positive ones, their share, and the run of positives that ends at the newest labelled one."""
     labelled, positive, run, running, first_us = 0, 0, 0, True, 0
     for place in range(high - 1, low - 1, -1):
@@ -152,7 +153,7 @@ def labels(operation, rows, low, high, selection, at_us):
 
 
 @njit(cache=True, nogil=True)
-def newest(rows, low, high, selection, at_us):
+def newest(rows: Ints, low: int, high: int, selection: int, at_us: int) -> float:
     """Seconds since the newest event of the window."""
     for place in range(high - 1, low - 1, -1):
         if selection < 0 or (rows[BITS, place] >> selection) & 1:
@@ -161,7 +162,17 @@ def newest(rows, low, high, selection, at_us):
 
 
 @njit(cache=True, nogil=True)
-def aggregate(rows, n, at_us, values, fields, offsets, specs, parameters, registers):
+def aggregate(
+    rows: Ints,
+    n: int,
+    at_us: int,
+    values: Ints,
+    fields: Ints,
+    offsets: Ints,
+    specs: Ints,
+    parameters: Floats,
+    registers: Floats,
+) -> None:
     """Write every aggregate of an entity, as of a decision at `at_us` about an event with `values`, to its register."""
     edges = np.empty(len(offsets), dtype=np.int64)
     for number in range(len(offsets)):

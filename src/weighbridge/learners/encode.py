@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
 from weighbridge.declare.case import UseCase
-from weighbridge.declare.fields import Category
 from weighbridge.declare.features import RowFeature
+from weighbridge.declare.fields import Category
+from weighbridge.kernel.arrays import Ints, Vectors
 from weighbridge.kernel.encoder import Encoder, Kind
 from weighbridge.kernel.metrics import roc_auc
 
@@ -16,11 +16,9 @@ SMOOTHING = 20.0  # pseudo-observations of the overall rate in a target encoding
 QUANTILES = 128
 
 
-def select(vectors: npt.NDArray[np.float32], y: npt.NDArray[np.int64], most: int | None) -> list[int]:
+def select(vectors: Vectors, y: Ints, most: int | None) -> list[int]:
     """Return the features a model may use: those that vary in training, the `most` telling by |ROC-AUC - 0.5|."""
-    varying = [
-        column for column in range(vectors.shape[1]) if len(np.unique(vectors[:, column], equal_nan=True)) > 1
-    ]
+    varying = [column for column in range(vectors.shape[1]) if len(np.unique(vectors[:, column], equal_nan=True)) > 1]
     if most is None or len(varying) <= most:
         return varying
     telling = [abs(roc_auc(y, np.nan_to_num(vectors[:, c], nan=-1e30)) - 0.5) for c in varying]
@@ -28,9 +26,7 @@ def select(vectors: npt.NDArray[np.float32], y: npt.NDArray[np.int64], most: int
     return sorted(varying[place] for place in best)
 
 
-def fit_encoder(
-    case: UseCase, vectors: npt.NDArray[np.float32], y: npt.NDArray[np.int64], selected: list[int], *, normal: bool
-) -> Encoder:
+def fit_encoder(case: UseCase, vectors: Vectors, y: Ints, selected: list[int], *, normal: bool) -> Encoder:
     """Fit how each selected feature enters a model; `normal` maps numbers to normal scores, for linear models."""
     parts = _Parts()
     for source in selected:
@@ -61,8 +57,9 @@ class _Parts:
         self.levels += levels
 
     def encoder(self) -> Encoder:
-        columns = np.array(self.rows, dtype=np.int64).reshape(-1, 4).T.copy()
-        return Encoder(*columns, knots=np.array(self.knots or [0.0]), levels=np.array(self.levels or [0.0]))
+        source, kind, start, count = np.array(self.rows, dtype=np.int64).reshape(-1, 4).T.copy()
+        knots, levels = np.array(self.knots or [0.0]), np.array(self.levels or [0.0])
+        return Encoder(source, kind, start, count, knots, levels)
 
 
 def _categories(case: UseCase, feature: object) -> tuple[str, ...]:
@@ -73,13 +70,13 @@ def _categories(case: UseCase, feature: object) -> tuple[str, ...]:
     return tuple(field.one_of)
 
 
-def _target_rates(column: npt.NDArray[np.float32], y: npt.NDArray[np.int64], categories: int) -> list[float]:
+def _target_rates(column: Vectors, y: Ints, categories: int) -> list[float]:
     overall = float(y.mean())
     known = [y[column == code] for code in range(categories)]
     return [*(float((labels.sum() + SMOOTHING * overall) / (len(labels) + SMOOTHING)) for labels in known), overall]
 
 
-def _add_normal(parts: _Parts, source: int, column: npt.NDArray[np.float32]) -> None:
+def _add_normal(parts: _Parts, source: int, column: Vectors) -> None:
     present = column[np.isfinite(column)].astype(np.float64)
     if np.isnan(column).any():
         parts.add(source, Kind.IS_MISSING, [], [])

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.models import Model
 from weighbridge.errors import DeclarationError, InputError, MissingExtra
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.encoder import Encoder
 from weighbridge.kernel.forest import Predictor
 
@@ -32,14 +30,12 @@ class Fitted:
     encoder: Encoder
     predictor: Predictor
 
-    def log_odds(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def log_odds(self, vectors: Vectors) -> Floats:
         """Return uncalibrated log-odds of vectors, float64[n]."""
         return self.predictor.log_odds(self.encoder.encode(vectors))
 
 
-def fit(
-    case: UseCase, model: Model, vectors: npt.NDArray[np.float32], y: npt.NDArray[np.int64], selected: list[int]
-) -> Fitted:
+def fit(case: UseCase, model: Model, vectors: Vectors, y: Ints, selected: list[int]) -> Fitted:
     """Fit one declared model (no searched parameters) on vectors, float32[n, features], and labels, int64[n].
 
     The same input and seed give the same bits. Raises MissingExtra when a training library is not installed,
@@ -52,7 +48,9 @@ def fit(
         from weighbridge.learners.encode import fit_encoder
         from weighbridge.learners.imbalance import balance
 
-        train = cast(Callable[..., Predictor], getattr(importlib.import_module(f"weighbridge.learners.{module}"), function))
+        train = cast(
+            Callable[..., Predictor], getattr(importlib.import_module(f"weighbridge.learners.{module}"), function)
+        )
     except ModuleNotFoundError as fault:
         raise MissingExtra(fault.name or module, "train") from None
     encoder = fit_encoder(case, vectors, y, selected, normal=model.family == "logistic")

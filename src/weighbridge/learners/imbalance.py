@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 
-Rows = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float64]]
+Rows = tuple[Vectors, Ints, Floats]
 NEGATIVES_PER_POSITIVE = 20
 
 
-def balance(how: str, X: npt.NDArray[np.float32], y: npt.NDArray[np.int64], seed: int) -> Rows:
+def balance(how: str, X: Vectors, y: Ints, seed: int) -> Rows:
     """Return (inputs, labels, weights) to fit on.
 
     `weights` gives positives sqrt(negatives / positives), which ranks better than the full ratio at shares near 1 %;
@@ -21,7 +21,9 @@ def balance(how: str, X: npt.NDArray[np.float32], y: npt.NDArray[np.int64], seed
     positives = int(y.sum())
     negatives = len(y) - positives
     if positives == 0 or negatives == 0:
-        raise InputError(f"training rows hold {positives} positives and {negatives} negatives; both are needed, add history")
+        raise InputError(
+            f"training rows hold {positives} positives and {negatives} negatives; both are needed, add history"
+        )
     weight = np.ones(len(y))
     if how == "weights":
         weight[y == 1] = np.sqrt(negatives / positives)

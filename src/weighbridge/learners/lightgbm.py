@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from lightgbm import LGBMClassifier
 
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.forest import Forest
 from weighbridge.learners.nodes import Nodes
 
 DETERMINISTIC = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
 
 
-def fit_lightgbm(
-    X: npt.NDArray[np.float32], y: npt.NDArray[np.int64], weight: npt.NDArray[np.float64], options: dict[str, Any]
-) -> Forest:
+def fit_lightgbm(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -> Forest:
     """Fit LightGBM; raw scores of the forest are bit-equal to the booster's own."""
     model = LGBMClassifier(**{**DETERMINISTIC, **options}).fit(X, y, sample_weight=weight)
     nodes = Nodes()

@@ -9,27 +9,30 @@ import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.forest import Forest, Linear, round_down
 
 
-def fit_logistic(X: npt.NDArray[np.float32], y: npt.NDArray[np.int64], weight: npt.NDArray[np.float64], options: dict[str, Any]) -> Linear:
+def fit_logistic(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -> Linear:
     """Fit a logistic regression on quantile-normalised inputs, float32[n, k]."""
     model = LogisticRegression(**{"max_iter": 2_000, **options}).fit(X.astype(np.float64), y, sample_weight=weight)
     return Linear(model.coef_[0].astype(np.float64), np.float64(model.intercept_[0]))  # type: ignore[arg-type]
 
 
-def fit_random_forest(
-    X: npt.NDArray[np.float32], y: npt.NDArray[np.int64], weight: npt.NDArray[np.float64], options: dict[str, Any]
-) -> Forest:
+def fit_random_forest(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -> Forest:
     """Fit a random forest; its leaves hold the share of positives, the forest's score is their mean."""
     model = RandomForestClassifier(**{"n_jobs": 1, **options}).fit(X, y, sample_weight=weight)
-    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("feature", "threshold", "left", "right", "nan", "value")}
+    parts: dict[str, list[npt.NDArray[Any]]] = {
+        name: [] for name in ("feature", "threshold", "left", "right", "nan", "value")
+    }
     roots, offset = [], 0
     for estimator in model.estimators_:
         tree = estimator.tree_
         leaf = tree.children_left < 0
         share = tree.value[:, 0, :]
-        positive = share[:, list(model.classes_).index(1)] / share.sum(axis=1) if 1 in model.classes_ else np.zeros(len(leaf))
+        positive = (
+            share[:, list(model.classes_).index(1)] / share.sum(axis=1) if 1 in model.classes_ else np.zeros(len(leaf))
+        )
         roots.append(offset)
         parts["feature"].append(np.where(leaf, -1, tree.feature))
         parts["threshold"].append(round_down(tree.threshold))

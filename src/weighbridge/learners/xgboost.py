@@ -7,18 +7,18 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from xgboost import XGBClassifier
 
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.forest import Forest
 from weighbridge.learners.nodes import Nodes
 
 
-def fit_xgboost(
-    X: npt.NDArray[np.float32], y: npt.NDArray[np.int64], weight: npt.NDArray[np.float64], options: dict[str, Any]
-) -> Forest:
+def fit_xgboost(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -> Forest:
     """Fit XGBoost (histogram trees, one thread)."""
-    model = XGBClassifier(**{"tree_method": "hist", "n_jobs": 1, "verbosity": 0, **options}).fit(X, y, sample_weight=weight)
+    model = XGBClassifier(**{"tree_method": "hist", "n_jobs": 1, "verbosity": 0, **options}).fit(
+        X, y, sample_weight=weight
+    )
     learner = json.loads(bytes(model.get_booster().save_raw("json")))["learner"]
     base = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
     nodes = Nodes()

@@ -33,5 +33,10 @@ def build(case: UseCase, stores: Stores, clock: Clock) -> Report:
     columns = {name: pa.array(vectors[:, place]) for place, name in enumerate(case.feature_names)}
     table = pa.table({**{name: events[name] for name in ("seq", "event_id", "event_us")}, **columns})
     stores.tables.put(table_name(case), table)
-    figures = {"rows": len(table), "features": len(columns), "head_seq": stores.log.head().seq, "table": table_name(case)}
+    figures = {
+        "rows": len(table),
+        "features": len(columns),
+        "head_seq": stores.log.head().seq,
+        "table": table_name(case),
+    }
     return run.finish(f"{len(table):,} vectors of {len(columns)} features, each as known at its arrival", figures)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from weighbridge.clock import DAY_US
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Key
 from weighbridge.kernel import metrics
-from weighbridge.kernel.plan import Floats, Ints
-from weighbridge.kernel.replay import Bools, Columns
+from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
+from weighbridge.kernel.replay import Columns
 from weighbridge.score.scorer import Thresholds
 
 
@@ -22,7 +21,7 @@ from weighbridge.score.scorer import Thresholds
 class Rows:
     """Labelled rows to evaluate on: vectors float32[n, f], y int64[n], and what metrics need of the events."""
 
-    vectors: npt.NDArray[np.float32]
+    vectors: Vectors
     y: Ints
     day: Ints
     key: Ints
@@ -37,7 +36,7 @@ class Rows:
         return int(self.day.max() - self.day.min()) + 1 if len(self.day) else 0
 
 
-def rows_of(case: UseCase, columns: Columns, vectors: npt.NDArray[np.float32], labels: Ints, chosen: Bools) -> Rows:
+def rows_of(case: UseCase, columns: Columns, vectors: Vectors, labels: Ints, chosen: Bools) -> Rows:
     """Return the chosen rows; the key of card precision is the contract's first `Key`, the amount that of `Costs`."""
     payload = case.events.payload
     keys = [place for place, field in enumerate(payload) if isinstance(field, Key)]
@@ -58,7 +57,9 @@ def costs_of(case: UseCase) -> tuple[float, float, float]:
 
 def figures(case: UseCase, rows: Rows, probability: Floats, thresholds: Thresholds) -> dict[str, float]:
     """Return every metric of a probability on rows."""
-    return {name: metric(np.arange(len(rows))) for name, metric in _metrics(case, rows, probability, thresholds).items()}
+    return {
+        name: metric(np.arange(len(rows))) for name, metric in _metrics(case, rows, probability, thresholds).items()
+    }
 
 
 def with_interval(
@@ -70,9 +71,7 @@ def with_interval(
     return metric(np.arange(len(rows))), low, high
 
 
-def _metrics(
-    case: UseCase, rows: Rows, p: Floats, thresholds: Thresholds
-) -> Mapping[str, Callable[[npt.NDArray[np.int64]], float]]:
+def _metrics(case: UseCase, rows: Rows, p: Floats, thresholds: Thresholds) -> Mapping[str, Callable[[Ints], float]]:
     y, amount, k = rows.y, rows.amount, case.training.k_per_day
     review, decline, costs = thresholds.review_at, thresholds.decline_at, costs_of(case)
     return {

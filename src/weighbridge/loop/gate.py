@@ -81,12 +81,18 @@ def _against_production(case: UseCase, stores: Stores, candidate: Bundle, g: Gat
     try:
         production = load(current, case, stores.bundles, stores.signer)
     except BundleRefused as fault:
-        return {"gate": name, "figure": figure, "bound": None, "passed": True, "why": f"production cannot decide: {fault}"}
+        return {
+            "gate": name,
+            "figure": figure,
+            "bound": None,
+            "passed": True,
+            "why": f"production cannot decide: {fault}",
+        }
     data = training_set(case, stores)
     unseen = data.split.validation & (data.columns.event_us > production.facts["lineage"]["trained_until_us"])
     rows = data.rows(case, unseen)
     if int(rows.y.sum()) < ENOUGH_POSITIVES:
-        why = f"not enough data: {int(rows.y.sum())} positives since production was trained, {ENOUGH_POSITIVES} are needed"
+        why = f"{int(rows.y.sum())} positives since production was trained are too few: {ENOUGH_POSITIVES} are needed"
         return {"gate": name, "figure": figure, "bound": None, "passed": False, "why": why}
     theirs = figures(case, rows, production.scorer.probability(rows.vectors), production.thresholds)[g.figure]
     sign = -1.0 if g.figure in LOWER_IS_BETTER else 1.0

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.validate import TableCheck, parse_table
 from weighbridge.loop.report import Report, Run
@@ -56,7 +56,9 @@ def ingest(
         stores.log.import_history(*numbered)
     if len(rejects):
         stores.tables.put(f"{REJECTS}/{run.id}", rejects)
-    reasons = {str(r["rule"]): r["row_count"] for r in rejects.group_by("rule").aggregate([("row", "count")]).to_pylist()}
+    reasons = {
+        str(r["rule"]): r["row_count"] for r in rejects.group_by("rule").aggregate([("row", "count")]).to_pylist()
+    }
     figures = {
         "rows": len(events),
         "accepted": len(accepted),
@@ -67,14 +69,22 @@ def ingest(
         "positives": int(pc.sum(records["value"]).as_py() or 0),
         "head_seq": stores.log.head().seq,
     }
-    rejected = f", {len(rejects)} rejected ({', '.join(f'{n} {rule}' for rule, n in sorted(reasons.items()))})" if reasons else ""
+    rejected = (
+        f", {len(rejects)} rejected ({', '.join(f'{n} {rule}' for rule, n in sorted(reasons.items()))})"
+        if reasons
+        else ""
+    )
     return run.finish(f"{len(accepted):,} events and {len(records):,} labels accepted{rejected}", figures)
 
 
 def _once(case: UseCase, stores: Stores, accepted: pa.Table, check: TableCheck) -> tuple[pa.Table, int]:
     """Return the rows that are new, and how many repeat a stored row or an earlier row of the file exactly."""
     ids = accepted["event_id"].combine_chunks()
-    _, first = np.unique(ids.dictionary_encode().indices.to_numpy(), return_index=True) if len(ids) else (None, np.zeros(0, int))
+    _, first = (
+        np.unique(ids.dictionary_encode().indices.to_numpy(), return_index=True)
+        if len(ids)
+        else (None, np.zeros(0, int))
+    )
     unique = np.zeros(len(ids), dtype=np.bool_)
     unique[first] = True
     stored = np.asarray(stores.log.known(ids).to_numpy(zero_copy_only=False), dtype=np.bool_)
@@ -133,7 +143,7 @@ def _labels_of_table(
     return _label_table(ids.filter(pa.array(good)), values[good], arrived[good]), check
 
 
-def _label_values(check: TableCheck, name: str, source: str) -> npt.NDArray[np.int64]:
+def _label_values(check: TableCheck, name: str, source: str) -> Ints:
     """Return 0, 1, or -1 for none; a value that is no label is refused."""
     column = check.column(name, source)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -150,7 +160,7 @@ def _label_values(check: TableCheck, name: str, source: str) -> npt.NDArray[np.i
     return values
 
 
-def _label_table(ids: pa.Array, values: npt.NDArray[np.int64], arrived: npt.NDArray[np.int64]) -> pa.Table:
+def _label_table(ids: pa.Array, values: Ints, arrived: Ints) -> pa.Table:
     source = pa.array(["history"] * len(values), pa.string())
     arrays = [ids.cast(pa.string()), pa.array(values, pa.int64()), pa.array(arrived, pa.int64()), source]
     return pa.table(arrays, names=["event_id", "value", "arrived_us", "source"])

@@ -74,6 +74,11 @@ def _stage(name: str, verb: Verb, depends: str | None, stores: Stores, clock: Cl
         return Report(name, f"unchanged: {last['sentence']}", last["figures"], 0.0, last["run"], skipped=True)
     report = verb()
     if depends is not None:
-        facts: dict[str, Any] = {"inputs": depends, "sentence": report.sentence, "figures": report.figures, "run": report.run}
+        facts: dict[str, Any] = {
+            "inputs": depends,
+            "sentence": report.sentence,
+            "figures": report.figures,
+            "run": report.run,
+        }
         stores.tracker.record(f"{report.run}-stage", f"stage {name}", clock.now_us(), facts)
     return report

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from weighbridge.clock import DAY_US, SECOND_US, duration_us
@@ -15,8 +14,8 @@ from weighbridge.declare.fields import Category, Field, Key, Numeric
 from weighbridge.declare.simulation import Change, Pattern, Simulation
 from weighbridge.errors import InputError
 from weighbridge.identity import ulid_at
+from weighbridge.kernel.arrays import Floats, Ints
 
-Ints = npt.NDArray[np.int64]
 HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 10, 11, 10, 9, 9, 10, 11, 12, 11, 9, 7, 5, 3], dtype=float)
 HABIT, LOYALTY = 0.97, 0.85  # how often an actor keeps to its own category, and to its own places
 
@@ -39,7 +38,9 @@ def simulate(case: UseCase, *, seed: int, start_us: int, events: int | None = No
     Raises InputError when the use case declares no simulation.
     """
     if case.simulate is None:
-        raise InputError(f"use case {case.name} declares no simulation; give it simulate=Simulation(...) or ingest a file")
+        raise InputError(
+            f"use case {case.name} declares no simulation; give it simulate=Simulation(...) or ingest a file"
+        )
     return _Maker(case, case.simulate, seed, start_us, events or case.simulate.events).make()
 
 
@@ -50,9 +51,9 @@ class _Rows:
     actor: Ints
     place: Ints
     at_us: Ints
-    amount: npt.NDArray[np.float64]
-    other: dict[str, npt.NDArray[np.float64]]
-    scenario: npt.NDArray[np.int64]
+    amount: Floats
+    other: dict[str, Floats]
+    scenario: Ints
 
 
 class _Maker:
@@ -100,7 +101,7 @@ class _Maker:
         loyal = self.favourites[actor, rng.integers(0, self.favourites.shape[1], n)]
         place = np.where(rng.random(n) < LOYALTY, loyal, rng.choice(self.s.places, n, p=self.popularity))
         amount = rng.lognormal(self.spend[actor], 0.55)
-        other: dict[str, npt.NDArray[np.float64]] = {}
+        other: dict[str, Floats] = {}
         for field in self.categories:
             owner = place if field.name in self.s.place_fields else actor
             habit = self.habits[field.name][owner]
@@ -173,7 +174,9 @@ class _Maker:
         rng = self.rng
         late_us = min(duration_us(self.case.events.time.late), DAY_US)
         n = len(rows.actor)
-        delay = np.where(rng.random(n) < self.s.late_share, rng.uniform(0, 0.9 * late_us, n), rng.uniform(0, 2 * SECOND_US, n))
+        delay = np.where(
+            rng.random(n) < self.s.late_share, rng.uniform(0, 0.9 * late_us, n), rng.uniform(0, 2 * SECOND_US, n)
+        )
         arrived = rows.at_us + np.minimum(delay, 0.9 * late_us).astype(np.int64)
         order = np.argsort(arrived, kind="stable")
         rows, arrived = _take(rows, order), arrived[order] + self.start_us
@@ -186,7 +189,9 @@ class _Maker:
         waits = np.minimum(rng.exponential(duration_us(self.s.delay), n), 0.99 * matures)
         known = np.maximum(rows.at_us + self.start_us + np.where(positive, waits, matures).astype(np.int64), arrived)
         by_arrival = np.argsort(known, kind="stable")
-        labels = pa.table({"event_id": pa.array(ids), "label": pa.array(positive.astype(np.int64)), "arrived": _moments(known)})
+        labels = pa.table(
+            {"event_id": pa.array(ids), "label": pa.array(positive.astype(np.int64)), "arrived": _moments(known)}
+        )
         names = ["", *(p.name for p in self.s.patterns)]
         scenario = [names[number] for number in rows.scenario]
         return World(pa.table(columns), labels.take(pa.array(by_arrival)), scenario)
@@ -214,7 +219,9 @@ def _moments(us: Ints) -> pa.Array:
 
 def _take(rows: _Rows, chosen: Ints) -> _Rows:
     other = {name: values[chosen] for name, values in rows.other.items()}
-    return _Rows(rows.actor[chosen], rows.place[chosen], rows.at_us[chosen], rows.amount[chosen], other, rows.scenario[chosen])
+    return _Rows(
+        rows.actor[chosen], rows.place[chosen], rows.at_us[chosen], rows.amount[chosen], other, rows.scenario[chosen]
+    )
 
 
 def _put(rows: _Rows, chosen: Ints, part: _Rows, scenario: int) -> None:
@@ -226,5 +233,7 @@ def _put(rows: _Rows, chosen: Ints, part: _Rows, scenario: int) -> None:
 
 def _join(parts: list[_Rows]) -> _Rows:
     other = {name: np.concatenate([p.other[name] for p in parts]) for name in parts[0].other}
-    columns = [np.concatenate([getattr(p, name) for p in parts]) for name in ("actor", "place", "at_us", "amount")]
-    return _Rows(*columns, other=other, scenario=np.concatenate([p.scenario for p in parts]))
+    actor, place, at_us, amount, scenario = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("actor", "place", "at_us", "amount", "scenario")
+    )
+    return _Rows(actor, place, at_us, amount, other, scenario)

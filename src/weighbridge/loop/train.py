@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from weighbridge import __version__
 from weighbridge.clock import Clock, duration_us, us_to_iso
@@ -16,12 +15,13 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.declare.models import Model
 from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.drift import profile
 from weighbridge.kernel.metrics import roc_auc
-from weighbridge.kernel.plan import Floats, Ints, compile_plan
-from weighbridge.kernel.replay import Bools, Columns
+from weighbridge.kernel.plan import compile_plan
+from weighbridge.kernel.replay import Columns
 from weighbridge.kernel.split import Split, latest_labels, time_split
 from weighbridge.learners.fit import Fitted, fit
 from weighbridge.loop.build import table_name
@@ -40,7 +40,7 @@ class TrainingSet:
     """What training reads: the log's columns, their vectors, the newest label of each row, and the split."""
 
     columns: Columns
-    vectors: npt.NDArray[np.float32]
+    vectors: Vectors
     labels: Ints
     split: Split
     mature: Bools
@@ -126,9 +126,7 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     return run.finish(f"{sentence}, bundle {bundle[:12]}", result)
 
 
-def _candidate(
-    case: UseCase, model: Model, X: npt.NDArray[np.float32], y: Ints, selected: list[int], validation: Rows
-) -> Candidate:
+def _candidate(case: UseCase, model: Model, X: Vectors, y: Ints, selected: list[int], validation: Rows) -> Candidate:
     fitted = fit(case, model, X, y, selected)
     probability = _cross_calibrated(model, fitted.log_odds(validation.vectors), validation)
     thresholds = choose_thresholds(case, validation, probability)
@@ -153,14 +151,21 @@ def _best(case: UseCase, candidates: list[Candidate]) -> Candidate:
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     known = [c for c in candidates if np.isfinite(c.metrics[metric])]
     if not known:
-        raise InputError(f"{metric} is undefined on the validation set, which has no positives; give a longer validation")
+        raise InputError(
+            f"{metric} is undefined on the validation set, which has no positives; give a longer validation"
+        )
     return max(known, key=lambda c: sign * c.metrics[metric])
 
 
 def _facts(
-    case: UseCase, stores: Stores, data: TrainingSet, candidates: list[Candidate], winner: Candidate, selected: list[int]
+    case: UseCase,
+    stores: Stores,
+    data: TrainingSet,
+    candidates: list[Candidate],
+    winner: Candidate,
+    selected: list[int],
 ) -> dict[str, Any]:
-    """Return what the bundle remembers of its making. No clock and no run id: the same training gives the same bundle."""
+    """Return what the bundle remembers of its making; no clock and no run id: same training, same bundle."""
     X, validation = data.vectors, data.rows(case, data.split.validation)
     flagged = winner.probability >= winner.thresholds.review_at
     caught = int((flagged & (validation.y == 1)).sum())
@@ -200,7 +205,7 @@ def _facts(
     }
 
 
-def _separation(y: Ints, column: npt.NDArray[np.float32]) -> float:
+def _separation(y: Ints, column: Vectors) -> float:
     """Return how well one feature alone separates the classes: the larger of AUC and 1 - AUC, NaN ranked lowest."""
     auc = roc_auc(y, np.nan_to_num(column, nan=-1e30))
     return max(auc, 1 - auc) if np.isfinite(auc) else 0.5

@@ -26,7 +26,8 @@ ALERTS = "drift_alerts"
 def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> Report:
     """Compare the champion's decisions of the `last` days with its reference.
 
-    Drift is judged once decisions fill the window, so that days of the week weigh alike. PSI of the score and of every feature on bins fixed at training, and recall on the positives known so far against
+    Drift is judged once decisions fill the window, so that days of the week weigh alike. PSI of the
+    score and of every feature on bins fixed at training, and recall on the positives known so far against
     recall on validation (one-sided exact binomial test). Figures hold `severity`, `losing` and what they rest on;
     a severity above none writes an alert. Raises InputError when nothing is in production.
     """
@@ -40,7 +41,11 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
     if len(decisions):
         newest = pc.max(decisions["decided_us"]).as_py()
         decisions = decisions.filter(pc.greater(decisions["decided_us"], newest - duration_us(last)))
-    figures = {"bundle": current, "rows": len(decisions), **_drift(case, champion.facts["reference"], decisions, duration_us(last))}
+    figures = {
+        "bundle": current,
+        "rows": len(decisions),
+        **_drift(case, champion.facts["reference"], decisions, duration_us(last)),
+    }
     figures |= _recall(stores, champion.facts["reference"], decisions)
     summary = {**figures, "run": run.id, "at": us_to_iso(clock.now_us())}
     write_report(stores.reports, "drift_detection_summary", summary)
@@ -49,7 +54,9 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
     worst = f", most on {figures['worst_feature']} (PSI {figures['worst_psi']:.2f})" if figures["worst_feature"] else ""
     recall = "recall unknown" if figures["recall"] is None else f"recall {figures['recall']:.2f}"
     usual = f" against {figures['recall_reference']:.2f}" if figures["recall_reference"] is not None else ""
-    return run.finish(f"drift {figures['severity']}{worst}; {recall}{usual} on {figures['positives']} known positives", figures)
+    return run.finish(
+        f"drift {figures['severity']}{worst}; {recall}{usual} on {figures['positives']} known positives", figures
+    )
 
 
 def _drift(case: UseCase, reference: dict[str, Any], decisions: Any, span_us: int) -> dict[str, Any]:  # noqa: ANN401 - a pyarrow table

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.case import UseCase
+from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
@@ -36,7 +36,7 @@ def score_table(case: UseCase, stores: Stores, bundle: Bundle, accepted: pa.Tabl
     return pa.table({"event_id": accepted["event_id"], **decided(bundle, probability)})
 
 
-def decided(bundle: Bundle, probability: npt.NDArray[np.float64]) -> dict[str, pa.Array]:
+def decided(bundle: Bundle, probability: Floats) -> dict[str, pa.Array]:
     """Return the columns that a bundle's decisions on probabilities, float64[n], consist of."""
     return {
         "probability": pa.array(probability),

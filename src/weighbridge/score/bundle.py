@@ -15,9 +15,10 @@ import numpy as np
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import BundleRefused
 from weighbridge.identity import canonical
+from weighbridge.kernel.arrays import Arrays
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.encoder import Encoder
-from weighbridge.kernel.forest import Arrays, Forest, Linear, Predictor
+from weighbridge.kernel.forest import Forest, Linear, Predictor
 from weighbridge.ports import BundleStore, Signer
 from weighbridge.score.scorer import Scorer, Thresholds
 
@@ -50,7 +51,11 @@ def pack(
     described = {
         **facts,
         "predictor": kind,
-        "thresholds": {"review_at": thresholds.review_at, "decline_at": thresholds.decline_at, "bands": list(thresholds.bands)},
+        "thresholds": {
+            "review_at": thresholds.review_at,
+            "decline_at": thresholds.decline_at,
+            "bands": list(thresholds.bands),
+        },
     }
     files = {
         "case.json": canonical(case.to_json()).encode(),
@@ -83,7 +88,9 @@ def load(bundle: str, case: UseCase, store: BundleStore, signer: Signer) -> Bund
     files = store.files(bundle)
     manifest = _verified(bundle, files, signer)
     if manifest["format"] != FORMAT:
-        raise BundleRefused(f"bundle {bundle[:12]} has format {manifest['format']}, this program reads {FORMAT}; upgrade it")
+        raise BundleRefused(
+            f"bundle {bundle[:12]} has format {manifest['format']}, this program reads {FORMAT}; upgrade it"
+        )
     if manifest["vector"] != case.vector_digest:
         raise BundleRefused(
             f"bundle {bundle[:12]} was made for other features of {manifest['use_case']} than the declaration has now; "
@@ -141,7 +148,7 @@ def _scorer(arrays: Arrays, kind: str) -> Scorer:
 
 def _arrays_to_bytes(arrays: Arrays) -> bytes:
     sink = io.BytesIO()
-    np.savez(sink, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(sink, allow_pickle=False, **arrays)
     return sink.getvalue()
 
 

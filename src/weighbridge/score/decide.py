@@ -83,7 +83,9 @@ class Desk:
     def _score(self, event: EventRecord, trace_id: str, started: int) -> DecisionRecord:
         champion = self.router.champion
         if champion is None:
-            raise StoreFailure(self.router.refusal or "no bundle is in production; train and promote one with `weigh run`")
+            raise StoreFailure(
+                self.router.refusal or "no bundle is in production; train and promote one with `weigh run`"
+            )
         vector = self._state.vector(event)
         values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
         probability = float(champion.scorer.probability(values)[0])
@@ -106,7 +108,9 @@ class Desk:
         if found is None:
             return None
         if not found[1].same_content(event):
-            raise Conflict(f"event {event.event_id} is stored already with other content; send a new id for a new event")
+            raise Conflict(
+                f"event {event.event_id} is stored already with other content; send a new id for a new event"
+            )
         decision = self.stores.log.decision(event.event_id)
         if decision is None:
             raise Conflict(f"event {event.event_id} is stored already as history, without a decision")

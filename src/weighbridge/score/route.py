@@ -37,12 +37,17 @@ class Router:
         if wanted is None or wanted == current or (self._refused and self._refused[0] == wanted):
             return False
         try:
-            bundle = load(wanted, self._case, self._stores.bundles, self._stores.signer)
-            probe = np.full((1, len(self._case.feature_names)), np.nan, dtype=np.float32)
-            if not np.isfinite(bundle.scorer.probability(probe)).all():
-                raise BundleRefused(f"bundle {bundle.version} scores an empty event as NaN; train again")
+            bundle = self._warm(wanted)
         except BundleRefused as fault:
             self._refused = (wanted, str(fault))
             return False
         self._champion, self._refused = bundle, None
         return True
+
+    def _warm(self, wanted: str) -> Bundle:
+        """Load, verify and probe a bundle with an event about which nothing is known."""
+        bundle = load(wanted, self._case, self._stores.bundles, self._stores.signer)
+        probe = np.full((1, len(self._case.feature_names)), np.nan, dtype=np.float32)
+        if not np.isfinite(bundle.scorer.probability(probe)).all():
+            raise BundleRefused(f"bundle {bundle.version} scores an empty event as NaN; train again")
+        return bundle

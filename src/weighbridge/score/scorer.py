@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from weighbridge.kernel.arrays import Floats, Vectors
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.encoder import Encoder
 from weighbridge.kernel.forest import Predictor, sound
@@ -21,7 +19,7 @@ class Scorer:
     predictor: Predictor
     calibration: Calibration
 
-    def probability(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def probability(self, vectors: Vectors) -> Floats:
         """Return probabilities of vectors: float32[n, features] to float64[n]."""
         return self.calibration.probability(self.predictor.log_odds(self.encoder.encode(vectors)))
 

@@ -77,7 +77,9 @@ class Demo:
 
     def say(self, step: str, sentence: str) -> None:
         """Print one line of the story."""
-        self.console.print(f"[dim]{self.story.seconds():6.1f} s[/dim]  [bold]{step:<9}[/bold] {sentence}", highlight=False)
+        self.console.print(
+            f"[dim]{self.story.seconds():6.1f} s[/dim]  [bold]{step:<9}[/bold] {sentence}", highlight=False
+        )
 
     def tell(self, report: Report) -> Report:
         """Print what a verb reported."""
@@ -124,7 +126,9 @@ class Demo:
 
     def _retrain(self, desk: Desk) -> None:
         before = desk.router.champion
-        for report in retrain(self.case, self.stores, self.clock, reason="the champion lost recall and the labels are mature"):
+        for report in retrain(
+            self.case, self.stores, self.clock, reason="the champion lost recall and the labels are mature"
+        ):
             self.tell(report)
         desk.router.refresh()
         after = desk.router.champion
@@ -146,8 +150,11 @@ class Demo:
         figures["ap_before"] = round(average_precision(y, before), 4)
         figures["ap_after"] = round(average_precision(y, served["probability"].to_numpy()), 4)
         gain = figures["ap_after"] - figures["ap_before"]
-        self.say("better", f"average precision {figures['ap_before']:.3f} → {figures['ap_after']:.3f} ({gain:+.3f}) on the "
-                 f"{len(y):,} events ({int(y.sum())} positive) decided since, by old and new champion")  # fmt: skip
+        self.say(
+            "better",
+            f"average precision {figures['ap_before']:.3f} → {figures['ap_after']:.3f} ({gain:+.3f}), old and new "
+            f"champion on the {len(y):,} events ({int(y.sum())} positive) decided since",
+        )
         proof = self.tell(verify(self.case, self.stores, self.clock)).figures
         figures["parity"] = {k: proof[k] for k in ("vectors", "values", "mismatches")}
         figures |= {"decisions": len(decisions), "home": str(self.home.folder), "seconds": self.story.seconds()}
@@ -168,7 +175,9 @@ class _Watchman:
         demo = self.demo
         if not self.begun and message.arrived_us >= demo.pattern_us:
             self.begun = True
-            demo.say("world", f"a new pattern starts now, {us_to_iso(message.arrived_us)[:10]}; nobody tells the platform")
+            demo.say(
+                "world", f"a new pattern starts now, {us_to_iso(message.arrived_us)[:10]}; nobody tells the platform"
+            )
         day = message.arrived_us // DAY_US
         if day == self.today:
             return False
@@ -216,7 +225,9 @@ def run_demo(
     fresh_home(folder)
     log_to(folder / "logs", "warning")
     now_us = SystemClock().now_us()
-    start_us = FIRST_MONDAY_US + (now_us - FIRST_MONDAY_US) // WEEK_US * WEEK_US - (case.simulate.days + 6) // 7 * WEEK_US
+    start_us = (
+        FIRST_MONDAY_US + (now_us - FIRST_MONDAY_US) // WEEK_US * WEEK_US - (case.simulate.days + 6) // 7 * WEEK_US
+    )
     begun_simulation = time.perf_counter()
     world = simulate(case, seed=seed, start_us=start_us, events=events)
     home = open_home(case, folder, create=True, acknowledge="written")

@@ -43,7 +43,9 @@ def make_app(desk: Desk) -> FastAPI:
         yield
         follower.cancel()
 
-    app = FastAPI(title=f"weighbridge {desk.case.name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=f"weighbridge {desk.case.name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
 
     async def answer(request: Request, handle: Callable[[dict[str, Any], str], dict[str, Any]]) -> Response:
         """Read a strict body, handle it, log it; every outcome is one answer."""
@@ -87,7 +89,9 @@ def make_app(desk: Desk) -> FastAPI:
     async def unexpected(request: Request, fault: Exception) -> Response:
         trace_id = _new_id()
         log.error("unexpected", path=request.url.path, trace_id=trace_id, exc_info=fault)
-        return _problem_response(Problem(500, "something went wrong here; the log has it under this trace_id"), trace_id)
+        return _problem_response(
+            Problem(500, "something went wrong here; the log has it under this trace_id"), trace_id
+        )
 
     return app
 
@@ -133,7 +137,13 @@ def _problem(fault: Exception) -> Problem:
 
 def _problem_response(problem: Problem, trace_id: str) -> Response:
     title = TITLES.get(problem.status, "Error")
-    members = {"type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail, "trace_id": trace_id}
+    members = {
+        "type": "about:blank",
+        "title": title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "trace_id": trace_id,
+    }
     return _json({**members, **problem.members}, problem.status, "application/problem+json")
 
 
@@ -171,12 +181,15 @@ def _metadata(desk: Desk) -> dict[str, Any]:
 
 
 def _documented(body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    problem = {"description": "a problem, RFC 9457", "content": {"application/problem+json": {"schema": problem_schema()}}}
+    problem = {
+        "description": "a problem, RFC 9457",
+        "content": {"application/problem+json": {"schema": problem_schema()}},
+    }
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
-            **{status: problem for status in ("400", "409", "413", "415", "422", "503")},
+            **dict.fromkeys(("400", "409", "413", "415", "422", "503"), problem),
         },
     }
 

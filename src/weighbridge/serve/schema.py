@@ -24,7 +24,10 @@ def event_schema(case: UseCase) -> dict[str, Any]:
 def _property(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": [field.json_type, "null"] if field.optional else field.json_type}
     if isinstance(field, Time):
-        schema |= {"format": "date-time", "description": f"at most {field.future} ahead of its arrival, {field.late} behind it"}
+        schema |= {
+            "format": "date-time",
+            "description": f"at most {field.future} ahead of its arrival, {field.late} behind it",
+        }
     elif isinstance(field, Category):
         schema["enum"] = [*field.one_of, None] if field.optional else list(field.one_of)
     elif isinstance(field, Numeric) and not field.cap:
@@ -73,5 +76,5 @@ def problem_schema() -> dict[str, Any]:
     """Return the schema of an error, RFC 9457."""
     text: dict[str, Any] = {"type": "string"}
     names = ("type", "title", "detail", "field", "rule", "trace_id")
-    properties: dict[str, Any] = {name: text for name in names} | {"status": {"type": "integer"}}
+    properties: dict[str, Any] = dict.fromkeys(names, text) | {"status": {"type": "integer"}}
     return {"type": "object", "required": ["type", "title", "status", "detail", "trace_id"], "properties": properties}

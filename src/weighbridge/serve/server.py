@@ -25,7 +25,9 @@ def bind(host: str, port: int) -> socket.socket:
         found.bind((host, port))
     except OSError as fault:
         found.close()
-        raise HomeError(f"{host}:{port} cannot be served on ({fault.strerror}); choose another --port, or 0 for any") from None
+        raise HomeError(
+            f"{host}:{port} cannot be served on ({fault.strerror}); choose another --port, or 0 for any"
+        ) from None
     return found
 
 
@@ -53,5 +55,7 @@ def serving(app: FastAPI, listening: socket.socket) -> Iterator[int]:
 
 
 def _server(app: FastAPI) -> uvicorn.Server:
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5
+    )
     return uvicorn.Server(config)

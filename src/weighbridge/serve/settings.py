@@ -16,8 +16,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="WEIGH_", env_file=".env", extra="ignore")
 
-    home: Path | None = Field(None, description="folder that holds logs, bundles, keys and reports; default .weigh/CASE")
-    host: str = Field("127.0.0.1", pattern=r"^(127\.0\.0\.1|localhost|::1)$", description="loopback address to serve on")
+    home: Path | None = Field(
+        None, description="folder that holds logs, bundles, keys and reports; default .weigh/CASE"
+    )
+    host: str = Field(
+        "127.0.0.1", pattern=r"^(127\.0\.0\.1|localhost|::1)$", description="loopback address to serve on"
+    )
     port: int = Field(8080, ge=0, le=65535, description="port to serve on; 0 takes a free one")
     acknowledge: Literal["synced", "written"] = Field(
         "synced", description="answer after an fsync (synced) or when the operating system has the write (written)"

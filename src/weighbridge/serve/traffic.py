@@ -67,7 +67,10 @@ class Caller:
         begun = time.perf_counter()
         try:
             status, content = self._send(path, body)
-        except (http.client.RemoteDisconnected, ConnectionError):  # an idle connection was closed: ids make a retry safe
+        except (
+            http.client.RemoteDisconnected,
+            ConnectionError,
+        ):  # an idle connection was closed: ids make a retry safe
             self._connection.close()
             status, content = self._send(path, body)
         self.sent += 1
@@ -83,7 +86,12 @@ class Caller:
 
 
 def replay(
-    sent: Iterator[Message], caller: Caller, clock: ManualClock, *, rate: float, after: Callable[[Message, dict[str, Any]], bool]
+    sent: Iterator[Message],
+    caller: Caller,
+    clock: ManualClock,
+    *,
+    rate: float,
+    after: Callable[[Message, dict[str, Any]], bool],
 ) -> None:
     """Send messages at their times on the clock, at most `rate` a second (0: as fast as they are answered).
 

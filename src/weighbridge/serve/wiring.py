@@ -51,7 +51,9 @@ def find_case(name: str) -> UseCase:
         except (SyntaxError, ImportError, NameError, TypeError, ValueError, AttributeError) as fault:
             raise DeclarationError(f"{path} cannot be read: {type(fault).__name__}: {fault}") from fault
     else:
-        raise InputError(f"there is no use case {name!r}; use one of {', '.join(builtin)} or the path of a declaration (.py)")
+        raise InputError(
+            f"there is no use case {name!r}; use one of {', '.join(builtin)} or the path of a declaration (.py)"
+        )
     case = getattr(module, "case", None)
     if not isinstance(case, UseCase):
         raise DeclarationError(f"{name} declares no use case; assign one: case = UseCase(...)")
@@ -140,8 +142,8 @@ def _check_home(case: UseCase, folder: Path) -> None:
         raise HomeError(f"the home {folder} belongs to use case {name}, not {case.name}; choose another --home")
     if contract != digest(case.events):
         raise HomeError(
-            f"the home {folder} holds events of another version of contract {case.events.name}; choose another --home and "
-            "ingest again, or take the change of the contract back"
+            f"the home {folder} holds events of another version of contract {case.events.name}; "
+            "choose another --home and ingest again, or take the change of the contract back"
         )
 
 

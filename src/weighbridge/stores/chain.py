@@ -13,7 +13,13 @@ GENESIS = "0" * 64
 
 def link(before: str, seq: int, decision: DecisionRecord) -> str:
     """Return the sha256 hex of a decision chained to the hash before it."""
-    content = [before, seq, *(getattr(decision, name) for name in _NAMES), list(decision.degraded), decision.vector.hex()]
+    content = [
+        before,
+        seq,
+        *(getattr(decision, name) for name in _NAMES),
+        list(decision.degraded),
+        decision.vector.hex(),
+    ]
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 

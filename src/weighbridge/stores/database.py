@@ -11,11 +11,13 @@ from pathlib import Path
 from weighbridge.errors import HomeError, StoreFailure
 
 SCHEMA = """
-create table if not exists head (one integer primary key check (one = 1), seq integer not null, arrived_us integer not null);
+create table if not exists head (
+    one integer primary key check (one = 1), seq integer not null, arrived_us integer not null);
 insert or ignore into head values (1, 0, 0);
 create table if not exists ids (event_id text primary key, seq integer not null) without rowid;
 create table if not exists log (
-    seq integer primary key, kind text not null, event_id text, event_us integer, arrived_us integer not null, body text not null);
+    seq integer primary key, kind text not null, event_id text, event_us integer, arrived_us integer not null,
+    body text not null);
 create index if not exists log_kind on log (kind, seq);
 create table if not exists segments (
     first_seq integer primary key, last_seq integer not null, kind text not null, file text not null,
@@ -30,7 +32,8 @@ create table if not exists moves (
     number integer primary key, alias text not null, bundle text not null, before text, by text not null,
     reason text not null, moved_us integer not null, gates text not null);
 create table if not exists runs (
-    number integer primary key, run text unique not null, verb text not null, started_us integer not null, facts text not null);
+    number integer primary key, run text unique not null, verb text not null, started_us integer not null,
+    facts text not null);
 """
 ACKNOWLEDGE = {"synced": "full", "written": "normal"}
 
@@ -49,7 +52,9 @@ class Database:
             self._connection.execute(f"pragma synchronous = {ACKNOWLEDGE[acknowledge]}")
             self._connection.executescript(SCHEMA)
         except sqlite3.DatabaseError as fault:
-            raise HomeError(f"{path} cannot be opened as a weighbridge database ({fault}); restore it from a copy") from None
+            raise HomeError(
+                f"{path} cannot be opened as a weighbridge database ({fault}); restore it from a copy"
+            ) from None
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

@@ -21,6 +21,9 @@ from weighbridge.stores.files import read_sealed, seal
 from weighbridge.stores.memory import decision_of
 from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
 
+_COLUMNS = ", ".join(DECISIONS.names)
+_INSERT_DECISION = f"insert into decisions ({_COLUMNS}) values ({', '.join('?' * len(DECISIONS.names))})"
+
 
 class SqliteLog:
     """EventLog and DecisionLog of an embedded home."""
@@ -64,10 +67,7 @@ class SqliteLog:
             if decision is not None:
                 row = connection.execute("select hash from decisions order by seq desc limit 1").fetchone()
                 chained = link(row[0] if row else GENESIS, seq, decision)
-                connection.execute(
-                    f"insert into decisions ({', '.join(DECISIONS.names)}) values ({', '.join('?' * len(DECISIONS.names))})",
-                    _decision_row(seq, decision, chained),
-                )
+                connection.execute(_INSERT_DECISION, _decision_row(seq, decision, chained))
         return seq
 
     def add_label(self, label: LabelRecord) -> int:
@@ -98,7 +98,9 @@ class SqliteLog:
                 connection.execute(
                     "insert into segments values (?, ?, ?, ?, ?, ?)", (first, last, kind, file, len(table), sha256)
                 )
-                connection.execute("update head set seq = max(seq, ?), arrived_us = max(arrived_us, ?)", (last, arrived_us))
+                connection.execute(
+                    "update head set seq = max(seq, ?), arrived_us = max(arrived_us, ?)", (last, arrived_us)
+                )
 
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""
@@ -124,7 +126,9 @@ class SqliteLog:
         """Append a record of another kind."""
         with self._database.write() as connection:
             seq = self._advance(connection, arrived_us)
-            connection.execute("insert into log values (?, ?, null, null, ?, ?)", (seq, kind, arrived_us, json.dumps(body)))
+            connection.execute(
+                "insert into log values (?, ?, null, null, ?, ?)", (seq, kind, arrived_us, json.dumps(body))
+            )
         return seq
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
@@ -133,13 +137,12 @@ class SqliteLog:
 
     def decision(self, event_id: str) -> DecisionRecord | None:
         """Return the decision about an event, or None."""
-        names = ", ".join(DECISIONS.names)
-        rows = self._database.read(f"select {names} from decisions where event_id = ?", event_id)
+        rows = self._database.read(f"select {_COLUMNS} from decisions where event_id = ?", event_id)
         return decision_of(dict(zip(DECISIONS.names, rows[0], strict=True))) if rows else None
 
     def decisions(self) -> pa.Table:
         """Return all decisions by seq."""
-        rows = self._database.read(f"select {', '.join(DECISIONS.names)} from decisions order by seq")
+        rows = self._database.read(f"select {_COLUMNS} from decisions order by seq")
         columns = zip(*rows, strict=True) if rows else [[] for _ in DECISIONS]
         return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, DECISIONS, strict=True)], schema=DECISIONS)
 
@@ -175,7 +178,9 @@ class SqliteLog:
         for file, count, sha256 in cast(list[tuple[str, int, str]], rows):
             table = read_sealed(self._folder / file, sha256)
             if len(table) != count or table.schema.names != schema.names:
-                raise StoreFailure(f"segment {file} of the log does not hold what its record says; restore it from a copy")
+                raise StoreFailure(
+                    f"segment {file} of the log does not hold what its record says; restore it from a copy"
+                )
             tables.append(table.cast(schema))
         return pa.concat_tables(tables)
 
@@ -183,5 +188,3 @@ class SqliteLog:
 def _decision_row(seq: int, decision: DecisionRecord, chained: str) -> tuple[object, ...]:
     row = {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded), "hash": chained}
     return tuple(row[name] for name in DECISIONS.names)
-
-

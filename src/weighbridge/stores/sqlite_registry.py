@@ -43,13 +43,23 @@ class SqliteRegistry:
             connection.execute("insert or replace into aliases values (?, ?)", (move.alias, move.bundle))
             connection.execute(
                 "insert into moves (alias, bundle, before, by, reason, moved_us, gates) values (?, ?, ?, ?, ?, ?, ?)",
-                (move.alias, move.bundle, move.before, move.by, move.reason, move.moved_us, json.dumps(list(move.gates))),
+                (
+                    move.alias,
+                    move.bundle,
+                    move.before,
+                    move.by,
+                    move.reason,
+                    move.moved_us,
+                    json.dumps(list(move.gates)),
+                ),
             )
 
     def moves(self) -> Sequence[Move]:
         """Return every move, oldest first."""
-        rows = self._database.read("select alias, bundle, before, by, reason, moved_us, gates from moves order by number")
-        return [Move(*row[:6], gates=json.loads(cast(str, row[6]))) for row in cast(list[tuple[Any, ...]], rows)]
+        rows = self._database.read(
+            "select alias, bundle, before, by, reason, moved_us, gates from moves order by number"
+        )
+        return [Move(*row[:6], json.loads(row[6])) for row in cast(list[Any], rows)]
 
 
 class SqliteTracker:

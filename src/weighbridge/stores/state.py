@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from weighbridge.clock import duration_us
 from weighbridge.declare.fields import Category
 from weighbridge.errors import Rejected
+from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.history import UNKNOWN
-from weighbridge.kernel.plan import MISSING, Ints, Plan
+from weighbridge.kernel.plan import MISSING, Plan
 from weighbridge.kernel.step import History, step
 from weighbridge.ports import EventRecord, LabelRecord, Stored
 

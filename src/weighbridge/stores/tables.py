@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import InputError
-from weighbridge.ports import EventRecord, Head
+from weighbridge.ports import EventRecord, Head, Stored
 
 LABELS = pa.schema(
     [("seq", pa.int64()), ("event_id", pa.string()), ("value", pa.int64()), ("arrived_us", pa.int64()),
@@ -34,7 +34,7 @@ def event_schema(contract: Contract) -> pa.Schema:
 def event_table(contract: Contract, records: Sequence[tuple[int, EventRecord]]) -> pa.Table:
     """Return (seq, event) pairs as a table."""
     schema = event_schema(contract)
-    columns = [[seq for seq, _ in records]]
+    columns: list[list[Stored]] = [[seq for seq, _ in records]]
     columns += [[getattr(e, name) for _, e in records] for name in ("event_id", "event_us", "arrived_us")]
     columns += [[e.values[place] for _, e in records] for place in range(len(contract.payload))]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)

@@ -6,9 +6,11 @@ Slow on purpose. Sums are Python integers; each mean, deviation and ratio is one
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,6 +21,10 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.conditions import Condition
 from weighbridge.declare.features import Feature, RowFeature
 from weighbridge.declare.fields import Category
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Oracle:
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Return the vectors of all events in the order of arrival, float32[n, features]."""
-        return np.array([self.vector(e) for e in self.events], dtype=np.float32).reshape(len(self.events), -1)
+        return np.array([self.vector(e) for e in self.events], dtype=np.float32).reshape(-1, len(self.case.vector))
 
     def feature(self, feature: Feature, d: Event) -> float:
         """Return one feature of one decision."""
@@ -87,12 +93,7 @@ class Oracle:
         bound = condition.value
         if not isinstance(bound, str):
             bound = round(bound * self.scales[condition.field])
-        comparisons = {
-            "==": lambda: value == bound, "!=": lambda: value != bound,
-            ">=": lambda: value >= bound, "<=": lambda: value <= bound,
-            ">": lambda: value > bound, "<": lambda: value < bound,
-        }  # fmt: skip
-        return bool(comparisons[condition.operator]())
+        return bool(COMPARISONS[condition.operator](value, bound))
 
     def _aggregate(self, a: Aggregate, d: Event) -> float:
         window = self.window(a, d)

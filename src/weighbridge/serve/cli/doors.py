@@ -8,18 +8,35 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.serve.cli.options import AsJson, Bundle, CaseName, HomeFolder, Mapped, app, folder_of, mapping_of, open_case, settings_of
+from weighbridge.serve.cli.options import (
+    AsJson,
+    Bundle,
+    CaseName,
+    HomeFolder,
+    Mapped,
+    app,
+    folder_of,
+    mapping_of,
+    open_case,
+    settings_of,
+)
 
 
 @app.command()
 def demo(
     case: CaseName = "card_fraud",
-    events: Annotated[int | None, typer.Option(min=5_000, help="how many events to simulate [default: as declared]")] = None,
+    events: Annotated[
+        int | None, typer.Option(min=5_000, help="how many events to simulate [default: as declared]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="seed of the simulated world")] = 7,
     rate: Annotated[float, typer.Option(min=0, help="live requests a second; 0: as fast as they are answered")] = 0,
     home: HomeFolder = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port of the HTTP door; 0 takes a free one")] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="tell the story and exit; do not stay and serve")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="port of the HTTP door; 0 takes a free one")
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="tell the story and exit; do not stay and serve")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Watch a use case go the whole way: data, features, training, decisions over HTTP, a new pattern, retraining."""
@@ -62,7 +79,11 @@ def serve(
         desk = open_desk(declared, opened.stores, SystemClock())
         champion = desk.router.champion
         host, bound = listening.getsockname()[:2]
-        deciding = f"bundle {champion.version} decides" if champion else f"not fit to decide: {desk.router.refusal or 'no bundle is in production'}"
+        deciding = (
+            f"bundle {champion.version} decides"
+            if champion
+            else f"not fit to decide: {desk.router.refusal or 'no bundle is in production'}"
+        )
         typer.echo(f"http://{host}:{bound} serves {declared.name}; {deciding}; Ctrl-C stops")
         serve_app(make_app(desk), listening)
 
@@ -104,7 +125,9 @@ def score(
     if as_json:
         typer.echo(json.dumps(figures))
     else:
-        typer.echo(f"{len(decided):,} scored, {len(flagged):,} to review or decline, {len(check.rejects.rows):,} rejected")
+        typer.echo(
+            f"{len(decided):,} scored, {len(flagged):,} to review or decline, {len(check.rejects.rows):,} rejected"
+        )
 
 
 def _stay(case: str, folder: Path, port: int | None) -> None:

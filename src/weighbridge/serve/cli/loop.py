@@ -63,7 +63,9 @@ def gate(case: CaseName, bundle: Bundle = None, home: HomeFolder = None, as_json
     if not as_json:
         for verdict in report.figures["gates"]:
             figure = "–" if verdict["figure"] is None else f"{verdict['figure']:.4f}"
-            typer.echo(f"{'open  ' if verdict['passed'] else 'CLOSED'}  {verdict['gate']}: {figure} {verdict['why']}".rstrip())
+            typer.echo(
+                f"{'open  ' if verdict['passed'] else 'CLOSED'}  {verdict['gate']}: {figure} {verdict['why']}".rstrip()
+            )
     show(report, as_json=as_json)
     if not report.figures["passed"]:
         raise typer.Exit(1)
@@ -143,5 +145,5 @@ def registry(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -
     for entry in bundles:
         names = " ".join(name for name, bundle in aliases.items() if bundle == entry["bundle"])
         typer.echo(f"{entry['bundle'][:12]}  {entry['added'][:19]}  {entry['model']:<24} {names}".rstrip())
-    for move in moves:
-        typer.echo(f"{move['moved'][:19]}  {move['alias']} → {move['bundle'][:12]} by {move['by']}: {move['reason']}")
+    for m in known.moves():
+        typer.echo(f"{us_to_iso(m.moved_us)[:19]}  {m.alias} → {m.bundle[:12]} by {m.by}: {m.reason}")

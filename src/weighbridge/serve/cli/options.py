@@ -26,9 +26,13 @@ app = typer.Typer(
 )  # fmt: skip
 
 CaseName = Annotated[str, typer.Argument(metavar="CASE", help="card_fraud, or the path of a declaration (.py)")]
-HomeFolder = Annotated[Path | None, typer.Option("--home", help="the home's folder [default: $WEIGH_HOME or .weigh/CASE]")]
+HomeFolder = Annotated[
+    Path | None, typer.Option("--home", help="the home's folder [default: $WEIGH_HOME or .weigh/CASE]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object instead of sentences")]
-Bundle = Annotated[str | None, typer.Option("--bundle", help="a bundle's id or the beginning of it [default: the newest]")]
+Bundle = Annotated[
+    str | None, typer.Option("--bundle", help="a bundle's id or the beginning of it [default: the newest]")
+]
 Mapped = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="the file's name of a field")]
 
 

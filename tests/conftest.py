@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from weighbridge.cases.card_fraud import case as card_fraud
+from weighbridge.clock import DAY_US, ManualClock, iso_to_us
+from weighbridge.declare import Training, lightgbm, logistic
+from weighbridge.identity import Pseudonyms
+from weighbridge.loop.ingest import ingest
+from weighbridge.loop.retrain import retrain
+from weighbridge.loop.simulate import simulate
+from weighbridge.ports import Stores
+from weighbridge.score.signing import HomeSigner
+from weighbridge.serve.traffic import arrived_before
+from weighbridge.stores.memory import MemoryBundles, MemoryLog, MemoryRegistry, MemoryTables, MemoryTracker
+
+SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
+settings.register_profile("short", max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+settings.register_profile("soak", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("soak" if SOAK else "short")
+
+START_US = iso_to_us("2026-01-05T00:00:00Z")
+CUT_US = START_US + 40 * DAY_US
+
+
+def memory_stores(case, folder: Path) -> Stores:
+    return Stores(
+        MemoryLog(case.events), MemoryTables(), MemoryRegistry(), MemoryTracker(), MemoryBundles(),
+        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), folder,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def small_case():
+    """Card fraud with two quick candidates and a small world."""
+    return replace(
+        card_fraud,
+        models=(logistic(), lightgbm(n_estimators=40)),
+        training=Training(validation="8d", bootstraps=20),
+        simulate=replace(card_fraud.simulate, actors=300, places=80, days=60, events=12_000, rate=0.03),
+    )
+
+
+@pytest.fixture(scope="session")
+def world(small_case):
+    return simulate(small_case, seed=3, start_us=START_US)
+
+
+@pytest.fixture
+def history(world):
+    """Events and labels that had arrived after 40 of 60 days."""
+    return arrived_before(world.events, CUT_US), arrived_before(world.labels, CUT_US)
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(CUT_US)
+
+
+@pytest.fixture
+def stores(small_case, tmp_path):
+    return memory_stores(small_case, tmp_path / "reports")
+
+
+@pytest.fixture(scope="session")
+def trained(small_case, world, tmp_path_factory):
+    """Memory stores with history, a bundle and it in production; shared, so tests only read from it."""
+    made = memory_stores(small_case, tmp_path_factory.mktemp("reports"))
+    clock = ManualClock(CUT_US)
+    ingest(small_case, made, clock, arrived_before(world.events, CUT_US), arrived_before(world.labels, CUT_US), {"arrived": "arrived"})
+    retrain(small_case, made, clock)
+    return made
