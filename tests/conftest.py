@@ -20,7 +20,9 @@ from weighbridge.serve.traffic import arrived_before
 from weighbridge.stores.memory import MemoryBundles, MemoryLog, MemoryRegistry, MemoryTables, MemoryTracker
 
 SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
-settings.register_profile("short", max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+settings.register_profile(
+    "short", max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
 settings.register_profile("soak", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("soak" if SOAK else "short")
 
@@ -72,6 +74,13 @@ def trained(small_case, world, tmp_path_factory):
     """Memory stores with history, a bundle and it in production; shared, so tests only read from it."""
     made = memory_stores(small_case, tmp_path_factory.mktemp("reports"))
     clock = ManualClock(CUT_US)
-    ingest(small_case, made, clock, arrived_before(world.events, CUT_US), arrived_before(world.labels, CUT_US), {"arrived": "arrived"})
+    ingest(
+        small_case,
+        made,
+        clock,
+        arrived_before(world.events, CUT_US),
+        arrived_before(world.labels, CUT_US),
+        {"arrived": "arrived"},
+    )
     retrain(small_case, made, clock)
     return made

@@ -11,63 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from weighbridge.identity import Pseudonyms
+from weighbridge.records import DecisionRecord, EventRecord, Head, LabelRecord, Move
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Stored = int | str | None
-
-
-@dataclass(frozen=True)
-class EventRecord:
-    """One accepted event: `values` are the stored values of the payload, in the contract's order."""
-
-    event_id: str
-    event_us: int
-    arrived_us: int
-    values: tuple[Stored, ...]
-
-    def same_content(self, other: EventRecord) -> bool:
-        """Whether two records say the same about the event; their arrival may differ."""
-        return (self.event_id, self.event_us, self.values) == (other.event_id, other.event_us, other.values)
-
-
-@dataclass(frozen=True)
-class LabelRecord:
-    """What came of an event: 0 or 1, when it arrived, and from where."""
-
-    event_id: str
-    value: int
-    arrived_us: int
-    source: str
-
-
-@dataclass(frozen=True)
-class DecisionRecord:
-    """One decision, with what it takes to explain and replay it.
-
-    `vector` is the little-endian float32 bytes of the vector; `degraded` names what was missing, usually nothing.
-    """
-
-    decision_id: str
-    event_id: str
-    bundle: str
-    vector: bytes
-    probability: float
-    level: str
-    action: str
-    degraded: tuple[str, ...]
-    decided_us: int
-    latency_us: int
-    trace_id: str
-
-
-@dataclass(frozen=True)
-class Head:
-    """Where the log ends: the last place in the order of arrival and the latest arrival, microseconds UTC."""
-
-    seq: int
-    arrived_us: int
 
 
 class EventLog(Protocol):
@@ -173,19 +120,6 @@ class TableStore(Protocol):
     def get(self, name: str) -> pa.Table | None:
         """Return a table, or None."""
         ...
-
-
-@dataclass(frozen=True)
-class Move:
-    """One move of an alias: who moved what from where to where, when, why, on which gate results."""
-
-    alias: str
-    bundle: str
-    before: str | None
-    by: str
-    reason: str
-    moved_us: int
-    gates: Sequence[Mapping[str, Any]] = ()
 
 
 class Registry(Protocol):

@@ -86,7 +86,8 @@ Predictor = Forest | Linear
 
 def round_down(thresholds: Floats) -> Vectors:
     """Return the largest float32 <= each threshold: `x <= t` is unchanged for every float32 x."""
-    nearest = thresholds.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 the largest float32 is next below
+        nearest = thresholds.astype(np.float32)
     lower = np.nextafter(nearest, np.float32(-np.inf))
     return np.where(nearest.astype(np.float64) > thresholds, lower, nearest)
 

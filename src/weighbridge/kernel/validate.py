@@ -15,7 +15,7 @@ from weighbridge.errors import InputError, Rejected
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.rules import BROKEN, reject, shown, stored_time, stored_value, time_rules
-from weighbridge.ports import EventRecord
+from weighbridge.records import EventRecord
 
 
 def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int, pseudonyms: Pseudonyms) -> EventRecord:

@@ -36,7 +36,7 @@ def build(case: UseCase, stores: Stores, clock: Clock) -> Report:
     figures = {
         "rows": len(table),
         "features": len(columns),
-        "head_seq": stores.log.head().seq,
+        "head_seq": stores.log.head().data_seq,
         "table": table_name(case),
     }
     return run.finish(f"{len(table):,} vectors of {len(columns)} features, each as known at its arrival", figures)

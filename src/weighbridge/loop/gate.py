@@ -15,7 +15,8 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.evaluate import figures
 from weighbridge.loop.report import Report, Run, write_report
 from weighbridge.loop.train import TrainingSet, training_set
-from weighbridge.ports import LabelRecord, Stores
+from weighbridge.ports import Stores
+from weighbridge.records import LabelRecord
 from weighbridge.score.bundle import Bundle, load
 from weighbridge.score.route import PRODUCTION
 from weighbridge.stores.state import MemoryState

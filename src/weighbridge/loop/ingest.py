@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
-from weighbridge.kernel.arrays import Ints
+from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.validate import TableCheck, parse_table
 from weighbridge.loop.report import Report, Run
@@ -67,7 +67,7 @@ def ingest(
         "reasons": reasons,
         "labels": len(records),
         "positives": int(pc.sum(records["value"]).as_py() or 0),
-        "head_seq": stores.log.head().seq,
+        "head_seq": stores.log.head().data_seq,
     }
     rejected = (
         f", {len(rejects)} rejected ({', '.join(f'{n} {rule}' for rule, n in sorted(reasons.items()))})"
@@ -139,8 +139,15 @@ def _labels_of_table(
     known = np.asarray(pc.or_(here, stores.log.known(ids)).to_numpy(zero_copy_only=False), dtype=np.bool_)
     check.refuse(~known, reject("event_id", "event"))
     check.refuse(values < 0, reject("label", "required"))
-    good = check.good
+    good = check.good & ~_stored(stores.log.labels(), ids, values, arrived)
     return _label_table(ids.filter(pa.array(good)), values[good], arrived[good]), check
+
+
+def _stored(known: pa.Table, ids: pa.Array, values: Ints, arrived: Ints) -> Bools:
+    """Return which label records the log holds already, so that a file may be given twice."""
+    records = set(zip(*(known[name].to_pylist() for name in ("event_id", "value", "arrived_us")), strict=True))
+    rows = zip(ids.to_pylist(), values.tolist(), arrived.tolist(), strict=True)
+    return np.fromiter((row in records for row in rows), dtype=np.bool_, count=len(ids))
 
 
 def _label_values(check: TableCheck, name: str, source: str) -> Ints:

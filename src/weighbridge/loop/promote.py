@@ -7,7 +7,8 @@ from weighbridge.declare.case import UseCase
 from weighbridge.errors import GateClosed
 from weighbridge.loop.gate import gate, newest_bundle
 from weighbridge.loop.report import Report, Run
-from weighbridge.ports import Move, Stores
+from weighbridge.ports import Stores
+from weighbridge.records import Move
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
 

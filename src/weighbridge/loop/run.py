@@ -57,7 +57,7 @@ def run(
 
 def inputs(case: UseCase, stores: Stores, name: str) -> str | None:
     """Return the digest of what a stage depends on, None for one that always runs."""
-    head = stores.log.head().seq
+    head = stores.log.head().data_seq
     if name == "build":
         return digest([case.vector_digest, head])
     if name == "train":

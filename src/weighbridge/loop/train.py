@@ -192,7 +192,7 @@ def _facts(
             "use_case": case.name,
             "case": case.digest,
             "vector": case.vector_digest,
-            "log_head_seq": stores.log.head().seq,
+            "log_head_seq": stores.log.head().data_seq,
             "as_of": us_to_iso(data.as_of_us),
             "trained_until_us": data.until_us,
             "validated_from": us_to_iso(data.split.validation_from_us),

@@ -17,7 +17,8 @@ from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.identity import ulid_at
 from weighbridge.kernel.rules import json_type, reject
 from weighbridge.kernel.validate import parse_event
-from weighbridge.ports import DecisionRecord, EventRecord, LabelRecord, StateStore, Stores
+from weighbridge.ports import StateStore, Stores
+from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
 from weighbridge.score.route import Router
 
 

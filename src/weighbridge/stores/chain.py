@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from weighbridge.identity import canonical
-from weighbridge.ports import DecisionRecord
+from weighbridge.records import DecisionRecord
 
 GENESIS = "0" * 64
 

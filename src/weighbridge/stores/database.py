@@ -12,8 +12,9 @@ from weighbridge.errors import HomeError, StoreFailure
 
 SCHEMA = """
 create table if not exists head (
-    one integer primary key check (one = 1), seq integer not null, arrived_us integer not null);
-insert or ignore into head values (1, 0, 0);
+    one integer primary key check (one = 1), seq integer not null, data_seq integer not null,
+    arrived_us integer not null);
+insert or ignore into head values (1, 0, 0, 0);
 create table if not exists ids (event_id text primary key, seq integer not null) without rowid;
 create table if not exists log (
     seq integer primary key, kind text not null, event_id text, event_us integer, arrived_us integer not null,
@@ -64,12 +65,11 @@ class Database:
                 self._connection.execute("begin immediate")
                 yield self._connection
                 self._connection.execute("commit")
-            except BaseException as fault:
+            except sqlite3.OperationalError as fault:
+                raise StoreFailure(f"the durable write failed ({fault}); nothing was stored, try again") from fault
+            finally:
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
-                if isinstance(fault, sqlite3.OperationalError):
-                    raise StoreFailure(f"the durable write failed ({fault}); nothing was stored, try again") from fault
-                raise
 
     def read(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Return the rows of a query."""

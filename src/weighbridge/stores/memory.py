@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import BundleRefused, Conflict, InputError
-from weighbridge.ports import DecisionRecord, EventRecord, Head, LabelRecord, Move
+from weighbridge.records import DecisionRecord, EventRecord, Head, LabelRecord, Move
 from weighbridge.stores.chain import GENESIS, first_broken, link
 from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
 
@@ -27,7 +27,7 @@ class MemoryLog:
         self._decisions = DECISIONS.empty_table()
         self._notes: list[tuple[int, int, str, str]] = []
         self._places: dict[str, int] = {}
-        self._head = Head(0, 0)
+        self._head = Head(0, 0, 0)
 
     def head(self) -> Head:
         """Return where the log ends."""
@@ -74,7 +74,7 @@ class MemoryLog:
         for table in (events, labels):
             if len(table):
                 last = max(self._head.seq, pc.max(table["seq"]).as_py())
-                self._head = Head(last, max(self._head.arrived_us, pc.max(table["arrived_us"]).as_py()))
+                self._head = Head(last, last, max(self._head.arrived_us, pc.max(table["arrived_us"]).as_py()))
 
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""
@@ -90,9 +90,9 @@ class MemoryLog:
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
-        seq = self._advance(arrived_us)
-        self._notes.append((seq, self._head.arrived_us, kind, json.dumps(body)))
-        return seq
+        self._head = replace(self._head, seq=self._head.seq + 1)
+        self._notes.append((self._head.seq, arrived_us, kind, json.dumps(body)))
+        return self._head.seq
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
         """Return all records of a kind, by seq."""
@@ -112,8 +112,9 @@ class MemoryLog:
         return first_broken((r["seq"], decision_of(r), r["hash"]) for r in self._decisions.to_pylist())
 
     def _advance(self, arrived_us: int) -> int:
-        self._head = Head(self._head.seq + 1, max(self._head.arrived_us, arrived_us))
-        return self._head.seq
+        seq = self._head.seq + 1
+        self._head = Head(seq, seq, max(self._head.arrived_us, arrived_us))
+        return seq
 
 
 def decision_of(row: Mapping[str, Any]) -> DecisionRecord:

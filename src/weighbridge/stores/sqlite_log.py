@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict, StoreFailure
-from weighbridge.ports import DecisionRecord, EventRecord, Head, LabelRecord
+from weighbridge.records import DecisionRecord, EventRecord, Head, LabelRecord
 from weighbridge.stores.chain import GENESIS, first_broken, link
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import read_sealed, seal
@@ -22,6 +22,7 @@ from weighbridge.stores.memory import decision_of
 from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
 
 _COLUMNS = ", ".join(DECISIONS.names)
+_MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
 _INSERT_DECISION = f"insert into decisions ({_COLUMNS}) values ({', '.join('?' * len(DECISIONS.names))})"
 
 
@@ -34,8 +35,7 @@ class SqliteLog:
 
     def head(self) -> Head:
         """Return where the log ends."""
-        seq, arrived_us = cast(tuple[int, int], self._database.read("select seq, arrived_us from head")[0])
-        return Head(seq, arrived_us)
+        return Head(*cast(list[Any], self._database.read("select seq, data_seq, arrived_us from head"))[0])
 
     def find(self, event_id: str) -> tuple[int, EventRecord] | None:
         """Return (seq, event) of an id, or None."""
@@ -98,9 +98,7 @@ class SqliteLog:
                 connection.execute(
                     "insert into segments values (?, ?, ?, ?, ?, ?)", (first, last, kind, file, len(table), sha256)
                 )
-                connection.execute(
-                    "update head set seq = max(seq, ?), arrived_us = max(arrived_us, ?)", (last, arrived_us)
-                )
+                connection.execute(_MOVE_HEAD, (last, last, arrived_us))
 
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""
@@ -125,7 +123,7 @@ class SqliteLog:
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
         with self._database.write() as connection:
-            seq = self._advance(connection, arrived_us)
+            seq = self._next(connection)
             connection.execute(
                 "insert into log values (?, ?, null, null, ?, ?)", (seq, kind, arrived_us, json.dumps(body))
             )
@@ -151,10 +149,12 @@ class SqliteLog:
         return first_broken((row["seq"], decision_of(row), row["hash"]) for row in self.decisions().to_pylist())
 
     def _advance(self, connection: sqlite3.Connection, arrived_us: int) -> int:
-        row = connection.execute(
-            "update head set seq = seq + 1, arrived_us = max(arrived_us, ?) returning seq", (arrived_us,)
-        ).fetchone()
-        return int(row[0])
+        seq = self._next(connection)
+        connection.execute(_MOVE_HEAD, (seq, seq, arrived_us))
+        return seq
+
+    def _next(self, connection: sqlite3.Connection) -> int:
+        return int(connection.execute("update head set seq = seq + 1 returning seq").fetchone()[0])
 
     def _insert(
         self, connection: sqlite3.Connection, seq: int, kind: str, record: EventRecord | LabelRecord, body: str

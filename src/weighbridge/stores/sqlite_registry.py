@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from weighbridge.errors import Conflict, InputError
-from weighbridge.ports import Move
+from weighbridge.records import Move
 from weighbridge.stores.database import Database
 
 
@@ -59,7 +59,7 @@ class SqliteRegistry:
         rows = self._database.read(
             "select alias, bundle, before, by, reason, moved_us, gates from moves order by number"
         )
-        return [Move(*row[:6], json.loads(row[6])) for row in cast(list[Any], rows)]
+        return [Move(*row[:6], gates=json.loads(row[6])) for row in cast(list[Any], rows)]
 
 
 class SqliteTracker:

@@ -14,7 +14,7 @@ from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.history import UNKNOWN
 from weighbridge.kernel.plan import MISSING, Plan
 from weighbridge.kernel.step import History, step
-from weighbridge.ports import EventRecord, LabelRecord, Stored
+from weighbridge.records import EventRecord, LabelRecord, Stored
 
 SWEEP_EVERY = 4_096
 

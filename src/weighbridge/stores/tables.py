@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import InputError
-from weighbridge.ports import EventRecord, Head, Stored
+from weighbridge.records import EventRecord, Head, Stored
 
 LABELS = pa.schema(
     [("seq", pa.int64()), ("event_id", pa.string()), ("value", pa.int64()), ("arrived_us", pa.int64()),

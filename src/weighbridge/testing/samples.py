@@ -44,8 +44,8 @@ from weighbridge.kernel.arrays import Vectors
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
-from weighbridge.ports import EventRecord
-from weighbridge.ports import LabelRecord as LabelArrival
+from weighbridge.records import EventRecord
+from weighbridge.records import LabelRecord as LabelArrival
 from weighbridge.stores.state import MemoryState
 from weighbridge.stores.tables import LABELS, event_table
 from weighbridge.testing.oracle import Event, LabelRecord
@@ -77,23 +77,30 @@ def sample_case() -> UseCase:
     features: list[Feature | Sequence[Feature]] = [
         card.count(last=windows), card.sum("amount", last=windows), card.mean("score", last=windows),
         card.std("amount", last=windows), card.std("score", last="7d"), card.min("score", last="7d"),
-        card.max("amount", last=windows), card.quantile("amount", 0.5, last=windows), card.quantile("score", 0.9, last="7d"),
+        card.max("amount", last=windows), card.quantile("amount", 0.5, last=windows),
+        card.quantile("score", 0.9, last="7d"),
         card.distinct("shop_id", last=windows), card.distinct("device", last="7d"), card.since_last(within="7d"),
         card.seen_before("device", last="7d"), card.seen_before("items", last="1d"),
         card.count(last="7d", where=above("amount", 100)), card.count(last="7d", where=equal("device", "web")),
         card.mean("amount", last="7d", where=[at_least("items", 2), at_most("items", 50)]),
-        card.max("score", last="7d", where=differs("device", "ios")), card.since_last(within="7d", where=below("amount", 9)),
+        card.max("score", last="7d", where=differs("device", "ios")),
+        card.since_last(within="7d", where=below("amount", 9)),
         card.sum("amount", last="7d", until="1d"), card.distinct("items", last="7d", until="1h"),
         shop.count(last="1d"), shop.label_count(last=windows), shop.label_count(last="7d", of="positive"),
         shop.label_rate(last=windows), shop.label_rate(last="7d", until="1d"), shop.label_streak(last="7d"),
         shop.label_streak(last="7d", of="age"), shop.label_rate(last="7d", where=above("amount", 100)),
         zscore("amount", mean, std), ratio("amount", mean), difference("amount", mean), log("amount"), value("score"),
         is_round("amount"), is_round("amount", to=0.05, name="five_cents"), bucket("amount", [10, 100, 1000]),
-        encode("device"), hour_of_day(), hour_of_day(zone="Europe/Paris"), day_of_week(), is_weekend(zone="Asia/Kolkata"),
+        encode("device"), hour_of_day(), hour_of_day(zone="Europe/Paris"), day_of_week(),
+        is_weekend(zone="Asia/Kolkata"),
         is_business_hours(), is_between_hours(start=0, end=7),
     ]  # fmt: skip
     return UseCase(
-        "sample", events=contract, features=features, label=Label("bad", matures="2d"), models=[lightgbm(n_estimators=20)]
+        "sample",
+        events=contract,
+        features=features,
+        label=Label("bad", matures="2d"),
+        models=[lightgbm(n_estimators=20)],
     )
 
 
@@ -107,7 +114,8 @@ def stepped(case: UseCase, events: Sequence[Event], labels: Sequence[LabelRecord
     """Return the vectors of all events by the online path, one record at a time in the order of arrival."""
     state = MemoryState(compile_plan(case))
     found = []
-    for record in sorted([*events, *labels], key=lambda r: r.seq):
+    records: list[Event | LabelRecord] = [*events, *labels]
+    for record in sorted(records, key=lambda r: r.seq):
         if isinstance(record, Event):
             event = record_of(case, record)
             found.append(np.frombuffer(state.vector(event), dtype="<f4"))
@@ -119,7 +127,9 @@ def stepped(case: UseCase, events: Sequence[Event], labels: Sequence[LabelRecord
 
 def record_of(case: UseCase, event: Event) -> EventRecord:
     """Return an oracle's event as the record a log holds; it arrives when it happens."""
-    return EventRecord(event.id, event.event_us, event.event_us, tuple(event.values[f.name] for f in case.events.payload))
+    return EventRecord(
+        event.id, event.event_us, event.event_us, tuple(event.values[f.name] for f in case.events.payload)
+    )
 
 
 def table_of(case: UseCase, events: Sequence[Event]) -> pa.Table:

@@ -54,8 +54,8 @@ def ingest(
     from weighbridge.loop.ingest import ingest as take
     from weighbridge.stores.sources import read_file
 
-    declared, opened = open_case(case, home, create=True)
     events, known = read_file(file), read_file(labels) if labels else None
+    declared, opened = open_case(case, home, create=True)
     with opened.writing():
         report = take(declared, opened.stores, SystemClock(), events, known, mapping_of(mapped))
     show(report, as_json=as_json)

@@ -33,7 +33,7 @@ def run(
     from weighbridge.loop.run import run as run_stages
 
     declared, opened = open_case(case, home, create=False)
-    with progress_bar("train") as progress:
+    with progress_bar("train") as progress, closed_gates_exit_1():
         reports = run_stages(declared, opened.stores, SystemClock(), {}, progress, only=stage, force=force)
     for report in reports:
         show(report, as_json=as_json)

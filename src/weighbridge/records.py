@@ -1,0 +1,79 @@
+"""What the log, the registry and the answers consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Stored = int | str | None
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """One accepted event: `values` are the stored values of the payload, in the contract's order."""
+
+    event_id: str
+    event_us: int
+    arrived_us: int
+    values: tuple[Stored, ...]
+
+    def same_content(self, other: EventRecord) -> bool:
+        """Whether two records say the same about the event; their arrival may differ."""
+        return (self.event_id, self.event_us, self.values) == (other.event_id, other.event_us, other.values)
+
+
+@dataclass(frozen=True)
+class LabelRecord:
+    """What came of an event: 0 or 1, when it arrived, and from where."""
+
+    event_id: str
+    value: int
+    arrived_us: int
+    source: str
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """One decision, with what it takes to explain and replay it.
+
+    `vector` is the little-endian float32 bytes of the vector; `degraded` names what was missing, usually nothing.
+    """
+
+    decision_id: str
+    event_id: str
+    bundle: str
+    vector: bytes
+    probability: float
+    level: str
+    action: str
+    degraded: tuple[str, ...]
+    decided_us: int
+    latency_us: int
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where the log ends.
+
+    `seq` is the last place in the order of arrival. `data_seq` and `arrived_us` (microseconds UTC) are the place and the
+    arrival of the newest event or label: notes, such as promotions, leave them.
+    """
+
+    seq: int
+    data_seq: int
+    arrived_us: int
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move of an alias: who moved what from where to where, when, why, on which gate results."""
+
+    alias: str
+    bundle: str
+    before: str | None
+    by: str
+    reason: str
+    moved_us: int
+    gates: Sequence[Mapping[str, Any]] = ()

@@ -1,0 +1,58 @@
+"""What stands twice: written by `make docs` from the code, and checked by tests to be fresh."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer.main
+from typer.main import get_command
+
+from weighbridge.serve.cli import app
+from weighbridge.serve.schema import event_schema
+from weighbridge.serve.settings import Settings
+from weighbridge.serve.wiring import find_case
+
+ROOT = Path(__file__).parents[1]
+
+
+def cli_reference() -> str:
+    lines = ["# Command line", "", "Generated from the code by `make docs`.", ""]
+    group = get_command(app)
+    for name in sorted(group.commands):
+        command = group.commands[name]
+        context = typer.Context(command, info_name=f"weigh {name}")
+        usage = " ".join(command.collect_usage_pieces(context))
+        lines += [f"## `weigh {name}`", "", f"`weigh {name} {usage}`", "", command.help or "", ""]
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                lines.append(f"- `{parameter.metavar or parameter.name.upper()}`: {parameter.help or ''}")
+            else:
+                default = "" if parameter.default in (None, False) else f" (default `{parameter.default}`)"
+                lines.append(f"- `{', '.join(parameter.opts)}`: {parameter.help or ''}{default}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def settings_example() -> str:
+    lines = ["# Copy to .env; every variable is optional.", ""]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else field.default
+        lines += [f"# {field.description}", f"# WEIGH_{name.upper()}={default}", ""]
+    return "\n".join(lines)
+
+
+def generated() -> dict[Path, str]:
+    schema = json.dumps(event_schema(find_case("card_fraud")), indent=2) + "\n"
+    return {
+        ROOT / "docs" / "cli.md": cli_reference(),
+        ROOT / "docs" / "schema" / "card_fraud.json": schema,
+        ROOT / ".env.example": settings_example(),
+    }
+
+
+if __name__ == "__main__":
+    for path, content in generated().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        print(path.relative_to(ROOT))

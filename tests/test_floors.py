@@ -1,0 +1,98 @@
+"""Imports point down, and each third-party library stays in the rooms that may have it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "weighbridge"
+FLOORS = {
+    "__init__": 0, "errors": 0, "clock": 0, "identity": 0,
+    "declare": 1, "records": 1, "ports": 1.5,  # ports speak of records
+    "kernel": 2,
+    "stores": 3, "learners": 3,
+    "score": 4,
+    "loop": 5,
+    "serve": 7, "testing": 6,
+}  # fmt: skip
+LIBRARIES = {
+    "identity": {"ulid"},
+    "ports": {"pyarrow"},
+    "kernel": {"numpy", "numba", "pyarrow"},
+    "stores": {"numpy", "pyarrow"},
+    "learners": {"numpy", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
+    "score": {"numpy", "pyarrow", "cryptography"},
+    "loop": {"numpy", "pyarrow", "scipy"},
+    "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
+              "structlog"},
+    "testing": {"numpy", "pyarrow"},
+}  # fmt: skip
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            found += [f"{node.module}.{a.name}" for a in node.names] if node.module == "weighbridge" else [node.module]
+    return found
+
+
+def own(name: str) -> str | None:
+    parts = name.split(".")
+    return (
+        None
+        if parts[0] != "weighbridge"
+        else parts[1]
+        if len(parts) > 1 and not parts[1].startswith("__")
+        else "__init__"
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_down(path):
+    here = room(path)
+    for name in imports(path):
+        target = own(name)
+        if target is None or target == here:
+            continue
+        if here == "cases":
+            assert target == "declare", f"{path} imports {name}: a use case imports declare only"
+        elif target == "cases":
+            assert here == "serve", f"{path} imports {name}: only the composition root knows use cases"
+        else:
+            assert FLOORS[target] < FLOORS[here], (
+                f"{path} (floor {FLOORS[here]}) imports {name} (floor {FLOORS[target]})"
+            )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_libraries_stay_in_their_rooms(path):
+    for name in imports(path):
+        top = name.split(".")[0]
+        if top != "weighbridge" and top not in sys.stdlib_module_names:
+            assert top in LIBRARIES.get(room(path), set()), f"{path} imports {top}"
+
+
+def test_every_room_has_a_floor():
+    rooms = {room(path) for path in FILES} - {"cases"}
+    assert rooms == set(FLOORS)
+
+
+def test_score_never_sees_loop():
+    assert not any(own(name) == "loop" for path in (SOURCE / "score").glob("*.py") for name in imports(path))
+
+
+def test_only_settings_reads_the_environment():
+    readers = [p for p in FILES if any(word in p.read_text() for word in ("os.environ", "os.getenv", "BaseSettings"))]
+    assert [str(p.relative_to(SOURCE)) for p in readers] == ["serve/settings.py"]
