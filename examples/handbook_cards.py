@@ -18,14 +18,11 @@ from weighbridge.declare import (
     Time,
     Training,
     UseCase,
-    below,
-    hour_of_day,
     is_between_hours,
     is_weekend,
     lightgbm,
     ratio,
     value,
-    zscore,
 )
 
 payment = Contract(

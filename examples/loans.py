@@ -38,7 +38,10 @@ application = Contract(
         Money("person_income", at_least=0, at_most=10_000_000),
         Category("person_home_ownership", one_of=["RENT", "OWN", "MORTGAGE", "OTHER"]),
         Number("person_emp_length", at_least=0, at_most=200, optional=True),
-        Category("loan_intent", one_of=["PERSONAL", "EDUCATION", "MEDICAL", "VENTURE", "HOMEIMPROVEMENT", "DEBTCONSOLIDATION"]),
+        Category(
+            "loan_intent",
+            one_of=["PERSONAL", "EDUCATION", "MEDICAL", "VENTURE", "HOMEIMPROVEMENT", "DEBTCONSOLIDATION"],
+        ),
         Money("loan_amnt", at_least=0, at_most=100_000),
         Number("loan_int_rate", at_least=0, at_most=50, optional=True),
     ],

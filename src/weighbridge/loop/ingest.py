@@ -74,7 +74,8 @@ def ingest(
         if reasons
         else ""
     )
-    return run.finish(f"{len(accepted):,} events and {len(records):,} labels accepted{rejected}", figures)
+    again = f", {repeated:,} events were stored already" if repeated else ""
+    return run.finish(f"{len(accepted):,} events and {len(records):,} labels accepted{again}{rejected}", figures)
 
 
 def _once(case: UseCase, stores: Stores, accepted: pa.Table, check: TableCheck) -> tuple[pa.Table, int]:

@@ -16,7 +16,6 @@ from weighbridge.loop.report import Progress, Report, silent
 from weighbridge.loop.train import train
 from weighbridge.loop.watch import watch
 from weighbridge.ports import Stores
-from weighbridge.score.route import PRODUCTION
 
 Verb = Callable[[], Report]
 
@@ -63,7 +62,7 @@ def inputs(case: UseCase, stores: Stores, name: str) -> str | None:
     if name == "train":
         return digest([case.digest, head])
     if name in ("gate", "promote"):
-        return digest([case.digest, newest_bundle(stores), stores.registry.alias(PRODUCTION) or ""])
+        return digest([case.digest, newest_bundle(stores), head])
     return None
 
 

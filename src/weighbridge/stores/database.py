@@ -65,7 +65,7 @@ class Database:
                 self._connection.execute("begin immediate")
                 yield self._connection
                 self._connection.execute("commit")
-            except sqlite3.OperationalError as fault:
+            except sqlite3.DatabaseError as fault:
                 raise StoreFailure(f"the durable write failed ({fault}); nothing was stored, try again") from fault
             finally:
                 if self._connection.in_transaction:

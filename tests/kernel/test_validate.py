@@ -1,0 +1,131 @@
+"""Rows and columns are judged by the same rules, and come out the same."""
+
+from __future__ import annotations
+
+import math
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.clock import iso_to_us, us_to_iso
+from weighbridge.declare import Contract, Id, Integer, Key, Money, Time
+from weighbridge.errors import InputError, Rejected
+from weighbridge.identity import Pseudonyms
+from weighbridge.kernel.validate import parse_event, parse_table
+from weighbridge.testing.samples import sample_contract
+
+CONTRACT = sample_contract()
+NAMES = Pseudonyms(b"k" * 32)
+NOW = iso_to_us("2026-03-01T12:00:00Z")
+GOOD = {"event_id": "e1", "at": "2026-03-01T12:00:00Z", "card": "c", "shop_id": "s", "amount": 12.34, "score": 0.5,
+        "items": 3, "device": "web"}  # fmt: skip
+
+
+def parse(**changes):
+    body = {k: v for k, v in {**GOOD, **changes}.items() if v is not ...}
+    return parse_event(CONTRACT, body, NOW, NAMES)
+
+
+def test_a_good_event_is_stored_in_integers_with_a_pseudonym():
+    event = parse()
+    assert event.event_id == "e1"
+    assert event.event_us == NOW
+    assert event.values == ("c", NAMES.of("s"), 1234, 500, 3, "web")
+    assert NAMES.of("s").startswith(NAMES.key_id + ".")
+    assert parse(score=None, device=...).values[3:] == (None, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "rule"),
+    [
+        ({"extra": 1}, "extra", "known"),
+        ({"amount": ...}, "amount", "required"),
+        ({"amount": None}, "amount", "required"),
+        ({"amount": "12"}, "amount", "type"),
+        ({"amount": True}, "amount", "type"),
+        ({"amount": [1]}, "amount", "type"),
+        ({"amount": math.nan}, "amount", "finite"),
+        ({"amount": math.inf}, "amount", "finite"),
+        ({"amount": -0.01}, "amount", "at_least"),
+        ({"amount": 5000.01}, "amount", "at_most"),
+        ({"amount": 1.234}, "amount", "decimals"),
+        ({"amount": 10**400}, "amount", "fits"),
+        ({"amount": 1.7e308}, "amount", "fits"),
+        ({"items": 1.5}, "items", "type"),
+        ({"card": 7}, "card", "type"),
+        ({"card": ""}, "card", "not_empty"),
+        ({"card": "x" * 257}, "card", "longest"),
+        ({"device": "fridge"}, "device", "one_of"),
+        ({"event_id": ...}, "event_id", "required"),
+        ({"at": 5}, "at", "type"),
+        ({"at": "yesterday"}, "at", "time"),
+        ({"at": "2026-03-01T12:00:00"}, "at", "time"),
+        ({"at": "2026-03-01T14:00:00.000001Z"}, "at", "future"),
+        ({"at": "2026-02-26T11:59:59Z"}, "at", "late"),
+        ({"at": "0001-01-01T00:00:00+23:59"}, "at", "late"),
+    ],
+)
+def test_a_broken_rule_names_field_rule_and_type_but_no_value(changes, field, rule):
+    with pytest.raises(Rejected) as rejected:
+        parse(**changes)
+    assert (rejected.value.field, rejected.value.rule) == (field, rule)
+    assert "fridge" not in str(rejected.value)
+
+
+def test_the_edges_of_lateness_are_inside():
+    assert parse(at="2026-03-01T14:00:00Z").event_us == NOW + 2 * 3_600_000_000
+    assert parse(at="2026-02-26T12:00:00Z").event_us == NOW - 3 * 86_400_000_000
+
+
+amounts = st.one_of(st.floats(-10, 6_000), st.integers(-5, 6_000), st.sampled_from([0.1 + 0.2, 4999.999, 1e-9]),
+                    st.none(), st.decimals(0, 5_000, places=2).map(float))  # fmt: skip
+SMALL = Contract("small", [Id("id"), Time("at"), Key("k", pattern="k[0-9]+"), Money("m", at_least=0, at_most=5_000),
+                           Integer("i", at_least=0, at_most=9, optional=True)])  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["k1", "k22", "x", ""]), amounts, st.sampled_from([None, 0, 9, 10, -1])), max_size=12
+    )
+)
+def test_rows_and_columns_agree(rows):
+    bodies = [{"id": f"e{n}", "at": us_to_iso(NOW), "k": k, "m": m, "i": i} for n, (k, m, i) in enumerate(rows)]
+    expected, refused = {}, {}
+    for n, body in enumerate(bodies):
+        try:
+            expected[n] = parse_event(SMALL, body, NOW, NAMES).values
+        except Rejected as rejected:
+            refused[n] = (rejected.field, rejected.rule)
+    table = pa.table({
+        "id": pa.array([b["id"] for b in bodies], pa.string()),
+        "at": pa.array([NOW] * len(rows), pa.timestamp("us", "UTC")),
+        "k": pa.array([b["k"] for b in bodies], pa.string()),
+        "m": pa.array([None if b["m"] is None else float(b["m"]) for b in bodies], pa.float64()),
+        "i": pa.array([b["i"] for b in bodies], pa.int64()),
+    })  # fmt: skip
+    accepted, check = parse_table(SMALL, table, {}, NAMES)
+    found = {r["row"]: (r["k"], r["m"], r["i"]) for r in accepted.to_pylist()}
+    assert found == expected
+    assert {r["row"]: (r["field"], r["rule"]) for r in check.rejects.table().to_pylist()} == refused
+
+
+def test_text_columns_are_read_as_numbers_and_times():
+    table = pa.table({"id": ["a", "b", "c"], "at": ["2026-03-01 12:00:00", "2026-03-01T12:00:00+01:00", "soon"],
+                      "k": ["k1", "k2", "k3"], "m": ["12.5", "x", "3"], "i": [None, "4", "5"]})  # fmt: skip
+    accepted, check = parse_table(SMALL, table, {}, NAMES)
+    assert accepted.select(["event_us", "m"]).to_pylist() == [{"event_us": NOW, "m": 1250}]
+    assert [(r["row"], r["rule"]) for r in check.rejects.table().to_pylist()] == [(1, "type"), (2, "time")]
+
+
+def test_an_absent_column_is_named_with_the_fix():
+    with pytest.raises(InputError, match=r"column 'AMOUNT' for field m is missing; the file has id.*--map m=COLUMN"):
+        parse_table(SMALL, pa.table({"id": ["a"], "at": ["x"], "k": ["k1"]}), {"m": "AMOUNT"}, NAMES)
+
+
+def test_capped_numbers_are_kept():
+    capped = Contract("c", [Id("id"), Time("at"), Money("m", at_least=0, at_most=10, cap=True)])
+    assert parse_event(capped, {"id": "a", "at": us_to_iso(NOW), "m": 99}, NOW, NAMES).values == (1000,)
+    table = pa.table({"id": ["a"], "at": pa.array([NOW], pa.timestamp("us")), "m": [-4.0]})
+    assert parse_table(capped, table, {}, NAMES)[0]["m"].to_pylist() == [0]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from weighbridge.stores.database import Database
+from weighbridge.stores.files import FolderBundles, ParquetTables
+from weighbridge.stores.memory import MemoryBundles, MemoryLog, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.sqlite_log import SqliteLog
+from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
+from weighbridge.testing.contracts import BundleContract, LogContract, RegistryContract, TableContract, TrackerContract
+
+
+def folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="weighbridge-test-"))
+
+
+def database() -> Database:
+    return Database(folder() / "hot.sqlite", "written")
+
+
+class TestMemoryLog(LogContract):
+    def make(self, contract):
+        return MemoryLog(contract)
+
+
+class TestSqliteLog(LogContract):
+    def make(self, contract):
+        return SqliteLog(database(), contract, folder() / "log")
+
+
+class TestMemoryRegistry(RegistryContract):
+    def make(self):
+        return MemoryRegistry()
+
+
+class TestSqliteRegistry(RegistryContract):
+    def make(self):
+        return SqliteRegistry(database())
+
+
+class TestMemoryTracker(TrackerContract):
+    def make(self):
+        return MemoryTracker()
+
+
+class TestSqliteTracker(TrackerContract):
+    def make(self):
+        return SqliteTracker(database())
+
+
+class TestMemoryTables(TableContract):
+    def make(self):
+        return MemoryTables()
+
+
+class TestParquetTables(TableContract):
+    def make(self):
+        return ParquetTables(folder())
+
+
+class TestMemoryBundles(BundleContract):
+    def make(self):
+        return MemoryBundles()
+
+
+class TestFolderBundles(BundleContract):
+    def make(self):
+        return FolderBundles(folder() / "bundles")
