@@ -1,4 +1,4 @@
-"""Card payments of the Fraud Detection Handbook, declared: what a decision may know, the model, and the book's features.
+"""Card payments of the Fraud Detection Handbook: what a decision may know of them, and the book's own features.
 
     weigh ingest examples/handbook_cards.py transactions.parquet
     weigh run examples/handbook_cards.py
@@ -18,11 +18,17 @@ from weighbridge.declare import (
     Time,
     Training,
     UseCase,
+    below,
+    difference,
     is_between_hours,
     is_weekend,
     lightgbm,
+    logistic,
+    random_forest,
     ratio,
     value,
+    xgboost,
+    zscore,
 )
 
 payment = Contract(
@@ -57,16 +63,60 @@ published = (
     terminal.label_count(last="37d", until="7d", of="positive"),
 )
 
-windows = ["1d", "7d", "14d", "30d", "60d", "90d"]
+# The book's models of them: its parameters, of XGBoost the defaults of version 1.
+published_models = (
+    logistic(C=1.0, imbalance="none"),
+    random_forest(n_estimators=100, min_samples_leaf=1, max_depth=1_000, max_samples=1.0, imbalance="none"),
+    xgboost(
+        n_estimators=100,
+        learning_rate=0.3,
+        max_depth=6,
+        min_child_weight=1.0,
+        reg_lambda=1.0,
+        subsample=1.0,
+        colsample_bytree=1.0,
+        tree_method="exact",
+        imbalance="none",
+    ),
+)
+
+median = {days: card.quantile("amount", 0.5, last=days) for days in ("30d", "60d", "90d")}
+upper = {days: card.quantile("amount", 0.75, last=days) for days in ("30d", "60d", "90d")}
+lower = {days: card.quantile("amount", 0.25, last=days) for days in ("60d", "90d")}
+
 features = [
     value("amount"),
-    card.count(last=windows),
-    card.mean("amount", last=windows),
-    [ratio("amount", card.quantile("amount", 0.5, last=w)) for w in ("30d", "60d", "90d")],
-    [ratio("amount", card.quantile("amount", 0.9, last=w)) for w in ("30d", "60d", "90d")],
+    # the payment against what the card usually pays
+    *(ratio("amount", usual) for usual in (*median.values(), *upper.values())),
+    *(ratio("amount", card.quantile("amount", 0.9, last=days)) for days in ("60d", "90d")),
+    *(difference("amount", usual) for usual in median.values()),
+    *(
+        zscore("amount", median[days], difference(upper[days], lower[days]), name=f"amount_robust_zscore_{days}")
+        for days in lower
+    ),
+    # what the card paid lately against what it usually pays
+    *(
+        ratio(recent, usual)
+        for usual in (median["60d"], median["90d"])
+        for recent in (
+            card.max("amount", last="3d"),
+            card.max("amount", last="7d"),
+            card.max("amount", last="14d"),
+            card.quantile("amount", 0.9, last="7d"),
+            card.std("amount", last="7d"),
+            card.std("amount", last="14d"),
+        )
+    ),
+    # the terminal's known frauds; below a bound, for the large ones say more about the card
     terminal.label_streak(last="90d"),
     terminal.label_streak(last="90d", of="age"),
-    terminal.label_rate(last=["14d", "21d", "28d", "35d"]),
+    *(
+        terminal.label_streak(last="90d", of=measure, where=below("amount", bound))
+        for bound in (25, 40, 80, 100, 150, 220)
+        for measure in ("length", "age")
+    ),
+    *(terminal.label_rate(last=["14d", "28d"], where=below("amount", bound)) for bound in (25, 150, 220)),
+    terminal.label_rate(last=["9d", "10d", "14d", "28d", "42d", "60d", "90d"]),
 ]
 
 case = UseCase(
@@ -74,7 +124,17 @@ case = UseCase(
     events=payment,
     features=features,
     label=Label("fraud", column="TX_FRAUD", matures="7d", arrives="7d"),
-    models=[lightgbm()],
+    models=[
+        lightgbm(
+            imbalance="downsample",
+            n_estimators=300,
+            learning_rate=0.03,
+            min_child_samples=100,
+            reg_lambda=20.0,
+            colsample_bytree=0.3,
+            subsample_freq=0,
+        ),
+    ],
     policy=Policy(costs=Costs(amount="amount", wrong_decline=10, review=3)),
     training=Training(metric="average_precision", history="84d", validation="7d"),
 )

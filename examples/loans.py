@@ -52,8 +52,8 @@ case = UseCase(
     name="loans",
     events=application,
     features=[
-        value("person_age"), log("person_income"), value("person_emp_length"), value("loan_amnt"), value("loan_int_rate"),
-        ratio("loan_amnt", "person_income"),
+        value("person_age"), log("person_income"), value("person_emp_length"), value("loan_amnt"),
+        value("loan_int_rate"), ratio("loan_amnt", "person_income"),
         encode("person_home_ownership", how="one_hot"), encode("loan_intent", how="one_hot"),
         area.count(last="90d"), area.label_rate(last="365d"), area.mean("loan_amnt", last="365d"),
     ],

@@ -39,12 +39,15 @@ def memory_stores(case, folder: Path) -> Stores:
 
 @pytest.fixture(scope="session")
 def small_case():
-    """Card fraud with two quick candidates and a small world."""
+    """Card fraud with two quick candidates, a small world and a loud late pattern."""
+    patterns = [replace(p, share=5.0) if p.starts else p for p in card_fraud.simulate.patterns]
     return replace(
         card_fraud,
         models=(logistic(), lightgbm(n_estimators=40)),
         training=Training(validation="8d", bootstraps=20),
-        simulate=replace(card_fraud.simulate, actors=300, places=80, days=60, events=12_000, rate=0.03),
+        simulate=replace(
+            card_fraud.simulate, actors=300, places=80, days=60, events=12_000, rate=0.02, patterns=patterns
+        ),
     )
 
 

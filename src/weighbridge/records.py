@@ -57,8 +57,8 @@ class DecisionRecord:
 class Head:
     """Where the log ends.
 
-    `seq` is the last place in the order of arrival. `data_seq` and `arrived_us` (microseconds UTC) are the place and the
-    arrival of the newest event or label: notes, such as promotions, leave them.
+    `seq` is the last place in the order of arrival. `data_seq` and `arrived_us` (microseconds UTC) are the place and
+    the arrival of the newest event or label: notes, such as promotions, leave them.
     """
 
     seq: int

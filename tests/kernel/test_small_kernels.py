@@ -20,7 +20,8 @@ from weighbridge.kernel.zones import zone_table
 
 def test_every_kind_of_input():
     encoder = Encoder(
-        source=np.array([0, 1, 1, 0, 0]), kind=np.array([Kind.COPY, Kind.IS_CODE, Kind.LOOK_UP, Kind.INTERPOLATE, Kind.IS_MISSING]),
+        source=np.array([0, 1, 1, 0, 0]),
+        kind=np.array([Kind.COPY, Kind.IS_CODE, Kind.LOOK_UP, Kind.INTERPOLATE, Kind.IS_MISSING]),
         start=np.array([0, 0, 1, 4, 0]), count=np.array([0, 1, 3, 2, 0]),
         knots=np.array([1.0, 0, 0, 0, 10, 20]), levels=np.array([0.0, 0.5, 0.6, 0.7, -1, 1]),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from weighbridge.declare import (
     UseCase,
     anywhere,
     between,
+    choice,
     day_of_week,
     encode,
     fresh,
@@ -88,7 +89,7 @@ patterns = [
     Pattern("card testing", at="card_id", share=0.15, events=(6, 14), gap="40s",
             changes=[between("amount", 0.5, 3), anywhere("merchant_id")]),
     Pattern("gift cards", at="card_id", share=2.0, events=(1, 2), gap="2h", starts=0.8,
-            changes=[between("amount", 90, 110), anywhere("merchant_id"), anywhere("merchant_category")]),
+            changes=[choice("amount", [25, 50, 75, 100]), fresh("merchant_id")]),
 ]  # fmt: skip
 
 case = UseCase(

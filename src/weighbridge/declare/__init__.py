@@ -25,7 +25,7 @@ from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
 from weighbridge.declare.policy import Costs, Policy
-from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, fresh, times
+from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
 
@@ -59,6 +59,7 @@ __all__ = [
     "below",
     "between",
     "bucket",
+    "choice",
     "day_of_week",
     "difference",
     "differs",

@@ -17,7 +17,8 @@ CHECKS = ("parity_mismatches", "leakiest_feature_auc", *METRICS)
 class Gate:
     """One bound on one figure of the candidate, on the validation set.
 
-    `no_worse_by` compares with production on the same rows instead: the candidate may lose at most this much.
+    `no_worse_by` compares with production instead, in pairs on rows that production was not trained on: the gate closes
+    when the candidate is worse by more than this for sure (the whole 95 % interval of the difference lies below).
     """
 
     figure: str

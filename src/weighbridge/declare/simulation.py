@@ -7,27 +7,31 @@ from dataclasses import dataclass
 
 from weighbridge.declare.fields import check_duration, refuse
 
-CHANGES = ("times", "between", "fresh", "any")
+CHANGES = ("times", "between", "choice", "fresh", "any")
 
 
 @dataclass(frozen=True)
 class Change:
     """What a pattern does to a field of an event.
 
-    `times` multiplies a number by a factor, `between` draws it anew, `fresh` takes a value the actor has never used,
-    `any` draws a value from the whole population.
+    `times` multiplies a number by a factor, `between` draws it anew, `choice` takes one of `values`, `fresh`
+    takes a category that is not the actor's habit, or any place alike, `any` draws from the whole population, popular
+    values more often.
     """
 
     field: str
     how: str
     low: float = 0.0
     high: float = 0.0
+    values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.how not in CHANGES:
             raise refuse(f"change of {self.field}", f"how={self.how!r} is unknown", f"use one of {CHANGES}")
         if self.low > self.high:
             raise refuse(f"change of {self.field}", "low is above high", "swap them")
+        if (self.how == "choice") != bool(self.values):
+            raise refuse(f"change of {self.field}", "a choice, and only a choice, has values", "use choice()")
 
 
 def times(field: str, low: float, high: float) -> Change:
@@ -40,13 +44,18 @@ def between(field: str, low: float, high: float) -> Change:
     return Change(field, "between", low, high)
 
 
+def choice(field: str, values: Sequence[float]) -> Change:
+    """Take one of some numbers."""
+    return Change(field, "choice", values=tuple(values))
+
+
 def fresh(field: str) -> Change:
-    """Take a value that the actor has never used."""
+    """Take a category that is not the actor's habit, or any place, however unpopular."""
     return Change(field, "fresh")
 
 
 def anywhere(field: str) -> Change:
-    """Draw a value from the whole population instead of the actor's own habits."""
+    """Draw from the whole population, popular values more often, instead of the actor's own habits."""
     return Change(field, "any")
 
 

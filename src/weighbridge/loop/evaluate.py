@@ -11,6 +11,7 @@ import numpy as np
 from weighbridge.clock import DAY_US
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Key
+from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.kernel import metrics
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
 from weighbridge.kernel.replay import Columns
@@ -65,10 +66,23 @@ def figures(case: UseCase, rows: Rows, probability: Floats, thresholds: Threshol
 def with_interval(
     case: UseCase, rows: Rows, probability: Floats, thresholds: Thresholds, name: str
 ) -> tuple[float, float, float]:
-    """Return a metric and its 95 % interval over resampled days."""
+    """Return a metric with its 95 % interval."""
     metric = _metrics(case, rows, probability, thresholds)[name]
     low, high = metrics.interval(metric, rows.day, case.training.bootstraps, case.training.seed)
     return metric(np.arange(len(rows))), low, high
+
+
+def difference(
+    case: UseCase, rows: Rows, name: str, ours: tuple[Floats, Thresholds], theirs: tuple[Floats, Thresholds]
+) -> tuple[float, float, float]:
+    """Return by how much one score is better than another on the same rows, with its 95 % interval."""
+    left, right = (_metrics(case, rows, *side)[name] for side in (ours, theirs))
+    sign = -1.0 if name in LOWER_IS_BETTER else 1.0
+    low, high = metrics.interval(
+        lambda i: sign * (left(i) - right(i)), rows.day, case.training.bootstraps, case.training.seed
+    )
+    everything = np.arange(len(rows))
+    return sign * (left(everything) - right(everything)), low, high
 
 
 def _metrics(case: UseCase, rows: Rows, p: Floats, thresholds: Thresholds) -> Mapping[str, Callable[[Ints], float]]:

@@ -18,6 +18,7 @@ from weighbridge.kernel.arrays import Floats, Ints
 
 HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 10, 11, 10, 9, 9, 10, 11, 12, 11, 9, 7, 5, 3], dtype=float)
 HABIT, LOYALTY = 0.97, 0.85  # how often an actor keeps to its own category, and to its own places
+ROUND = 0.08  # how often an ordinary amount is a whole number
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class _Maker:
         loyal = self.favourites[actor, rng.integers(0, self.favourites.shape[1], n)]
         place = np.where(rng.random(n) < LOYALTY, loyal, rng.choice(self.s.places, n, p=self.popularity))
         amount = rng.lognormal(self.spend[actor], 0.55)
+        amount = np.where(rng.random(n) < ROUND, np.ceil(amount), amount)
         other: dict[str, Floats] = {}
         for field in self.categories:
             owner = place if field.name in self.s.place_fields else actor
@@ -153,12 +155,12 @@ class _Maker:
         rng, n = self.rng, len(rows.actor)
         for change in changes:
             field = self.case.events.field(change.field, "simulation")
-            if change.how in ("times", "between"):
-                drawn = rng.uniform(change.low, change.high, n)
+            if change.how in ("times", "between", "choice"):
+                drawn = rng.choice(change.values, n) if change.values else rng.uniform(change.low, change.high, n)
                 old = rows.amount if field.name == self.s.amount else rows.other[field.name]
                 old[:] = old * drawn if change.how == "times" else drawn
             elif isinstance(field, Key):
-                rows.place[:] = rng.choice(self.s.places, n, p=self.popularity)
+                rows.place[:] = rng.choice(self.s.places, n, p=self.popularity if change.how == "any" else None)
                 self._move_place_fields(rows)
             elif isinstance(field, Category):
                 size = len(field.one_of)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from weighbridge import __version__
 from weighbridge.clock import Clock, duration_us, us_to_iso
@@ -71,7 +72,7 @@ def training_set(case: UseCase, stores: Stores) -> TrainingSet:
     table, head = stores.tables.get(table_name(case)), stores.log.head()
     events, records = stores.log.events(), stores.log.labels()
     if table is None or len(table) != len(events) or table["seq"][-1].as_py() != events["seq"][-1].as_py():
-        raise InputError("the vectors are missing or older than the log; run `weigh build` first")
+        raise InputError("the vectors are missing or older than the log; run `weigh run CASE build` first")
     columns = to_columns(compile_plan(case), events, records)
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
     labels = latest_labels(columns.label_row, columns.label_value, len(columns))
@@ -117,6 +118,7 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     scorer = Scorer(refitted.encoder, refitted.predictor, calibration)
     bundle, files = pack(case, scorer, winner.thresholds, facts, model_card(case, facts), stores.signer)
     stores.bundles.put(bundle, files)
+    stores.tables.put(validation_name(bundle), _validated(data, winner))
     stores.registry.add(bundle, {"model": model.name, "run": run.id, **facts["validation"]}, clock.now_us())
     result = {"bundle": bundle, "winner": model.name, **facts["validation"], "candidates": facts["candidates"]}
     write_report(stores.reports, f"training-{bundle[:12]}", {**facts, "bundle": bundle, "run": run.id})
@@ -124,6 +126,16 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     low, high = winner.interval
     sentence = f"{model.name} wins of {len(done)}: {metric} {winner.metrics[metric]:.3f} [{low:.3f}, {high:.3f}]"
     return run.finish(f"{sentence}, bundle {bundle[:12]}", result)
+
+
+def validation_name(bundle: str) -> str:
+    """Return the name of the table that holds what a bundle's winner said on its validation rows."""
+    return f"validation-{bundle[:16]}"
+
+
+def _validated(data: TrainingSet, winner: Candidate) -> pa.Table:
+    rows = np.flatnonzero(data.split.validation)
+    return pa.table({"seq": data.columns.seq[rows], "y": data.labels[rows], "probability": winner.probability})
 
 
 def _candidate(case: UseCase, model: Model, X: Vectors, y: Ints, selected: list[int], validation: Rows) -> Candidate:

@@ -75,8 +75,7 @@ def pack(
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     content = canonical(manifest).encode()
-    signature = {"key": signer.key_id, "signature": signer.sign(content).hex()}
-    files |= {MANIFEST: content, SIGNATURE: canonical(signature).encode()}
+    files |= {MANIFEST: content, SIGNATURE: _signature(signer.key_id, signer.sign(content))}
     return hashlib.sha256(content).hexdigest(), files
 
 
@@ -121,7 +120,7 @@ def _verified(bundle: str, files: Mapping[str, bytes], signer: Signer) -> dict[s
         raw, key_id = bytes.fromhex(signature["signature"]), str(signature["key"])
     except (ValueError, KeyError, TypeError) as fault:
         raise BundleRefused(f"bundle {short} has no readable signature; restore it from a copy") from fault
-    if not signer.holds(files[MANIFEST], raw, key_id):
+    if files[SIGNATURE] != _signature(key_id, raw) or not signer.holds(files[MANIFEST], raw, key_id):
         raise BundleRefused(f"bundle {short} is not signed by a key this home trusts; restore it or train again")
     manifest: dict[str, Any] = json.loads(files[MANIFEST])
     named = manifest["files"]
@@ -131,6 +130,10 @@ def _verified(bundle: str, files: Mapping[str, bytes], signer: Signer) -> dict[s
         if hashlib.sha256(files[name]).hexdigest() != sha256:
             raise BundleRefused(f"bundle {short} was changed: {name} is not what was signed; restore it from a copy")
     return manifest
+
+
+def _signature(key_id: str, raw: bytes) -> bytes:
+    return canonical({"key": key_id, "signature": raw.hex()}).encode()
 
 
 def _parts(scorer: Scorer) -> list[tuple[str, Arrays]]:

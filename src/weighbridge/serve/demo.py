@@ -106,7 +106,10 @@ class Demo:
             self.say("serve", f"http://{host}:{bound} answers; replaying {len(stream):,} live events and labels")
             task = bar.add_task("traffic", total=len(stream))
             rest = iter(stream)
+            self.story.figures["champion_before"] = desk.router.champion.version if desk.router.champion else None
             self._play(rest, caller, rate, lambda: bar.advance(task), _Watchman(self))
+            if "days_to_notice" not in self.story.figures:
+                raise InputError("the new pattern went unnoticed in this world; try another --seed or more --events")
             self._retrain(desk)
             closed = _FirstOf(self, str(desk.router.champion.id) if desk.router.champion else "")
             self._play(rest, caller, rate, lambda: bar.advance(task), closed)
@@ -134,7 +137,7 @@ class Demo:
         after = desk.router.champion
         if before is None or after is None or after.id == before.id:
             raise InputError("the retrained bundle did not take over; see the reports in the home")
-        self.story.figures |= {"champion_before": before.version, "champion": after.version}
+        self.story.figures["champion"] = after.version
 
     def outcome(self) -> dict[str, Any]:
         """Compare old and new champion on what the new one decided, prove parity, and return the summary."""

@@ -14,15 +14,17 @@ from fastapi import FastAPI
 from weighbridge.errors import HomeError
 
 START_SECONDS = 10.0
+BACKLOG = 1_024
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address; raises HomeError with one sentence when it is taken."""
+    """Return a socket that listens on an address; raises HomeError with one sentence when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen(BACKLOG)
     except OSError as fault:
         found.close()
         raise HomeError(

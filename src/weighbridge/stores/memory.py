@@ -18,13 +18,14 @@ from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema,
 
 
 class MemoryLog:
-    """EventLog and DecisionLog in memory."""
+    """EventLog and DecisionLog in memory. Records are kept as they came; tables are made when asked for."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._events = event_schema(contract).empty_table()
-        self._labels = LABELS.empty_table()
-        self._decisions = DECISIONS.empty_table()
+        self._fresh: list[tuple[int, EventRecord]] = []  # after those of the table
+        self._labels: list[dict[str, Any]] = []
+        self._decisions: dict[str, tuple[int, DecisionRecord, str]] = {}
         self._notes: list[tuple[int, int, str, str]] = []
         self._places: dict[str, int] = {}
         self._head = Head(0, 0, 0)
@@ -36,7 +37,11 @@ class MemoryLog:
     def find(self, event_id: str) -> tuple[int, EventRecord] | None:
         """Return (seq, event) of an id, or None."""
         row = self._places.get(event_id)
-        return None if row is None else (self._events["seq"][row].as_py(), event_at(self._contract, self._events, row))
+        if row is None:
+            return None
+        if row >= len(self._events):
+            return self._fresh[row - len(self._events)]
+        return self._events["seq"][row].as_py(), event_at(self._contract, self._events, row)
 
     def holds(self, event_id: str) -> bool:
         """Return whether the log has an event of this id."""
@@ -47,30 +52,28 @@ class MemoryLog:
         if event.event_id in self._places:
             raise Conflict(f"event {event.event_id} is stored already")
         seq = self._advance(event.arrived_us)
-        self._places[event.event_id] = len(self._events)
-        self._events = pa.concat_tables([self._events, event_table(self._contract, [(seq, event)])])
+        self._places[event.event_id] = len(self._events) + len(self._fresh)
+        self._fresh.append((seq, event))
         if decision is not None:
-            before = self._decisions["hash"][-1].as_py() if len(self._decisions) else GENESIS
-            row = {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded)}
-            row["hash"] = link(before, seq, decision)
-            self._decisions = pa.concat_tables([self._decisions, pa.Table.from_pylist([row], DECISIONS)])
+            before = next(reversed(self._decisions.values()))[2] if self._decisions else GENESIS
+            self._decisions[event.event_id] = (seq, decision, link(before, seq, decision))
         return seq
 
     def add_label(self, label: LabelRecord) -> int:
         """Append a label record."""
         seq = self._advance(label.arrived_us)
-        self._labels = pa.concat_tables([self._labels, pa.Table.from_pylist([{**asdict(label), "seq": seq}], LABELS)])
+        self._labels.append({**asdict(label), "seq": seq})
         return seq
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
         """Append history whose seq is assigned already."""
-        events = events.select(self._events.column_names).cast(self._events.schema)
+        events, stored = events.select(self._events.column_names).cast(self._events.schema), self.events()
         if pc.any(self.known(events["event_id"].combine_chunks())).as_py():
             raise Conflict("this history holds events that are stored already")
         for place, event_id in enumerate(events["event_id"].to_pylist()):
-            self._places[event_id] = len(self._events) + place
-        self._events = pa.concat_tables([self._events, events])
-        self._labels = pa.concat_tables([self._labels, labels.select(LABELS.names).cast(LABELS)])
+            self._places[event_id] = len(stored) + place
+        self._events = pa.concat_tables([stored, events])
+        self._labels += labels.select(LABELS.names).to_pylist()
         for table in (events, labels):
             if len(table):
                 last = max(self._head.seq, pc.max(table["seq"]).as_py())
@@ -82,11 +85,14 @@ class MemoryLog:
 
     def events(self) -> pa.Table:
         """Return all events by seq."""
+        if self._fresh:
+            self._events = pa.concat_tables([self._events, event_table(self._contract, self._fresh)])
+            self._fresh = []
         return self._events
 
     def labels(self) -> pa.Table:
         """Return all label records by seq."""
-        return self._labels
+        return pa.Table.from_pylist(self._labels, LABELS)
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
@@ -100,16 +106,20 @@ class MemoryLog:
 
     def decision(self, event_id: str) -> DecisionRecord | None:
         """Return the decision about an event, or None."""
-        rows = self._decisions.filter(pc.equal(self._decisions["event_id"], event_id)).to_pylist()
-        return decision_of(rows[0]) if rows else None
+        found = self._decisions.get(event_id)
+        return found[1] if found else None
 
     def decisions(self) -> pa.Table:
         """Return all decisions by seq."""
-        return self._decisions
+        rows = [
+            {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded), "hash": chained}
+            for seq, decision, chained in self._decisions.values()
+        ]
+        return pa.Table.from_pylist(rows, DECISIONS)
 
     def broken_link(self) -> int | None:
         """Return the seq of the first decision that breaks the chain."""
-        return first_broken((r["seq"], decision_of(r), r["hash"]) for r in self._decisions.to_pylist())
+        return first_broken(self._decisions.values())
 
     def _advance(self, arrived_us: int) -> int:
         seq = self._head.seq + 1

@@ -59,7 +59,8 @@ class SqliteRegistry:
         rows = self._database.read(
             "select alias, bundle, before, by, reason, moved_us, gates from moves order by number"
         )
-        return [Move(*row[:6], gates=json.loads(row[6])) for row in cast(list[Any], rows)]
+        found = cast(list[tuple[str, str, str | None, str, str, int, str]], rows)
+        return [Move(a, b, before, by, why, at, json.loads(gates)) for a, b, before, by, why, at, gates in found]
 
 
 class SqliteTracker:

@@ -1,0 +1,127 @@
+"""A bundle is what was signed, or it is refused before anything in it is parsed."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import SOAK
+from weighbridge.declare import log
+from weighbridge.errors import BundleRefused
+from weighbridge.identity import canonical
+from weighbridge.kernel.forest import Forest
+from weighbridge.score.bundle import MANIFEST, SIGNATURE, load, pack
+from weighbridge.score.route import PRODUCTION, Router
+from weighbridge.score.signing import HomeSigner
+from weighbridge.stores.memory import MemoryBundles
+
+
+@pytest.fixture
+def production(trained):
+    return trained.registry.alias(PRODUCTION)
+
+
+def stored(bundle, files):
+    store = MemoryBundles()
+    store.put(bundle, files)
+    return store
+
+
+def test_a_bundle_comes_back_as_it_was_packed(small_case, trained, production):
+    bundle = load(production, small_case, trained.bundles, trained.signer)
+    again, _ = pack(
+        small_case, bundle.scorer, bundle.thresholds,
+        {k: v for k, v in bundle.facts.items() if k not in ("predictor", "thresholds")},
+        trained.bundles.files(production)["card.md"].decode(), trained.signer,
+    )  # fmt: skip
+    assert again == production
+    assert "average_precision" in trained.bundles.files(production)["card.md"].decode()
+
+
+def test_any_flipped_bit_is_refused(small_case, trained, production):
+    files = trained.bundles.files(production)
+    rng = random.Random(7)
+    for _ in range(1_000 if SOAK else 150):
+        name = rng.choice(sorted(files))
+        content = bytearray(files[name])
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        with pytest.raises(BundleRefused):
+            load(production, small_case, stored(production, {**files, name: bytes(content)}), trained.signer)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda files: files.pop(SIGNATURE), "has no manifest.sig"),
+        (lambda files: files.pop(MANIFEST), "has no manifest.json"),
+        (lambda files: files.pop("model.npz"), "exactly the files"),
+        (lambda files: files.update({"extra.pkl": b"x"}), "exactly the files"),
+        (lambda files: files.update({"model.npz": files["model.npz"][:-20]}), "was changed"),
+        (lambda files: files.update({SIGNATURE: b"{}"}), "no readable signature"),
+    ],
+)
+def test_a_bundle_with_other_files_is_refused(small_case, trained, production, change, says):
+    files = trained.bundles.files(production)
+    change(files)
+    with pytest.raises(BundleRefused, match=says):
+        load(production, small_case, stored(production, files), trained.signer)
+
+
+def test_a_stranger_signature_is_refused(small_case, trained, production):
+    files, stranger = trained.bundles.files(production), HomeSigner(b"x" * 32)
+    files[SIGNATURE] = canonical({"key": stranger.key_id, "signature": stranger.sign(files[MANIFEST]).hex()}).encode()
+    with pytest.raises(BundleRefused, match="not signed by a key this home trusts"):
+        load(production, small_case, stored(production, files), trained.signer)
+
+
+def test_a_signed_bundle_of_another_declaration_is_refused(small_case, trained, production):
+    with pytest.raises(BundleRefused, match="other features"):
+        load(production, replace(small_case, features=[log("amount")]), trained.bundles, trained.signer)
+
+
+def test_a_signed_model_that_walks_out_of_its_arrays_is_refused(small_case, trained, production):
+    bundle = load(production, small_case, trained.bundles, trained.signer)
+    one = np.array([0], dtype=np.int32)
+    forest = Forest(
+        feature=one, threshold=np.zeros(1, np.float32), left=one + 5, right=one + 6, nan_left=np.zeros(1, np.bool_),
+        value=np.zeros(1), roots=one, bias=np.array(0.0), divisor=np.array(1.0), logistic=np.array(True),
+    )  # fmt: skip
+    scorer = replace(bundle.scorer, predictor=forest)
+    wild, files = pack(small_case, scorer, bundle.thresholds, {}, "", trained.signer)
+    with pytest.raises(BundleRefused, match="does not fit"):
+        load(wild, small_case, stored(wild, files), trained.signer)
+
+
+def test_a_newer_format_is_refused(small_case, trained, production):
+    files = trained.bundles.files(production)
+    manifest = {**json.loads(files[MANIFEST]), "format": 2}
+    content = canonical(manifest).encode()
+    import hashlib
+
+    signature = {"key": trained.signer.key_id, "signature": trained.signer.sign(content).hex()}
+    files |= {MANIFEST: content, SIGNATURE: canonical(signature).encode()}
+    newer = hashlib.sha256(content).hexdigest()
+    with pytest.raises(BundleRefused, match="has format 2"):
+        load(newer, small_case, stored(newer, files), trained.signer)
+
+
+def test_the_last_good_bundle_keeps_deciding(small_case, trained, production):
+    registry, bundles = trained.registry, MemoryBundles()
+    bundles.put(production, trained.bundles.files(production))
+    stores = replace(trained, bundles=bundles)
+    router = Router(small_case, stores)
+    assert router.refresh()
+    assert not router.refresh()
+
+    class Moved:
+        def alias(self, name):
+            return "f" * 64
+
+    router._stores = replace(stores, registry=Moved())
+    assert not router.refresh()
+    assert router.champion.id == production == registry.alias(PRODUCTION)
+    assert "is not in this store" in router.refusal

@@ -1,0 +1,170 @@
+"""The command line as a user meets it: real processes' exit codes and one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from weighbridge.errors import HomeError
+from weighbridge.identity import Pseudonyms
+from weighbridge.serve.wiring import open_home
+
+WEIGH = Path(sys.executable).with_name("weigh")
+CASE = Path(__file__).parents[1] / "fixtures" / "tiny_fraud.py"
+
+
+def weigh(*words, cwd, code=0):
+    done = subprocess.run([str(WEIGH), *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, f"weigh {words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder in which a tiny world was simulated, ingested and run."""
+    folder = tmp_path_factory.mktemp("cli")
+    weigh("simulate", CASE, "--out", "raw", "--format", "csv", cwd=folder)
+    labels = "raw/tiny_fraud_labels.csv"
+    weigh("ingest", CASE, "raw/tiny_fraud_events.csv", "--labels", labels, "--map", "arrived=arrived", cwd=folder)
+    weigh("run", CASE, cwd=folder)
+    return folder
+
+
+def test_the_whole_way_by_hand(home):
+    assert "unchanged" in weigh("run", CASE, cwd=home).stdout
+    assert json.loads(weigh("run", CASE, "build", "--force", "--json", cwd=home).stdout)["rows"] > 3_000
+    listed = json.loads(weigh("registry", CASE, "--json", cwd=home).stdout)
+    assert listed["aliases"]["production"] == listed["bundles"][-1]["bundle"]
+    assert "CLOSED" not in weigh("gate", CASE, cwd=home).stdout
+    assert "production already" in weigh("promote", CASE, cwd=home).stdout
+    words = (
+        "score",
+        CASE,
+        "raw/tiny_fraud_events.csv",
+        "--out",
+        "all.csv",
+        "--review",
+        "review.parquet",
+        "--map",
+        "arrived=arrived",
+    )
+    scored = json.loads(weigh(*words, "--json", cwd=home).stdout)
+    assert scored["scored"] > 3_000
+    assert (home / "all.csv").exists()
+    assert (home / "review.parquet").exists()
+    assert json.loads(weigh("schema", CASE, cwd=home).stdout)["title"] == "payment"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("run", "nothing"), "there is no use case 'nothing'; use one of card_fraud"),
+        (("run", "gone.py"), "gone.py is not there"),
+        (("run", "card_fraud", "--home", "gone"), "there is no home in gone"),
+        (("verify", "card_fraud", "--home", "gone"), "there is no home in gone"),
+        (("serve", "card_fraud", "--home", "gone"), "there is no home in gone"),
+        (("ingest", CASE, "gone.parquet"), "gone.parquet is not there"),
+        (("ingest", CASE, "empty.csv"), "empty.csv is empty"),
+        (("ingest", CASE, "cut.parquet"), "cut.parquet cannot be read"),
+        (("ingest", CASE, "wrong.csv"), "column 'event_id' for field event_id is missing"),
+        (("ingest", CASE, "wrong.csv", "--map", "x"), "is not FIELD=COLUMN"),
+        (("ingest", CASE, "raw/tiny_fraud_events.csv", "--map", "colour=x"), "there is no such field"),
+        (("run", CASE, "dance"), "has no stage 'dance'"),
+        (("gate", CASE, "--bundle", "zz"), "names 0 registered bundles"),
+        (("promote", CASE, "--alias", "prod"), "there is no alias 'prod'"),
+        (("watch", CASE, "--last", "soon"), "is not a duration"),
+        (("score", CASE, "raw/tiny_fraud_events.csv", "--out", "x.doc"), "must end in .parquet or .csv"),
+        (("simulate", CASE, "--start", "soon"), "--start 'soon'"),
+        (("run", "broken.py"), "broken.py cannot be read: SyntaxError"),
+        (("run", "empty.py"), "declares no use case"),
+        (("run", "card_fraud", "--home", ".weigh/tiny_fraud"), "belongs to use case tiny_fraud"),
+        (("demo", "card_fraud", "--home", ".weigh/tiny_fraud"), "is not empty and not an earlier demo"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(home, words, says):
+    (home / "empty.csv").write_bytes(b"")
+    (home / "empty.py").write_text("")
+    (home / "broken.py").write_text("case = (")
+    (home / "wrong.csv").write_text("a,b\n1,2\n")
+    (home / "cut.parquet").write_bytes(b"PAR1 and then nothing")
+    done = weigh(*words, cwd=home, code=2)
+    assert says in done.stderr
+    assert done.stderr.startswith("weigh: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_serve_decides_and_verify_finds_a_tampered_vector(home):
+    words = [str(WEIGH), "serve", str(CASE), "--port", "0", "--acknowledge", "written"]
+    server = subprocess.Popen(words, cwd=home, stdout=subprocess.PIPE, text=True)
+    try:
+        address = server.stdout.readline().split()[0]
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        for number in range(5):
+            event = {"event_id": f"e{number}", "event_ts": now, "card_id": "c1", "shop_id": "s1", "amount": 10 + number}
+            request = urllib.request.Request(
+                f"{address}/predict", json.dumps(event).encode(), {"content-type": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                assert json.load(answer)["action"] in ("approve", "review", "decline")
+        assert "another process is serving" in weigh("serve", CASE, cwd=home, code=2).stderr
+    finally:
+        server.terminate()
+        server.wait(20)
+    proof = json.loads(weigh("verify", CASE, "--json", cwd=home).stdout)
+    assert (proof["vectors"], proof["mismatches"], proof["broken_chain"]) == (5, 0, None)
+    assert proof["values"] == 5 * 6
+    with sqlite3.connect(home / ".weigh/tiny_fraud/hot.sqlite") as store:
+        vector = bytearray(store.execute("select vector from decisions where event_id = 'e3'").fetchone()[0])
+        vector[0] ^= 1
+        store.execute("update decisions set vector = ? where event_id = 'e3'", (bytes(vector),))
+    found = json.loads(weigh("verify", CASE, "--json", cwd=home, code=1).stdout)
+    assert found["mismatches"] == 1
+    assert found["broken_chain"] is not None
+
+
+def test_a_changed_contract_and_a_lost_key_are_refused(small_case, tmp_path):
+    from dataclasses import replace
+
+    home = open_home(small_case, tmp_path / "home", create=True)
+    assert isinstance(home.stores.pseudonyms, Pseudonyms)
+    other = replace(small_case, events=replace(small_case.events, events_per_key=5))
+    with pytest.raises(HomeError, match="another version of contract"):
+        open_home(other, tmp_path / "home", create=False)
+    with home.writing(), pytest.raises(HomeError, match="another process"), home.writing():
+        pass
+    (tmp_path / "home" / "keys" / "signing.key").write_text("short")
+    with pytest.raises(HomeError, match="missing or damaged"):
+        open_home(small_case, tmp_path / "home", create=False)
+    (tmp_path / "home" / "home.json").write_text("{")
+    with pytest.raises(HomeError, match="is damaged"):
+        open_home(small_case, tmp_path / "home", create=False)
+
+
+def test_keys_are_for_the_owner_only(small_case, tmp_path):
+    home = open_home(small_case, tmp_path / "home", create=True)
+    for key in (home.folder / "keys").iterdir():
+        assert key.stat().st_mode & 0o077 == 0
+
+
+def test_settings_come_from_the_environment_and_are_checked(tmp_path):
+    done = subprocess.run(
+        [str(WEIGH), "run", "card_fraud"], cwd=tmp_path, capture_output=True, text=True, env={"WEIGH_PORT": "x"}
+    )
+    assert done.returncode == 2
+    assert "setting port (WEIGH_PORT)" in done.stderr
+    (tmp_path / ".env").write_text("WEIGH_HOST=0.0.0.0\n")
+    done = weigh("run", "card_fraud", cwd=tmp_path, code=2)
+    assert "setting host (WEIGH_HOST)" in done.stderr
+
+
+def test_help_is_quick_to_import():
+    code = "import sys; import weighbridge.serve.cli; print(sorted({'numba', 'numpy', 'pyarrow', 'fastapi'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,152 @@
+"""The HTTP door: strict about what it takes, one answer for every outcome, nothing stored for what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from starlette.testclient import TestClient
+
+from tests.conftest import CUT_US, memory_stores
+from weighbridge.clock import us_to_iso
+from weighbridge.errors import StoreFailure
+from weighbridge.score.route import PRODUCTION
+from weighbridge.serve.http import make_app
+from weighbridge.serve.schema import decision_schema, event_schema, problem_schema
+from weighbridge.serve.wiring import open_desk
+
+GOOD = {
+    "event_id": "01KAJ0M3Q5X7Z9B1D3F5H7K9M2", "event_ts": us_to_iso(CUT_US), "card_id": "c000001", "merchant_id": "m000001",
+    "amount": 98.5, "country": "FR", "device": "web", "merchant_category": "gaming",
+}  # fmt: skip
+
+
+@pytest.fixture
+def desk(small_case, trained, tmp_path, clock):
+    stores = memory_stores(small_case, tmp_path)
+    stores.log.import_history(trained.log.events(), trained.log.labels())
+    production = trained.registry.alias(PRODUCTION)
+    stores.bundles.put(production, trained.bundles.files(production))
+    stores.registry.add(production, {"run": "r1"}, 0)
+    stores.registry._aliases[PRODUCTION] = production
+    return open_desk(small_case, stores, clock)
+
+
+@pytest.fixture
+def client(desk):
+    with TestClient(make_app(desk), raise_server_exceptions=False) as found:
+        yield found
+
+
+def test_a_raw_event_gets_a_decision_of_the_declared_shape(client, desk, small_case):
+    jsonschema.validate(GOOD, event_schema(small_case))
+    answer = client.post("/predict", json=GOOD)
+    assert answer.status_code == 200
+    jsonschema.validate(answer.json(), decision_schema())
+    assert answer.json()["model_version"] == desk.router.champion.version
+    again = client.post("/predict", json=GOOD)
+    assert again.json() == answer.json()
+    assert client.post("/predict", json={**GOOD, "amount": 1}).status_code == 409
+
+
+def test_health_and_metadata(client, desk, small_case):
+    assert client.get("/health").json() == {"status": "ok"}
+    metadata = client.get("/metadata").json()
+    assert metadata["bundle"] == desk.router.champion.id
+    assert metadata["run_id"] == "r1"
+    assert metadata["features"] == list(small_case.feature_names)
+    assert metadata["digests"]["vector"] == small_case.vector_digest
+
+
+def test_a_label_is_taken(client, desk):
+    client.post("/predict", json=GOOD)
+    taken = client.post("/feedback", json={"event_id": GOOD["event_id"], "label": 1})
+    assert taken.json() == {"event_id": GOOD["event_id"], "accepted": True, "event_known": True}
+    assert client.post("/feedback", json={"event_id": "later", "label": 0}).json()["event_known"] is False
+    assert desk.stores.log.labels().to_pylist()[-2]["value"] == 1
+
+
+def body(**changes):
+    return json.dumps({k: v for k, v in {**GOOD, **changes}.items() if v is not ...}).encode()
+
+
+NASTY = {
+    "empty": (b"", 400), "not json": (b"{", 400), "a list": (b"[]", 400), "null": (b"null", 400), "text": (b'"x"', 400),
+    "twice": (b'{"amount": 1, "amount": 2}', 400), "nan": (body(amount=float("nan")), 400), "latin": (b'{"a": "\xff"}', 400),
+    "infinity": (body(amount=float("inf")), 400), "half character": (b'{"event_id": "\\ud800"}', 400),
+    "deep": (b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}", 400), "long number": (b'{"amount": ' + b"9" * 6_000 + b"}", 400),
+    "large": (b'{"a": "' + b"x" * 70_000 + b'"}', 413), "nothing": (b"{}", 422), "unknown": (body(extra=1), 422),
+    "text for a number": (body(amount="12"), 422), "true for a number": (body(amount=True), 422), "huge": (body(amount=1e308), 422),
+    "below": (body(amount=-1), 422), "above": (body(amount=5000.01), 422), "decimals": (body(amount=1.001), 422),
+    "country": (body(country="XX"), 422), "missing key": (body(card_id=...), 422), "null key": (body(card_id=None), 422),
+    "empty key": (body(card_id=""), 422), "number key": (body(card_id=5), 422), "object key": (body(card_id={}), 422),
+    "no ulid": (body(event_id="1"), 422), "small ulid": (body(event_id=GOOD["event_id"].lower()), 422),
+    "future": (body(event_ts=us_to_iso(CUT_US + 61_000_000)), 422), "late": (body(event_ts=us_to_iso(CUT_US - 601_000_000)), 422),
+    "no zone": (body(event_ts="2026-01-05T00:00:00"), 422), "no time": (body(event_ts="tomorrow"), 422),
+    "number time": (body(event_ts=1), 422), "ancient": (body(event_ts="0001-01-01T00:00:00+14:00"), 422),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NASTY)
+@pytest.mark.parametrize("path", ["/predict", "/feedback"])
+def test_nasty_bodies_get_a_problem_and_store_nothing(client, desk, name, path):
+    content, status = NASTY[name]
+    before = desk.stores.log.head()
+    answer = client.post(path, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == status if path == "/predict" else 400 <= answer.status_code < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    jsonschema.validate(problem, problem_schema())
+    assert problem["status"] == answer.status_code
+    if status == 422 and path == "/predict":
+        assert problem["field"]
+        assert problem["rule"]
+    assert desk.stores.log.head() == before
+
+
+def test_no_value_of_a_personal_field_comes_back(client, desk):
+    secret = "4111" * 80
+    answer = client.post("/predict", json={**GOOD, "card_id": secret})
+    assert answer.status_code == 422
+    assert "4111" not in answer.text
+    client.post("/predict", json={**GOOD, "card_id": "c-secret"})
+    assert "c-secret" not in str(desk.stores.log.events().to_pylist()[-1])
+
+
+def test_other_paths_methods_and_types_are_problems(client):
+    assert client.get("/nowhere").json()["status"] == 404
+    assert client.get("/predict").json()["status"] == 405
+    assert client.post("/predict", content=b"a=1", headers={"content-type": "text/plain"}).json()["status"] == 415
+
+
+def test_a_store_that_fails_is_503_and_an_unexpected_fault_a_generic_500(client, desk, monkeypatch):
+    def full(*_):
+        raise StoreFailure("the durable write failed; nothing was stored, try again")
+
+    monkeypatch.setattr(desk.stores.log, "commit", full)
+    assert client.post("/predict", json=GOOD).status_code == 503
+
+    def broken(*_):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(desk.stores.log, "commit", broken)
+    answer = client.post("/predict", json=GOOD)
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    monkeypatch.undo()
+    assert client.post("/predict", json=GOOD).status_code == 200
+
+
+def test_without_a_bundle_the_door_says_so(small_case, stores, clock):
+    with TestClient(make_app(open_desk(small_case, stores, clock))) as client:
+        for answer in (client.get("/health"), client.get("/metadata"), client.post("/predict", json=GOOD)):
+            assert answer.status_code == 503
+            assert "no bundle is in production" in answer.json()["detail"]
+
+
+def test_the_documented_api_is_the_one_that_answers(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {"/predict", "/feedback", "/health", "/metadata"}
+    schema = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["additionalProperties"] is False

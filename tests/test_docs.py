@@ -1,0 +1,125 @@
+"""README and docs: their commands run, their examples are true, what is generated is fresh."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.generated import generated
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "src").rglob("*.py")
+)
+DATA = Path(os.environ.get("WEIGHBRIDGE_DATA", ROOT.parent / "shared" / "data"))
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "WEIGHBRIDGE_DATA": str(DATA),
+}
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's sh blocks, without their comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.S)
+    return [re.sub(r"\s+# .*$", "", line) for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.name)
+def test_every_command_of_a_page_runs(page, tmp_path):
+    lines = commands(page)
+    if any("$WEIGHBRIDGE_DATA" in line for line in lines) and not DATA.is_dir():
+        pytest.skip(f"third-party data are not in {DATA}; set WEIGHBRIDGE_DATA")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    for line in lines:
+        if line.startswith("make "):
+            subprocess.run(["make", "-n", line.split()[1]], cwd=ROOT, check=True, capture_output=True)
+        elif line.startswith("weigh "):
+            done = subprocess.run(
+                ["sh", "-c", line], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+            )
+            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        elif line.startswith("curl "):
+            assert "decision_id" in asked(line, tmp_path)
+        else:
+            raise AssertionError(f"{page.name} has a command that no test runs: {line}")
+
+
+def asked(line: str, folder: Path) -> str:
+    """The answer to a curl line while the card_fraud home of this folder is served, made first if need be."""
+    if not (folder / ".weigh" / "card_fraud").exists():
+        for step in ("simulate card_fraud --out raw --events 12000",
+                     "ingest card_fraud raw/card_fraud_events.parquet --labels raw/card_fraud_labels.parquet --map arrived=arrived",
+                     "run card_fraud"):  # fmt: skip
+            subprocess.run(["weigh", *step.split()], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    words = ["weigh", "serve", "card_fraud", "--port", "0"]
+    server = subprocess.Popen(words, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    try:
+        address = server.stdout.readline().split()[0]
+        line = line.replace("http://127.0.0.1:8080", address)
+        return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=30).stdout
+    finally:
+        server.terminate()
+        server.wait(20)
+        shutil.rmtree(folder / ".weigh")
+        shutil.rmtree(folder / "raw")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_are_true(name):
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
+
+
+@pytest.mark.parametrize("path", generated(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_is_generated_is_fresh(path):
+    assert path.read_text() == generated()[path], f"{path} is stale: run `make docs`"
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_commands_that_messages_name_exist():
+    known = set(re.findall(r"^## `weigh (\w+)`", (ROOT / "docs" / "cli.md").read_text(), re.M))
+    texts = [p.read_text() for p in [*(ROOT / "src").rglob("*.py"), *PAGES]]
+    named = {name for text in texts for name in re.findall(r"`weigh ([a-z]+)", text)}
+    assert named <= known
+
+
+def test_the_case_that_ships_is_described_by_its_schema():
+    schema = json.loads((ROOT / "docs" / "schema" / "card_fraud.json").read_text())
+    assert schema["properties"]["card_id"]["x-pii"] == "pseudonymised"
+
+
+@pytest.mark.slow
+def test_the_demo_tells_its_story(tmp_path):
+    """The first command of the README, headless, on a smaller world: every figure of the summary is there and sound."""
+    words = ["weigh", "demo", "--headless", "--json", "--home", "home"]
+    begun = time.monotonic()
+    done = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["parity"]["mismatches"] == 0
+    assert summary["parity"]["values"] == summary["parity"]["vectors"] * 30 > 100_000
+    assert 0 < summary["seconds_to_first_decision"] < summary["seconds_loop_closed"] < time.monotonic() - begun + 5
+    assert summary["ap_after"] > summary["ap_before"]
+    assert summary["champion"] != summary["champion_before"]
+    proof = subprocess.run(["weigh", "verify", "card_fraud", "--home", "home", "--json"], cwd=tmp_path, env=ENVIRONMENT,
+                           capture_output=True, text=True, check=True)  # fmt: skip
+    assert json.loads(proof.stdout)["values"] == summary["parity"]["values"]
