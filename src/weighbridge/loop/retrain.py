@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.loop.build import build
@@ -12,12 +14,22 @@ from weighbridge.ports import Stores
 
 
 def retrain(
-    case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent, *, reason: str = "on demand"
-) -> list[Report]:
-    """Return the reports of build, train and promote. Raises GateClosed when the new bundle does not pass."""
+    case: UseCase,
+    stores: Stores,
+    clock: Clock,
+    progress: Progress = silent,
+    tell: Callable[[Report], object] = lambda report: None,
+    *,
+    reason: str = "on demand",
+) -> Report:
+    """Return the report of the whole; `tell` gets those of build, train and promote as they finish.
+
+    Raises GateClosed when the new bundle does not pass; then production is as it was.
+    """
     run = Run("retrain", stores, clock)
-    reports = [build(case, stores, clock), train(case, stores, clock, progress)]
-    bundle = str(reports[1].figures["bundle"])
-    reports.append(promote(case, stores, clock, bundle, by="weigh retrain", reason=reason))
-    reports.append(run.finish(f"retrained: {reason}", {"bundle": bundle, "reason": reason}))
-    return reports
+    tell(build(case, stores, clock))
+    trained = train(case, stores, clock, progress)
+    tell(trained)
+    bundle = str(trained.figures["bundle"])
+    tell(promote(case, stores, clock, bundle, by="weigh retrain", reason=reason))
+    return run.finish(f"bundle {bundle[:12]} took over: {reason}", {"bundle": bundle, "reason": reason})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,6 @@ class Story:
     """The demo's figures as they come up."""
 
     figures: dict[str, Any] = field(default_factory=dict)
-    probabilities: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def seconds(self) -> float:
         """Seconds since the command was given: since this process began."""
@@ -78,7 +76,9 @@ class Demo:
     def say(self, step: str, sentence: str) -> None:
         """Print one line of the story."""
         self.console.print(
-            f"[dim]{self.story.seconds():6.1f} s[/dim]  [bold]{step:<9}[/bold] {sentence}", highlight=False
+            f"[dim]{self.story.seconds():6.1f} s[/dim]  [bold]{step:<9}[/bold] {sentence}",
+            highlight=False,
+            soft_wrap=True,
         )
 
     def tell(self, report: Report) -> Report:
@@ -104,35 +104,33 @@ class Demo:
         with serving(make_app(desk), bind(host, port)) as bound, self._bar() as bar:
             caller = Caller(host, bound)
             self.say("serve", f"http://{host}:{bound} answers; replaying {len(stream):,} live events and labels")
-            task = bar.add_task("traffic", total=len(stream))
-            rest = iter(stream)
+            rest = bar.track(stream, description="traffic").__iter__()
             self.story.figures["champion_before"] = desk.router.champion.version if desk.router.champion else None
-            self._play(rest, caller, rate, lambda: bar.advance(task), _Watchman(self))
+            replay(rest, caller, self.clock, rate=rate, until=_Watchman(self))
             if "days_to_notice" not in self.story.figures:
                 raise InputError("the new pattern went unnoticed in this world; try another --seed or more --events")
             self._retrain(desk)
-            closed = _FirstOf(self, str(desk.router.champion.id) if desk.router.champion else "")
-            self._play(rest, caller, rate, lambda: bar.advance(task), closed)
+            replay(rest, caller, self.clock, rate=rate, until=self._mark_closed)
             self.story.figures |= {"requests": caller.sent, "requests_per_second": round(caller.sent / caller.seconds)}
 
-    def _play(self, rest: Iterator[Message], caller: Caller, rate: float, tick: Any, listener: Any) -> None:  # noqa: ANN401
-        def after(message: Message, answer: dict[str, Any]) -> bool:
-            tick()
-            if message.path == "/predict":
-                if "seconds_to_first_decision" not in self.story.figures:
-                    self.story.figures["seconds_to_first_decision"] = self.story.seconds()
-                    self.say("decide", f"first decision: {answer['action']} at probability {answer['probability']:.4f}")
-                self.story.probabilities[answer["event_id"]] = (answer["model_version"], answer["probability"])
-            return bool(listener(message, answer))
+    def mark_first(self, message: Message, answer: dict[str, Any]) -> None:
+        """Note when the first decision came."""
+        if message.path == "/predict" and "seconds_to_first_decision" not in self.story.figures:
+            self.story.figures["seconds_to_first_decision"] = self.story.seconds()
+            self.say("decide", f"first decision: {answer['action']} at probability {answer['probability']:.4f}")
 
-        replay(rest, caller, self.clock, rate=rate, after=after)
+    def _mark_closed(self, message: Message, answer: dict[str, Any]) -> bool:
+        """Note when the new champion first decided: the loop is closed; the replay goes on."""
+        figures = self.story.figures
+        if "seconds_loop_closed" not in figures and answer.get("model_version") == figures["champion"]:
+            figures["seconds_loop_closed"] = self.story.seconds()
+            self.say("closed", f"the new bundle {answer['model_version']} decides; the loop is closed")
+        return False
 
     def _retrain(self, desk: Desk) -> None:
         before = desk.router.champion
-        for report in retrain(
-            self.case, self.stores, self.clock, reason="the champion lost recall and the labels are mature"
-        ):
-            self.tell(report)
+        reason = "the champion had lost recall, and the labels are mature"
+        self.tell(retrain(self.case, self.stores, self.clock, tell=self.tell, reason=reason))
         desk.router.refresh()
         after = desk.router.champion
         if before is None or after is None or after.id == before.id:
@@ -174,8 +172,9 @@ class _Watchman:
     def __init__(self, demo: Demo) -> None:
         self.demo, self.today, self.retrain_us, self.begun = demo, demo.live_us // DAY_US, 0, False
 
-    def __call__(self, message: Message, _: dict[str, Any]) -> bool:
+    def __call__(self, message: Message, answer: dict[str, Any]) -> bool:
         demo = self.demo
+        demo.mark_first(message, answer)
         if not self.begun and message.arrived_us >= demo.pattern_us:
             self.begun = True
             demo.say(
@@ -193,20 +192,6 @@ class _Watchman:
                 demo.say("watch", f"noticed after {days:.1f} days: {report.sentence}")
                 self.retrain_us = message.arrived_us + demo.case.label.matures_us
         return bool(self.retrain_us) and message.arrived_us >= self.retrain_us
-
-
-class _FirstOf:
-    """Marks the first decision of the new champion: the loop is closed."""
-
-    def __init__(self, demo: Demo, bundle: str) -> None:
-        self.demo, self.bundle = demo, bundle
-
-    def __call__(self, message: Message, answer: dict[str, Any]) -> bool:
-        story = self.demo.story
-        if "seconds_loop_closed" not in story.figures and self.bundle.startswith(answer.get("model_version", "-")):
-            story.figures["seconds_loop_closed"] = story.seconds()
-            self.demo.say("closed", f"the new bundle {answer['model_version']} decides; the loop is closed")
-        return False
 
 
 def fresh_home(folder: Path) -> None:

@@ -91,11 +91,11 @@ def replay(
     clock: ManualClock,
     *,
     rate: float,
-    after: Callable[[Message, dict[str, Any]], bool],
+    until: Callable[[Message, dict[str, Any]], bool],
 ) -> None:
     """Send messages at their times on the clock, at most `rate` a second (0: as fast as they are answered).
 
-    `after` sees each message with its answer and says whether to stop.
+    `until` sees each message with its answer and says whether to stop.
     """
     due = time.perf_counter()
     for message in sent:
@@ -103,5 +103,5 @@ def replay(
             due += 1.0 / rate
             time.sleep(max(0.0, due - time.perf_counter()))
         clock.set(message.arrived_us)
-        if after(message, caller.post(message.path, message.body)):
+        if until(message, caller.post(message.path, message.body)):
             return

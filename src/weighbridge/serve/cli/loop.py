@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -47,8 +48,7 @@ def retrain(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) ->
 
     declared, opened = open_case(case, home, create=False)
     with progress_bar("train") as progress, closed_gates_exit_1():
-        for report in again(declared, opened.stores, SystemClock(), progress):
-            show(report, as_json=as_json)
+        show(again(declared, opened.stores, SystemClock(), progress, partial(show, as_json=as_json)), as_json=as_json)
 
 
 @app.command()
