@@ -16,7 +16,8 @@ def to_columns(plan: Plan, events: pa.Table, labels: pa.Table) -> Columns:
     """Return events (sorted by seq) and the label records about them as arrays.
 
     Text becomes a code: a category's place in its list, else its first place in the log; only equality of codes
-    ever counts. Label records about an event that is not in the table are left out.
+    ever counts, and text that no aggregate asks for is left at 0. Label records about an event that is not in the table
+    are left out.
     """
     values = np.empty((len(events), len(plan.payload)), dtype=np.int64)
     for number, field in enumerate(plan.payload):
@@ -26,6 +27,8 @@ def to_columns(plan: Plan, events: pa.Table, labels: pa.Table) -> Columns:
         elif isinstance(field, Category):
             known = pc.index_in(column, value_set=pa.array(list(field.one_of), column.type))
             codes = known.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+        elif number not in plan.coded:
+            codes = np.zeros(len(column), dtype=np.int64)
         else:
             codes = column.dictionary_encode().indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
         if not field.numeric and column.null_count:

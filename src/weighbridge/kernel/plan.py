@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,12 @@ class Plan:
     def payload(self) -> tuple[Field, ...]:
         """The fields of the event behind `values`, in order."""
         return self.case.events.payload
+
+    @cached_property
+    def coded(self) -> frozenset[int]:
+        """The places of text fields whose equality some aggregate asks for; other free text needs no code."""
+        asked = {int(place) for e in self.entities for place in (e.key_field, *e.fields, *e.selections[:, 1])}
+        return frozenset(place for place in asked if not self.payload[place].numeric)
 
 
 def compile_plan(case: UseCase) -> Plan:

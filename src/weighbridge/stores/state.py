@@ -29,6 +29,7 @@ class MemoryState:
         self._codes: list[dict[str, int]] = [
             {text: code for code, text in enumerate(f.one_of)} if isinstance(f, Category) else {} for f in plan.payload
         ]
+        self._coded = plan.coded | {p for p, f in enumerate(plan.payload) if isinstance(f, Category)}
         self._places: dict[str, tuple[int, int, tuple[int, ...]]] = {}
         self._early: dict[str, tuple[int, int]] = {}  # label value and arrival, of events still to come
         self._latest_us = 0
@@ -73,7 +74,7 @@ class MemoryState:
             self._latest_us = max(self._latest_us, pc.max(events["arrived_us"]).as_py())
         columns = to_columns(self.plan, events, labels)
         for place, field in enumerate(self.plan.payload):
-            if not field.numeric and not isinstance(field, Category):
+            if place in self.plan.coded and not isinstance(field, Category):
                 texts = events[field.name].combine_chunks().dictionary_encode()
                 texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
                 self._codes[place] = {text: code for code, text in enumerate(texts.dictionary.to_pylist())}
@@ -101,7 +102,7 @@ class MemoryState:
         for place, value in enumerate(stored):
             if isinstance(value, str):
                 codes = self._codes[place]
-                values[place] = codes.setdefault(value, len(codes))
+                values[place] = codes.setdefault(value, len(codes)) if place in self._coded else 0
             else:
                 values[place] = MISSING if value is None else value
         return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,10 @@ def simulate(
     events: Annotated[int | None, typer.Option(min=1, help="how many events [default: as declared]")] = None,
     seed: Annotated[int, typer.Option(help="seed; the same seed gives the same world")] = 7,
     start: Annotated[str, typer.Option(help="time of the first event, ISO-8601")] = "2026-01-05T00:00:00Z",
+    rate: Annotated[
+        float | None, typer.Option(help="share of positive events, such as 0.01 [default: declared]")
+    ] = None,
+    starts: Annotated[float | None, typer.Option(help="when late patterns start, as a fraction of the time")] = None,
     form: Annotated[str, typer.Option("--format", help="csv or parquet")] = "parquet",
 ) -> None:
     """Write a simulated world: events and, apart from them, labels with their own arrival."""
@@ -28,6 +33,11 @@ def simulate(
     from weighbridge.stores.sources import write_file
 
     declared = find_case(case)
+    if declared.simulate is not None:
+        world_of = declared.simulate
+        patterns = [replace(p, starts=starts) if p.starts and starts is not None else p for p in world_of.patterns]
+        world_of = replace(world_of, rate=world_of.rate if rate is None else rate, patterns=patterns)
+        declared = replace(declared, simulate=world_of)
     try:
         start_us = iso_to_us(start)
     except ValueError as fault:
