@@ -23,9 +23,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from examples.handbook_cards import case, published, published_models
 from weighbridge.clock import DAY_US
@@ -51,6 +48,7 @@ VALIDATION = ("2018-06-20", "2018-06-27", "2018-07-04", "2018-07-11")
 ROWS = {"train": (67_240, 598), "test": (58_264, 385)}  # of split A as published: rows, frauds
 TRAIN_DAYS = 70
 FLOOR, BEST_PUBLISHED = 0.72, 0.694  # average precision on split B
+NEAR = 0.015  # how far below a published figure a reproduced model may lie
 MEASURES = ("roc_auc", "average_precision", "card_precision_100")
 PUBLISHED = ((0.871, 0.606, 0.291), (0.867, 0.658, 0.287), (0.862, 0.639, 0.273))  # on split A, by model
 COLUMNS = [  # of expected_features.parquet, in the order of `published`
@@ -179,12 +177,6 @@ def scores(declared: UseCase, X: Vectors, y: Ints, asked: Vectors) -> Floats:
     return fit(declared, declared.models[0], X, y, [*range(X.shape[1])]).log_odds(asked)
 
 
-def scaled_logistic(X: Vectors, y: Ints, asked: Vectors) -> Floats:
-    """The book's logistic regression: standardised inputs, where ours are normal scores."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(random_state=0)).fit(X, y)
-    return np.asarray(model.decision_function(asked))
-
-
 def check_published(history: History, _: Path) -> Figures:
     """The published models on split A, with the fifteen features and our learners."""
     parts = dict(zip(("train", "test"), split(history, SPLIT_A), strict=True))
@@ -192,14 +184,16 @@ def check_published(history: History, _: Path) -> Figures:
     say(f"rows and frauds {counts}, published {ROWS}")
     X, asked = (handbook_form(vectors_of(history, published, rows)).astype(np.float32) for rows in parts.values())
     y = history.fraud[parts["train"]]
-    found = {"logistic, standardised": (scaled_logistic(X, y, asked), PUBLISHED[0])}
-    for model, figures in zip(published_models, PUBLISHED, strict=True):
-        found[model.family] = scores(replace(case, features=published, models=[model]), X, y, asked), figures
     say(f"{'ours (published)':<24}{'ROC-AUC':>18}{'AP':>18}{'CP@100':>18}")
-    results = {name: {"ours": measures(history, parts["test"], s), "published": p} for name, (s, p) in found.items()}
-    for name, pair in results.items():
-        say(f"  {name:<22}" + "".join(f"{a:>10.3f} ({b:.3f})" for a, b in zip(*pair.values(), strict=True)))
-    return {"counts": counts, "measures": MEASURES, "models": results, "passed": counts == ROWS}
+    results, reproduced = {}, True
+    for model, book in zip(published_models, PUBLISHED, strict=True):
+        score = scores(replace(case, features=published, models=[model]), X, y, asked)
+        ours = measures(history, parts["test"], score)
+        results[model.family] = {"ours": ours, "published": book}
+        reproduced &= all(a > b - NEAR for a, b in zip(ours, book, strict=True))
+        say(f"  {model.family:<22}" + "".join(f"{a:>10.3f} ({b:.3f})" for a, b in zip(ours, book, strict=True)))
+    passed = counts == ROWS and reproduced
+    return {"counts": counts, "measures": MEASURES, "models": results, "passed": passed}
 
 
 def check_starts(history: History, _: Path, starts: Sequence[str] = SPLIT_B, train_days: int = TRAIN_DAYS) -> Figures:

@@ -6,6 +6,7 @@ from weighbridge.declare.conditions import above, at_least, at_most, below, diff
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.features import (
     Feature,
+    Features,
     bucket,
     day_of_week,
     difference,
@@ -36,6 +37,7 @@ __all__ = [
     "Costs",
     "Entity",
     "Feature",
+    "Features",
     "Gate",
     "Id",
     "Integer",

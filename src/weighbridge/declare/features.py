@@ -73,7 +73,7 @@ def bucket(field: Operand, edges: Sequence[float], *, name: str = "") -> RowFeat
 
 def zscore(field: Operand, mean: Operand, std: Operand, *, name: str = "") -> RowFeature:
     """(x - mean) / std; undefined where the deviation is 0 or undefined."""
-    return _make("zscore", [field, mean, std], name, "{0}_zscore")
+    return _make("zscore", [field, mean, std], name, "{0}_zscore_{1}")
 
 
 def ratio(numerator: Operand, denominator: Operand, *, name: str = "") -> RowFeature:

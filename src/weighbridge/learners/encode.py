@@ -27,7 +27,8 @@ def select(vectors: Vectors, y: Ints, most: int | None) -> list[int]:
 
 
 def fit_encoder(case: UseCase, vectors: Vectors, y: Ints, selected: list[int], *, normal: bool) -> Encoder:
-    """Fit how each selected feature enters a model; `normal` maps numbers to normal scores, for linear models."""
+    """Fit how each selected feature enters a model; for linear models (`normal`), a number enters twice: as
+    its normal score, which tames skew, and standardised within its training range, which keeps the tail."""
     parts = _Parts()
     for source in selected:
         feature, column = case.vector[source], vectors[:, source]
@@ -39,7 +40,7 @@ def fit_encoder(case: UseCase, vectors: Vectors, y: Ints, selected: list[int], *
             rates = _target_rates(column, y, len(_categories(case, feature)))
             parts.add(source, Kind.LOOK_UP, [0.0] * len(rates), rates)
         elif normal:
-            _add_normal(parts, source, column)
+            _add_numeric(parts, source, column)
         else:
             parts.add(source, Kind.COPY, [], [])
     return parts.encoder()
@@ -76,7 +77,7 @@ def _target_rates(column: Vectors, y: Ints, categories: int) -> list[float]:
     return [*(float((labels.sum() + SMOOTHING * overall) / (len(labels) + SMOOTHING)) for labels in known), overall]
 
 
-def _add_normal(parts: _Parts, source: int, column: Vectors) -> None:
+def _add_numeric(parts: _Parts, source: int, column: Vectors) -> None:
     present = column[np.isfinite(column)].astype(np.float64)
     if np.isnan(column).any():
         parts.add(source, Kind.IS_MISSING, [], [])
@@ -86,3 +87,5 @@ def _add_normal(parts: _Parts, source: int, column: Vectors) -> None:
     ordered = np.sort(present)
     rank = (np.searchsorted(ordered, knots, "left") + np.searchsorted(ordered, knots, "right")) / (2 * len(ordered))
     parts.add(source, Kind.INTERPOLATE, knots.tolist(), ndtri(np.clip(rank, 1e-3, 1 - 1e-3)).tolist())
+    ends = np.array([ordered[0], ordered[-1]])
+    parts.add(source, Kind.INTERPOLATE, ends.tolist(), ((ends - present.mean()) / present.std()).tolist())
