@@ -105,6 +105,15 @@ class StateStore(Protocol):
         """Take in a label record after its commit."""
         ...
 
+    def holds(self, event_id: str) -> bool:
+        """Return whether an event is within retention."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many labels wait for an event that has not come."""
+        ...
+
     def load(self, events: pa.Table, labels: pa.Table) -> None:
         """Take in the log's tables, by seq."""
         ...

@@ -106,10 +106,10 @@ def test_training_needs_fresh_vectors(small_case, stores, clock, history):
     with pytest.raises(InputError, match="holds no events yet"):
         build(small_case, stores, clock)
     ingest(small_case, stores, clock, history[0].slice(0, 900), None, {"arrived": "arrived"})
-    with pytest.raises(InputError, match="missing or older than the log; run `weigh run CASE build`"):
+    with pytest.raises(InputError, match="no vectors were built yet; run `weigh run CASE build`"):
         training_set(small_case, stores)
     build(small_case, stores, clock)
-    with pytest.raises(InputError, match="no labelled event is left"):
+    with pytest.raises(InputError, match="no label has arrived yet"):
         train(small_case, stores, clock)
 
 
@@ -145,7 +145,7 @@ def test_gates_are_held_and_closed_gates_leave_production(small_case, trained, c
     held = gate(small_case, trained, clock)
     assert held.figures["passed"]
     strict = replace(small_case, gates=[Gate("average_precision", at_least=0.9999), Gate("brier", at_most=0.0)])
-    closed = gate(strict, trained, clock)
+    closed = gate(strict, trained, clock, trained.registry.alias(PRODUCTION))
     assert not closed.figures["passed"]
     assert "closed: average_precision >= 0.9999, brier <= 0" in closed.sentence
     written = json.loads((trained.reports / f"gates-{closed.figures['bundle'][:12]}.json").read_text())
@@ -190,7 +190,8 @@ def test_stages_run_in_order_and_skip_what_has_not_changed(small_case, stores, c
     first = run(small_case, stores, clock, sources)
     assert [r.verb for r in first] == ["ingest", "build", "train", "gate", "promote", "watch"]
     second = run(small_case, stores, clock, {})
-    assert [r.verb for r in second if r.skipped] == ["build", "train", "gate", "promote"]
+    assert [r.verb for r in second if r.skipped] == ["build", "train", "gate"]
+    assert "already" in second[3].sentence
     assert [r.skipped for r in run(small_case, stores, clock, {}, only="build", force=True)] == [False]
     with pytest.raises(InputError, match="has no stage 'dance'"):
         run(small_case, stores, clock, {}, only="dance")

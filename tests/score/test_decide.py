@@ -27,7 +27,7 @@ def home(small_case, trained, tmp_path):
     stores.log.import_history(trained.log.events(), trained.log.labels())
     production = trained.registry.alias(PRODUCTION)
     stores.bundles.put(production, trained.bundles.files(production))
-    stores.registry.add(production, {}, 0)
+    stores.registry.add(production, trained.registry.bundles()[0][2], 0)
     stores.registry._aliases[PRODUCTION] = production
     return stores
 
@@ -182,3 +182,54 @@ def test_a_label_may_come_before_its_event(small_case, home, stream):
         desk.feedback({"event_id": about, "label": rng.randrange(2)})
         desk.decide(message.body, "t")
     assert verify(small_case, home, clock).figures["mismatches"] == 0
+
+
+def test_an_early_label_is_never_forgotten_and_their_number_is_bounded(small_case, home, stream, clock, monkeypatch):
+    desk = open_desk(small_case, home, clock)
+    events = [m for m in stream if m.path == "/predict"]
+    desk.feedback({"event_id": events[30].body["event_id"], "label": 1})
+    desk._state._sweep()
+    drive(desk, clock, events[:60])
+    assert verify(small_case, home, clock).figures["mismatches"] == 0
+    monkeypatch.setattr("weighbridge.score.decide.MOST_WAITING", 2)
+    desk.feedback({"event_id": "x1", "label": 1})
+    desk.feedback({"event_id": "x2", "label": 1})
+    before = home.log.head()
+    with pytest.raises(StoreFailure, match="wait for events"):
+        desk.feedback({"event_id": "x3", "label": 1})
+    assert home.log.head() == before
+
+
+def test_eviction_is_never_seen(small_case, home, stream, clock):
+    """Sweeping after every event changes no vector."""
+    desk = open_desk(small_case, home, clock)
+    for message in stream[:400]:
+        clock.set(message.arrived_us)
+        if message.path == "/predict":
+            desk.decide(message.body, "t")
+            desk._state._sweep()
+        else:
+            desk.feedback(message.body)
+    assert verify(small_case, home, clock).figures["mismatches"] == 0
+
+
+def test_the_bound_of_events_per_key_counts_what_is_retained(small_case, tmp_path):
+    from weighbridge.kernel.plan import compile_plan
+    from weighbridge.records import EventRecord
+    from weighbridge.stores.state import MemoryState
+
+    contract = replace(small_case.events, events_per_key=3)
+    case = replace(small_case, events=contract, features=[contract.by("card_id").count(last="1h")], simulate=None)
+    state = MemoryState(compile_plan(case))
+
+    def event(number, at_us):
+        return EventRecord(f"e{number}", at_us, at_us, ("c", "m", 1, "US", "ios", "fuel"))
+
+    for number in range(8):  # a day apart: never more than one retained
+        state.vector(event(number, number * 86_400_000_000))
+        state.append(number, event(number, number * 86_400_000_000))
+    for number in range(8, 10):
+        state.append(number, event(number, 7 * 86_400_000_000))
+    with pytest.raises(Rejected) as rejected:
+        state.vector(event(11, 7 * 86_400_000_000))
+    assert rejected.value.rule == "events_per_key"

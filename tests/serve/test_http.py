@@ -28,7 +28,7 @@ def desk(small_case, trained, tmp_path, clock):
     stores.log.import_history(trained.log.events(), trained.log.labels())
     production = trained.registry.alias(PRODUCTION)
     stores.bundles.put(production, trained.bundles.files(production))
-    stores.registry.add(production, {"run": "r1"}, 0)
+    stores.registry.add(production, {**trained.registry.bundles()[0][2], "run": "r1"}, 0)
     stores.registry._aliases[PRODUCTION] = production
     return open_desk(small_case, stores, clock)
 
@@ -150,3 +150,24 @@ def test_the_documented_api_is_the_one_that_answers(client):
     assert set(paths) == {"/predict", "/feedback", "/health", "/metadata"}
     schema = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False
+
+
+def test_logs_hold_no_body(desk, client, tmp_path, monkeypatch):
+    import structlog
+
+    from weighbridge.serve.logs import log_to
+
+    def broken(*_):
+        raise RuntimeError("fault")
+
+    log_to(tmp_path / "logs", "info")
+    try:
+        monkeypatch.setattr(desk.stores.log, "commit", broken)
+        with TestClient(make_app(desk), raise_server_exceptions=False) as logged:
+            assert logged.post("/predict", json={**GOOD, "card_id": "c-secret"}).status_code == 500
+        text = (tmp_path / "logs" / "weigh.jsonl").read_text()
+    finally:
+        structlog.reset_defaults()
+    assert "RuntimeError" in text
+    assert "c-secret" not in text
+    assert "98.5" not in text

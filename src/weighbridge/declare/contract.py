@@ -9,6 +9,8 @@ from functools import cached_property
 from weighbridge.declare.aggregates import Entity
 from weighbridge.declare.fields import Field, Id, Key, Time, refuse
 
+RESERVED = ("row", "seq", "event_id", "event_us", "arrived_us")
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -32,6 +34,11 @@ class Contract:
             count = sum(isinstance(f, kind) for f in self.fields)
             if count != 1:
                 raise refuse(f"contract {self.name}", f"it has {count} {kind.__name__} fields", "declare exactly one")
+        taken = {n for n in names if n in RESERVED} - {self.id.name}
+        if taken:
+            raise refuse(
+                f"contract {self.name}", f"field {min(taken)} is a name of the log's", "rename it with column="
+            )
         if not 1 <= self.events_per_key <= 2**31:
             raise refuse(f"contract {self.name}", "events_per_key is out of range", "choose 1 to 2147483648")
 

@@ -100,6 +100,8 @@ class Id(Text):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.pii != "none" or self.optional:
+            raise refuse(f"field {self.name}", "an Id is what labels and retries name", "drop pii= and optional=")
         if self.ulid and self.pattern:
             raise refuse(f"field {self.name}", "ulid=True and pattern= are both given", "keep one of them")
 

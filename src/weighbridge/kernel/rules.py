@@ -15,6 +15,8 @@ from weighbridge.clock import duration_us, iso_to_us
 from weighbridge.declare.fields import INT64_MAX, Category, Field, Integer, Money, Numeric, Text, Time
 from weighbridge.errors import Rejected
 
+EARLIEST_US, LATEST_US = (iso_to_us(f"{year}-01-01T00:00:00Z") for year in (1900, 2200))
+
 BROKEN: dict[str, Callable[[Any, Any], Any]] = {
     "at_least": lambda value, bound: value < bound,
     "at_most": lambda value, bound: value > bound,
@@ -44,6 +46,7 @@ SENTENCES = {
     "unique": "another event with other content has this id",
     "duplicate": "this event is already stored",
     "event": "no event has this id",
+    "arrived": "it arrives after the present of the clock",
 }
 
 
@@ -103,15 +106,16 @@ def stored_time(field: Time, value: object, *, naive_is_utc: bool = False) -> in
     """Return ISO-8601 text as microseconds UTC; raises Rejected for anything else."""
     if not isinstance(value, str):
         raise reject(field.name, "type", f"ISO-8601 text, not {json_type(value)}")
-    try:
-        return iso_to_us(value)
-    except (ValueError, OverflowError) as fault:
-        if naive_is_utc:
-            try:
-                return iso_to_us(value + "+00:00")
-            except (ValueError, OverflowError):
-                pass
-        raise reject(field.name, "time", _time_fault(fault)) from None
+    for text in (value, value + "+00:00") if naive_is_utc else (value,):
+        try:
+            at_us = iso_to_us(text)
+        except (ValueError, OverflowError) as fault:
+            why = _time_fault(fault)
+            continue
+        if EARLIEST_US <= at_us < LATEST_US:
+            return at_us
+        why = "it must lie between the years 1900 and 2200"
+    raise reject(field.name, "time", why)
 
 
 def time_rules(field: Time) -> tuple[tuple[str, int, str], ...]:

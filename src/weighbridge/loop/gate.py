@@ -26,12 +26,12 @@ PARITY_EVENTS = 300
 ENOUGH_POSITIVES = 10
 
 
-def newest_bundle(stores: Stores) -> str:
-    """Return the bundle that was registered last; raises InputError when there is none."""
-    bundles = stores.registry.bundles()
+def newest_bundle(case: UseCase, stores: Stores) -> str:
+    """Return the bundle that this declaration registered last; raises InputError when there is none."""
+    bundles = [bundle for bundle, _, facts in stores.registry.bundles() if facts.get("case") == case.digest]
     if not bundles:
-        raise InputError("no bundle is registered yet; run `weigh run` first")
-    return bundles[-1][0]
+        raise InputError("no bundle of this declaration is registered yet; run `weigh run` first")
+    return bundles[-1]
 
 
 def resolve(stores: Stores, prefix: str) -> str:
@@ -45,7 +45,7 @@ def resolve(stores: Stores, prefix: str) -> str:
 def gate(case: UseCase, stores: Stores, clock: Clock, bundle: str | None = None) -> Report:
     """Evaluate every declared gate on a bundle (default: the newest); figures hold `passed` and the verdicts."""
     run = Run("gate", stores, clock)
-    candidate = load(bundle or newest_bundle(stores), case, stores.bundles, stores.signer)
+    candidate = load(bundle or newest_bundle(case, stores), case, stores.bundles, stores.signer)
     verdicts = [_verdict(case, stores, candidate, g) for g in case.gates]
     passed = all(v["passed"] for v in verdicts)
     result = {"bundle": candidate.id, "passed": passed, "gates": verdicts}
@@ -107,7 +107,8 @@ def _against_production(case: UseCase, stores: Stores, candidate: Bundle, g: Gat
 def parity_mismatches(case: UseCase, stores: Stores) -> int:
     """Return how many values differ between replay's vectors and the online path, over the log's newest events."""
     data: TrainingSet = training_set(case, stores)
-    events, labels = stores.log.events(), stores.log.labels()
+    last = int(data.columns.seq[-1])
+    events, labels = (t.filter(pc.less_equal(t["seq"], last)) for t in (stores.log.events(), stores.log.labels()))
     count = min(PARITY_EVENTS, len(events))
     first_seq = events["seq"][len(events) - count].as_py()
     state = MemoryState(compile_plan(case))

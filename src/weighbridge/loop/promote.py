@@ -29,7 +29,7 @@ def promote(
     the alias meanwhile; then nothing has changed.
     """
     run = Run("promote", stores, clock)
-    chosen = bundle or newest_bundle(stores)
+    chosen = bundle or newest_bundle(case, stores)
     load(chosen, case, stores.bundles, stores.signer)
     before = stores.registry.alias(alias)
     if before == chosen:

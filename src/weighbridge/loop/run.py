@@ -16,7 +16,9 @@ from weighbridge.loop.report import Progress, Report, silent
 from weighbridge.loop.train import train
 from weighbridge.loop.watch import watch
 from weighbridge.ports import Stores
+from weighbridge.score.route import PRODUCTION
 
+SOURCES = ("simulate", "ingest")
 Verb = Callable[[], Report]
 
 
@@ -39,6 +41,8 @@ def run(
     names = [stage.verb for stage in case.stages]
     if only is not None and only not in names:
         raise InputError(f"use case {case.name} has no stage {only!r}; its stages are {', '.join(names)}")
+    if only in SOURCES and only not in sources:
+        raise InputError(f"the stage {only} needs a file: use `weigh {only}`")
     verbs: dict[str, Verb] = {
         **sources,
         "build": lambda: build(case, stores, clock),
@@ -61,8 +65,10 @@ def inputs(case: UseCase, stores: Stores, name: str) -> str | None:
         return digest([case.vector_digest, head])
     if name == "train":
         return digest([case.digest, head])
-    if name in ("gate", "promote"):
-        return digest([case.digest, newest_bundle(stores), head])
+    if name == "gate":
+        return digest([case.digest, newest_bundle(case, stores), head])
+    if name == "promote":
+        return digest([case.digest, newest_bundle(case, stores), head, stores.registry.alias(PRODUCTION) or ""])
     return None
 
 

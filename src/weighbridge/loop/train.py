@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weighbridge import __version__
 from weighbridge.clock import Clock, duration_us, us_to_iso
@@ -25,7 +26,7 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import Columns
 from weighbridge.kernel.split import Split, latest_labels, time_split
 from weighbridge.learners.fit import Fitted, fit
-from weighbridge.loop.build import table_name
+from weighbridge.loop.build import HEAD_SEQ, table_name
 from weighbridge.loop.card import model_card
 from weighbridge.loop.evaluate import Rows, choose_thresholds, figures, rows_of, summary, with_interval
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
@@ -38,11 +39,15 @@ WORKERS = 2
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What training reads: the log's columns, their vectors, the newest label of each row, and the split."""
+    """What training reads: the log's columns, their vectors, the newest label of each row, and the split.
+
+    `known_then` are the labels that had arrived when validation begins, the only ones that fitting sees.
+    """
 
     columns: Columns
     vectors: Vectors
     labels: Ints
+    known_then: Ints
     split: Split
     mature: Bools
     as_of_us: int
@@ -65,18 +70,24 @@ class Candidate:
 
 
 def training_set(case: UseCase, stores: Stores) -> TrainingSet:
-    """Return the vectors of the log and their labels as known at the log's end, split by time.
+    """Return the vectors as they were built last, the labels known then, and their split by time.
 
-    Raises InputError when the vectors have not been built, are older than the log, or a part of the split is empty.
+    Rows that train carry the labels that had arrived when validation begins. Raises InputError when no vectors were
+    built, no label is known, or a part of the split is empty.
     """
-    table, head = stores.tables.get(table_name(case)), stores.log.head()
-    events, records = stores.log.events(), stores.log.labels()
-    if table is None or len(table) != len(events) or table["seq"][-1].as_py() != events["seq"][-1].as_py():
-        raise InputError("the vectors are missing or older than the log; run `weigh run CASE build` first")
+    table = stores.tables.get(table_name(case))
+    if table is None:
+        raise InputError("no vectors were built yet; run `weigh run CASE build` first")
+    built = int(table.schema.metadata[HEAD_SEQ])
+    events, records = (t.filter(pc.less_equal(t["seq"], built)) for t in (stores.log.events(), stores.log.labels()))
+    if not len(records):
+        raise InputError("no label has arrived yet; ingest labels or send them to /feedback before training")
     columns = to_columns(compile_plan(case), events, records)
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
     labels = latest_labels(columns.label_row, columns.label_value, len(columns))
-    until_us = head.arrived_us - case.label.matures_us
+    as_of_us = max(pc.max(t["arrived_us"]).as_py() for t in (events, records))
+    newest_us = int(columns.event_us[labels >= 0].max(initial=0))
+    until_us = min(as_of_us - case.label.matures_us, newest_us)
     training = case.training
     split = time_split(
         columns.event_us,
@@ -88,7 +99,11 @@ def training_set(case: UseCase, stores: Stores) -> TrainingSet:
     )
     first = columns.event_us[split.train].min()
     mature = (labels >= 0) & (columns.event_us <= until_us) & (columns.event_us >= first)
-    return TrainingSet(columns, vectors, labels, split, mature, head.arrived_us, until_us)
+    arrived = records.filter(pc.less_equal(records["arrived_us"], split.validation_from_us))
+    then = columns.label_seq <= (pc.max(arrived["seq"]).as_py() or 0)
+    known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns))
+    split = replace(split, train=split.train & (known_then >= 0))
+    return TrainingSet(columns, vectors, labels, known_then, split, mature, as_of_us, until_us)
 
 
 def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
@@ -101,7 +116,7 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
 
     run = Run("train", stores, clock)
     data = training_set(case, stores)
-    X, y, fitting = data.vectors, data.labels, data.split.train
+    X, y, fitting = data.vectors, data.known_then, data.split.train
     validation = data.rows(case, data.split.validation)
     selected = select(X[fitting], y[fitting], case.training.features)
     models = [candidate for model in case.models for candidate in model.candidates()]
@@ -112,14 +127,15 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
             progress(candidate.fitted.model.name, len(done), len(models))
     winner = _best(case, done)
     model = winner.fitted.model
-    refitted = fit(case, model, X[data.mature], y[data.mature], selected)
+    refitted = fit(case, model, X[data.mature], data.labels[data.mature], selected)
     calibration = fit_calibration(model.calibration, winner.fitted.log_odds(validation.vectors), validation.y)
     facts = _facts(case, stores, data, done, winner, selected)
     scorer = Scorer(refitted.encoder, refitted.predictor, calibration)
     bundle, files = pack(case, scorer, winner.thresholds, facts, model_card(case, facts), stores.signer)
     stores.bundles.put(bundle, files)
     stores.tables.put(validation_name(bundle), _validated(data, winner))
-    stores.registry.add(bundle, {"model": model.name, "run": run.id, **facts["validation"]}, clock.now_us())
+    origin = {"model": model.name, "run": run.id, "case": case.digest, "vector": case.vector_digest}
+    stores.registry.add(bundle, {**origin, **facts["validation"]}, clock.now_us())
     result = {"bundle": bundle, "winner": model.name, **facts["validation"], "candidates": facts["candidates"]}
     write_report(stores.reports, f"training-{bundle[:12]}", {**facts, "bundle": bundle, "run": run.id})
     metric = case.training.metric
@@ -182,7 +198,7 @@ def _facts(
     flagged = winner.probability >= winner.thresholds.review_at
     caught = int((flagged & (validation.y == 1)).sum())
     fitting = data.split.train
-    leak = {case.feature_names[c]: _separation(data.labels[fitting], X[fitting, c]) for c in selected}
+    leak = {case.feature_names[c]: _separation(data.known_then[fitting], X[fitting, c]) for c in selected}
     metric = case.training.metric
     return {
         "model": winner.fitted.model.name,

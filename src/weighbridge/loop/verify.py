@@ -19,18 +19,21 @@ from weighbridge.ports import Stores
 def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
     """Compare every vector that a decision stored with the replay of the log, as uint32.
 
-    Figures: vectors, values, mismatches; masked counts the vectors of degraded answers, which are not compared;
-    broken_chain is the seq of the first decision whose hash does not follow, or null.
+    Figures: vectors, values, mismatches; masked counts the vectors of degraded answers, other_definition those served
+    while the declaration had other features: both are not compared. broken_chain is the seq of the first decision whose
+    hash does not follow, or null.
     """
     run = Run("verify", stores, clock)
     decisions = stores.log.decisions()
     events = stores.log.events()
     whole = np.array([not json.loads(d) for d in decisions["degraded"].to_pylist()], dtype=np.bool_)
+    ours = {b for b, _, facts in stores.registry.bundles() if facts["vector"] == case.vector_digest}
+    same = np.array([bundle in ours for bundle in decisions["bundle"].to_pylist()], dtype=np.bool_)
     rows = pc.index_in(decisions["seq"], value_set=events["seq"].combine_chunks())
     orphans = rows.null_count  # a decision whose event is not in the log cannot be recomputed
     wanted = np.zeros(len(events), dtype=np.bool_)
     places = np.asarray(rows.fill_null(-1).to_numpy(), dtype=np.int64)
-    compared = whole & (places >= 0)
+    compared = whole & same & (places >= 0)
     wanted[places[compared]] = True
     plan = compile_plan(case)
     recomputed = replay(plan, to_columns(plan, events, stores.log.labels()), wanted).view(np.uint32)
@@ -44,6 +47,7 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
         "values": len(stored_bytes) * width,
         "mismatches": mismatches,
         "masked": int((~whole).sum()),
+        "other_definition": int((~same).sum()),
         "broken_chain": stores.log.broken_link(),
     }
     return run.finish(f"{figures['values']:,} served values recomputed from the log, {mismatches} differ", figures)

@@ -21,6 +21,8 @@ from weighbridge.ports import StateStore, Stores
 from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
 from weighbridge.score.route import Router
 
+MOST_WAITING = 100_000  # labels that may wait for their event
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -143,9 +145,13 @@ class Desk:
         if not isinstance(source, str) or not 1 <= len(source) <= 64:
             raise reject("source", "type", "text of 1 to 64 characters")
         with self._lock:
+            known = self.stores.log.holds(event_id)
+            if not known and self._state.waiting >= MOST_WAITING:
+                raise StoreFailure(f"{MOST_WAITING:,} labels wait for events that have not come; send the events first")
             arrived_us = max(self.clock.now_us(), self._latest_us)
             label = LabelRecord(event_id, value, arrived_us, source)
             seq = self.stores.log.add_label(label)
-            self._state.label(seq, label)
+            if not known or self._state.holds(event_id):  # else the event is beyond retention: no vector can see it
+                self._state.label(seq, label)
             self._latest_us = arrived_us
-            return self.stores.log.holds(event_id)
+            return known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from weighbridge.declare.case import UseCase
@@ -10,6 +12,7 @@ from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle, load
 
 PRODUCTION = "production"
+RETRY_SECONDS = 5.0  # a refused bundle may have been restored
 
 
 class Router:
@@ -19,6 +22,7 @@ class Router:
         self._case, self._stores = case, stores
         self._champion: Bundle | None = None
         self._refused: tuple[str, str] | None = None
+        self._again = 0.0
 
     @property
     def champion(self) -> Bundle | None:
@@ -34,12 +38,14 @@ class Router:
         """Follow the registry; return whether another bundle decides now. A refused bundle leaves the last good one."""
         wanted = self._stores.registry.alias(PRODUCTION)
         current = self._champion.id if self._champion else None
-        if wanted is None or wanted == current or (self._refused and self._refused[0] == wanted):
+        if wanted is None or wanted == current:
+            return False
+        if self._refused and self._refused[0] == wanted and time.monotonic() < self._again:
             return False
         try:
             bundle = self._warm(wanted)
         except BundleRefused as fault:
-            self._refused = (wanted, str(fault))
+            self._refused, self._again = (wanted, str(fault)), time.monotonic() + RETRY_SECONDS
             return False
         self._champion, self._refused = bundle, None
         return True

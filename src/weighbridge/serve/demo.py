@@ -33,12 +33,13 @@ from weighbridge.serve.http import make_app
 from weighbridge.serve.logs import log_to
 from weighbridge.serve.server import bind, serving
 from weighbridge.serve.traffic import Caller, Message, arrived_before, messages, replay
-from weighbridge.serve.wiring import Home, open_desk, open_home
+from weighbridge.serve.wiring import Home, open_desk, open_home, sole_writer
 
 WEEK_US = 7 * DAY_US
 FIRST_MONDAY_US = 4 * DAY_US  # 1970-01-05
 QUIET_DAYS = 3  # live days before the late-starting pattern begins
 MARK = "demo"
+IMPORTED = time.time()
 
 
 @dataclass
@@ -53,7 +54,9 @@ class Story:
 
 
 def process_began() -> float:
-    """Return when this process began, seconds since 1970."""
+    """Return when this process began, seconds since 1970; where the system does not tell, when this was imported."""
+    if not Path("/proc/self/stat").exists():
+        return IMPORTED
     ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
     boot = time.time() - float(Path("/proc/uptime").read_text().split()[0])
     return boot + ticks / os.sysconf("SC_CLK_TCK")
@@ -199,7 +202,8 @@ def fresh_home(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).exists():
             raise HomeError(f"{folder} is not empty and not an earlier demo's home; choose another --home")
-        shutil.rmtree(folder)
+        with sole_writer(folder):
+            shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text("made by `weigh demo`, and replaced by the next one\n")
 

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from weighbridge import __version__
 from weighbridge.errors import Conflict, Rejected, StoreFailure, WeighbridgeError
@@ -52,6 +53,8 @@ def make_app(desk: Desk) -> FastAPI:
         started, trace_id = time.perf_counter_ns(), _new_id()
         try:
             content, status = handle(await _body(request), trace_id), 200
+        except ClientDisconnect:
+            return _log(log, request, Response(status_code=400), trace_id, started)  # nobody is there to read it
         except (Malformed, WeighbridgeError, Problem) as fault:
             problem = _problem(fault)
             return _log(log, request, _problem_response(problem, trace_id), trace_id, started)

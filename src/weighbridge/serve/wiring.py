@@ -11,7 +11,7 @@ import pkgutil
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from weighbridge import cases
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import DeclarationError, HomeError, InputError
+from weighbridge.errors import DeclarationError, HomeError, InputError, WeighbridgeError
 from weighbridge.identity import Pseudonyms
 from weighbridge.ports import Stores
 
@@ -48,7 +48,9 @@ def find_case(name: str) -> UseCase:
         sys.modules.setdefault(path.stem, module)
         try:
             spec.loader.exec_module(module)
-        except (SyntaxError, ImportError, NameError, TypeError, ValueError, AttributeError) as fault:
+        except WeighbridgeError:
+            raise
+        except (Exception, SystemExit) as fault:  # a user's file may fail in any way
             raise DeclarationError(f"{path} cannot be read: {type(fault).__name__}: {fault}") from fault
     else:
         raise InputError(
@@ -67,17 +69,22 @@ class Home:
     folder: Path
     stores: Stores
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the home's one place for whoever appends events: a server, an import. Raises HomeError when taken."""
-        with (self.folder / "writer.lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise HomeError(
-                    f"another process is serving or importing in {self.folder}; stop it first, or use its HTTP door"
-                ) from None
-            yield
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the home's one place for whoever appends events: a server, an import."""
+        return sole_writer(self.folder)
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold the one place of a home for whoever appends events. Raises HomeError when it is taken."""
+    with (folder / "writer.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise HomeError(
+                f"another process is serving or importing in {folder}; stop it first, or use its HTTP door"
+            ) from None
+        yield
 
 
 def open_home(case: UseCase, folder: Path, *, create: bool, acknowledge: str = "synced") -> Home:

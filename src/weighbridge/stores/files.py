@@ -115,4 +115,7 @@ class FolderBundles:
         place = self._folder / bundle
         if not place.is_dir():
             raise BundleRefused(f"bundle {bundle[:12]} is not in this home; train again or copy it to {self._folder}")
-        return {path.name: path.read_bytes() for path in sorted(place.iterdir()) if path.is_file()}
+        try:
+            return {path.name: path.read_bytes() for path in sorted(place.iterdir()) if path.is_file()}
+        except OSError as fault:
+            raise BundleRefused(f"bundle {bundle[:12]} cannot be read ({fault.strerror}); restore it") from fault

@@ -25,7 +25,7 @@ def read_file(path: Path) -> pa.Table:
         if path.name.endswith((".csv", ".csv.gz")):
             return _read_csv(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as fault:
-        reason = str(fault).splitlines()[0]
+        reason = str(fault).splitlines()[0].split(":")[0]  # what follows may quote a row
         raise InputError(f"{path} cannot be read ({reason}); is it whole, and what its name says?") from None
     raise InputError(f"{path} is neither Parquet nor CSV; use a file that ends in {', '.join(SUFFIXES)}")
 
@@ -39,7 +39,8 @@ def _read_csv(path: Path) -> pa.Table:
     options = pyarrow.csv.ConvertOptions(
         column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
     )
-    return pyarrow.csv.read_csv(path, convert_options=options)
+    parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    return pyarrow.csv.read_csv(path, parse_options=parsing, convert_options=options)
 
 
 def write_file(path: Path, table: pa.Table) -> None:

@@ -43,7 +43,7 @@ class SqliteLog:
         if not rows:
             return None
         seq = cast(int, rows[0][0])
-        hot = self._database.read("select event_us, arrived_us, body from log where seq = ?", seq)
+        hot = self._database.read("select event_us, arrived_us, body from log where seq = ? and kind = 'event'", seq)
         if hot:
             event_us, arrived_us, body = cast(tuple[int, int, str], hot[0])
             return seq, EventRecord(event_id, event_us, arrived_us, tuple(json.loads(body)))
@@ -87,6 +87,9 @@ class SqliteLog:
             if len(table)
         ]
         with self._database.write() as connection:
+            head = connection.execute("select seq from head").fetchone()[0]
+            if any(table["seq"][0].as_py() <= head for _, _, table in sealed):
+                raise Conflict("the log went on while this history was prepared; nothing was imported, try again")
             pairs = zip(events["event_id"].to_pylist(), events["seq"].to_pylist(), strict=True)
             try:
                 connection.executemany("insert into ids values (?, ?)", pairs)

@@ -31,7 +31,7 @@ class MemoryState:
         ]
         self._coded = plan.coded | {p for p, f in enumerate(plan.payload) if isinstance(f, Category)}
         self._places: dict[str, tuple[int, int, tuple[int, ...]]] = {}
-        self._early: dict[str, tuple[int, int]] = {}  # label value and arrival, of events still to come
+        self._early: dict[str, int] = {}  # labels of events still to come
         self._latest_us = 0
         self._appended = 0
         time = plan.case.events.time
@@ -45,6 +45,8 @@ class MemoryState:
             for entity, known, unseen in zip(self.plan.entities, self._histories, self._unseen, strict=True)
         ]
         for entity, history in zip(self.plan.entities, histories, strict=True):
+            if history.n >= self.plan.events_per_key:
+                history.evict(entity, self._latest_us - self._kept_us)
             if history.n >= self.plan.events_per_key:
                 raise Rejected(entity.key, "events_per_key", f"it has {history.n} retained events, the declared bound")
         return step(self.plan, event.event_us, values, histories).tobytes()
@@ -62,11 +64,20 @@ class MemoryState:
         del seq  # records come in the order of arrival, and the latest one counts
         place = self._places.get(label.event_id)
         if place is None:
-            self._early[label.event_id] = (label.value, label.arrived_us)
+            self._early[label.event_id] = label.value
             return
         event_us, event_seq, keys = place
         for known, key in zip(self._histories, keys, strict=True):
             known[key].label(event_us, event_seq, label.value)
+
+    def holds(self, event_id: str) -> bool:
+        """Return whether an event is within retention."""
+        return event_id in self._places
+
+    @property
+    def waiting(self) -> int:
+        """How many labels wait for their event."""
+        return len(self._early)
 
     def load(self, events: pa.Table, labels: pa.Table) -> None:
         """Take in the log's tables, by seq; what is beyond retention is left out."""
@@ -88,7 +99,7 @@ class MemoryState:
             del self._early[event_id]
 
     def _take(self, seq: int, event_id: str, event_us: int, values: Ints) -> None:
-        label, _ = self._early.pop(event_id, (UNKNOWN, 0))
+        label = self._early.pop(event_id, UNKNOWN)
         keys = tuple(int(values[entity.key_field]) for entity in self.plan.entities)
         for entity, known, key in zip(self.plan.entities, self._histories, keys, strict=True):
             history = known.get(key)
@@ -117,5 +128,3 @@ class MemoryState:
                 del known[key]
         for event_id in [i for i, (event_us, _, _) in self._places.items() if event_us <= before_us]:
             del self._places[event_id]
-        for event_id in [i for i, (_, arrived_us) in self._early.items() if arrived_us <= before_us]:
-            del self._early[event_id]

@@ -54,7 +54,7 @@ def in_order_of_arrival(head: Head, events: pa.Table, labels: pa.Table) -> tuple
     """
     event_arrived, label_arrived = (np.asarray(t["arrived_us"].to_numpy(), dtype=np.int64) for t in (events, labels))
     arrived = np.concatenate([label_arrived, event_arrived])
-    if len(arrived) and arrived.min() < head.arrived_us:
+    if head.data_seq and len(arrived) and arrived.min() < head.arrived_us:
         raise InputError(
             "this history begins before the latest arrival in the log; "
             "history can only be appended, import older files into a new home first"

@@ -18,3 +18,7 @@ def main() -> None:
     except WeighbridgeError as fault:
         typer.echo(f"weigh: {fault}", err=True)
         sys.exit(2)
+    except OSError as fault:
+        where = f"{fault.filename}: " if fault.filename else ""
+        typer.echo(f"weigh: {where}{fault.strerror or fault}; check the path and its permissions", err=True)
+        sys.exit(2)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, Mapped, app, mapping_of, open_case, show
+from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, Mapped, app, mapping_of, moment, open_case, show
 
 
 @app.command()
@@ -17,7 +17,7 @@ def simulate(
     case: CaseName,
     out: Annotated[Path, typer.Option("--out", help="folder for events and labels")] = Path("data/raw"),
     events: Annotated[int | None, typer.Option(min=1, help="how many events [default: as declared]")] = None,
-    seed: Annotated[int, typer.Option(help="seed; the same seed gives the same world")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="seed; the same seed gives the same world")] = 7,
     start: Annotated[str, typer.Option(help="time of the first event, ISO-8601")] = "2026-01-05T00:00:00Z",
     rate: Annotated[
         float | None, typer.Option(help="share of positive events, such as 0.01 [default: declared]")
@@ -26,7 +26,6 @@ def simulate(
     form: Annotated[str, typer.Option("--format", help="csv or parquet")] = "parquet",
 ) -> None:
     """Write a simulated world: events and, apart from them, labels with their own arrival."""
-    from weighbridge.clock import iso_to_us
     from weighbridge.errors import InputError
     from weighbridge.loop.simulate import simulate as make
     from weighbridge.serve.wiring import find_case
@@ -38,10 +37,9 @@ def simulate(
         patterns = [replace(p, starts=starts) if p.starts and starts is not None else p for p in world_of.patterns]
         world_of = replace(world_of, rate=world_of.rate if rate is None else rate, patterns=patterns)
         declared = replace(declared, simulate=world_of)
-    try:
-        start_us = iso_to_us(start)
-    except ValueError as fault:
-        raise InputError(f"--start {start!r}: {fault}") from None
+    start_us = moment("--start", start)
+    if start_us < 0:
+        raise InputError(f"--start {start!r} lies before 1970, where ULIDs begin; choose a later time")
     world = make(declared, seed=seed, start_us=start_us, events=events)
     out.mkdir(parents=True, exist_ok=True)
     for name, table in (("events", world.events), ("labels", world.labels)):
@@ -56,19 +54,27 @@ def ingest(
     file: Annotated[Path, typer.Argument(help="events, Parquet or CSV")],
     labels: Annotated[Path | None, typer.Option(help="labels in a file of their own: event_id, label, arrived")] = None,
     mapped: Mapped = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="present of this piece, ISO-8601 [default: now]")] = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a history file into the log; rows that break the contract go to a table of rejects, with reasons."""
-    from weighbridge.clock import SystemClock
+    """Take a history file into the log; rows that break the contract go to a table of rejects, with reasons.
+
+    What arrives after the present waits (labels) or is rejected (events). To take history in piece by piece, give each
+    piece the time at which it was known with --as-of. Exit 1 when every row was rejected.
+    """
+    from weighbridge.clock import ManualClock, SystemClock
     from weighbridge.loop.ingest import ingest as take
     from weighbridge.stores.sources import read_file
 
+    clock = ManualClock(moment("--as-of", as_of)) if as_of else SystemClock()
     events, known = read_file(file), read_file(labels) if labels else None
     declared, opened = open_case(case, home, create=True)
     with opened.writing():
-        report = take(declared, opened.stores, SystemClock(), events, known, mapping_of(mapped))
+        report = take(declared, opened.stores, clock, events, known, mapping_of(mapped))
     show(report, as_json=as_json)
+    if report.figures["rejected"] and not report.figures["accepted"] and not report.figures["already_stored"]:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -10,7 +10,6 @@ import typer
 
 from weighbridge.serve.cli.options import (
     AsJson,
-    Bundle,
     CaseName,
     HomeFolder,
     Mapped,
@@ -94,7 +93,7 @@ def score(
     file: Annotated[Path, typer.Argument(help="raw events, Parquet or CSV")],
     out: Annotated[Path, typer.Option("--out", help="where decisions go, .parquet or .csv")],
     review: Annotated[Path | None, typer.Option(help="where rows to review or decline go as well")] = None,
-    bundle: Bundle = None,
+    bundle: Annotated[str | None, typer.Option("--bundle", help="a bundle [default: the one in production]")] = None,
     mapped: Mapped = None,
     home: HomeFolder = None,
     as_json: AsJson = False,

@@ -67,6 +67,16 @@ def mapping_of(pairs: list[str] | None) -> dict[str, str]:
     return found
 
 
+def moment(option: str, text: str) -> int:
+    """Return an option's ISO-8601 time as microseconds UTC."""
+    from weighbridge.clock import iso_to_us
+
+    try:
+        return iso_to_us(text)
+    except ValueError as fault:
+        raise InputError(f"{option} {text!r}: {fault}") from None
+
+
 def show(report: Report, *, as_json: bool) -> None:
     """Print a report as one sentence or one JSON object."""
     if as_json:
