@@ -75,7 +75,7 @@ def gate(case: CaseName, bundle: Bundle = None, home: HomeFolder = None, as_json
 def promote(
     case: CaseName,
     bundle: Bundle = None,
-    alias: Annotated[str, typer.Option(help="production, staging, canary or shadow")] = "production",
+    alias: Annotated[str, typer.Option(help="production or staging")] = "production",
     reason: Annotated[str, typer.Option(help="why, for the history")] = "promoted by hand",
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -86,8 +86,8 @@ def promote(
     from weighbridge.loop.gate import resolve
     from weighbridge.loop.promote import promote as move
 
-    if alias not in ("production", "staging", "canary", "shadow"):
-        raise InputError(f"there is no alias {alias!r}; use production, staging, canary or shadow")
+    if alias not in ("production", "staging"):
+        raise InputError(f"there is no alias {alias!r}; use production or staging")
     declared, opened = open_case(case, home, create=False)
     chosen = resolve(opened.stores, bundle) if bundle else None
     with closed_gates_exit_1():
@@ -135,7 +135,7 @@ def registry(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -
 
     _, opened = open_case(case, home, create=False)
     known = opened.stores.registry
-    aliases = {name: known.alias(name) for name in ("production", "staging", "canary", "shadow")}
+    aliases = {name: known.alias(name) for name in ("production", "staging")}
     moves = [{"alias": m.alias, "bundle": m.bundle, "before": m.before, "by": m.by, "reason": m.reason,
               "moved": us_to_iso(m.moved_us)} for m in known.moves()]  # fmt: skip
     bundles = [{"bundle": b, "added": us_to_iso(at), **facts} for b, at, facts in known.bundles()]
