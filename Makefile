@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .venv/uv/bin/uv)
 STAMP := .venv/.installed
 
-.PHONY: setup demo generate-data train-local test test-unit soak check lint format types bench handbook lock docs clean
+.PHONY: setup demo generate-data train-local test test-unit soak check lint format types bench handbook lock docs kernels clean
 
 setup: $(STAMP)
 
@@ -63,5 +63,8 @@ lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras pyproject.toml --output-file requirements/all.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
 
-clean:
+kernels:  # numba's cache does not see a change in a kernel that another file calls
+	find src -name '*.nb[ic]' -delete
+
+clean: kernels
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
