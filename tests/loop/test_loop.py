@@ -141,7 +141,7 @@ def test_candidates_are_compared_with_intervals(trained):
 
 
 def test_gates_are_held_and_closed_gates_leave_production(small_case, trained, clock):
-    assert parity_mismatches(small_case, trained) == 0
+    assert parity_mismatches(small_case, trained, training_set(small_case, trained)) == 0
     held = gate(small_case, trained, clock)
     assert held.figures["passed"]
     strict = replace(small_case, gates=[Gate("average_precision", at_least=0.9999), Gate("brier", at_most=0.0)])

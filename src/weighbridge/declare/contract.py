@@ -53,6 +53,11 @@ class Contract:
         return next(f for f in self.fields if isinstance(f, Time))
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all fields."""
+        return frozenset(f.name for f in self.fields)
+
+    @cached_property
     def payload(self) -> tuple[Field, ...]:
         """Every field but the id and the time, in order."""
         return tuple(f for f in self.fields if not isinstance(f, Id | Time))

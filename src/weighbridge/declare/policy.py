@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from weighbridge.declare.fields import refuse
 
-ACTIONS = ("approve", "review", "decline")
-
 
 @dataclass(frozen=True)
 class Costs:

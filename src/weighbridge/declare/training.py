@@ -12,7 +12,7 @@ from weighbridge.declare.gates import METRICS
 class Training:
     """Time-ordered: train | a gap in which labels mature | validation; candidates are compared on validation.
 
-    `history` is how much of the past is used (None: all), `warmup` how much of its beginning only fills windows,
+    `history` is how much of the past is used (None: all),
     `validation` the length of the validation set, `gap` the time between (default: the label's maturity). `metric`
     selects the winner; `features` keeps at most that many (None: all that vary); intervals come from `bootstraps`
     resamples of validation days.
@@ -20,7 +20,6 @@ class Training:
 
     metric: str = "average_precision"
     history: str | None = None
-    warmup: str = "0s"
     validation: str = "10d"
     gap: str | None = None
     features: int | None = None
@@ -31,7 +30,7 @@ class Training:
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise refuse("Training", f"metric={self.metric!r} is unknown", f"use one of {METRICS}")
-        for option in ("history", "warmup", "validation", "gap"):
+        for option in ("history", "validation", "gap"):
             text = getattr(self, option)
             if text is not None:
                 check_duration("Training", option, text)

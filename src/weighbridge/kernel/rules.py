@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from weighbridge.clock import duration_us, iso_to_us
@@ -118,6 +119,7 @@ def stored_time(field: Time, value: object, *, naive_is_utc: bool = False) -> in
     raise reject(field.name, "time", why)
 
 
+@cache
 def time_rules(field: Time) -> tuple[tuple[str, int, str], ...]:
     """Return (rule, bound in microseconds, bound as written) on how far an event lies ahead of its arrival."""
     return ("future", duration_us(field.future), field.future), ("late", duration_us(field.late), field.late)

@@ -21,7 +21,7 @@ def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int,
     Unknown fields are refused; an optional field may be absent or null.
     """
     for name in body:
-        if not isinstance(name, str) or name not in _names(contract):
+        if not isinstance(name, str) or name not in contract.names:
             raise reject(str(name)[:64], "known")
     values: list[int | str | None] = []
     event_id, event_us = "", 0
@@ -45,10 +45,6 @@ def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int,
             else:
                 values.append(stored)
     return EventRecord(event_id, event_us, arrived_us, tuple(values))
-
-
-def _names(contract: Contract) -> frozenset[str]:
-    return frozenset(f.name for f in contract.fields)
 
 
 def parse_table(

@@ -14,11 +14,11 @@ from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.encoder import Encoder
 from weighbridge.kernel.forest import Predictor
 
-FAMILIES = {  # family: module, function, name of its seed parameter
-    "logistic": ("sklearn", "fit_logistic", "random_state"),
-    "random_forest": ("sklearn", "fit_random_forest", "random_state"),
-    "xgboost": ("xgboost", "fit_xgboost", "random_state"),
-    "lightgbm": ("lightgbm", "fit_lightgbm", "random_state"),
+FAMILIES = {  # family: module, function
+    "logistic": ("sklearn", "fit_logistic"),
+    "random_forest": ("sklearn", "fit_random_forest"),
+    "xgboost": ("xgboost", "fit_xgboost"),
+    "lightgbm": ("lightgbm", "fit_lightgbm"),
 }
 
 
@@ -43,7 +43,7 @@ def fit(case: UseCase, model: Model, vectors: Vectors, y: Ints, selected: list[i
     """
     if model.family not in FAMILIES:
         raise DeclarationError(f"model {model.name or model.family}: no such family; use one of {', '.join(FAMILIES)}")
-    module, function, seed = FAMILIES[model.family]
+    module, function = FAMILIES[model.family]
     try:
         from weighbridge.learners.encode import fit_encoder
         from weighbridge.learners.imbalance import balance
@@ -55,7 +55,7 @@ def fit(case: UseCase, model: Model, vectors: Vectors, y: Ints, selected: list[i
         raise MissingExtra(fault.name or module, "train") from None
     encoder = fit_encoder(case, vectors, y, selected, normal=model.family == "logistic")
     X, labels, weight = balance(model.imbalance, encoder.encode(vectors), y, model.seed)
-    options: dict[str, Any] = {seed: model.seed, **dict(model.parameters)}
+    options: dict[str, Any] = {"random_state": model.seed, **dict(model.parameters)}
     try:
         return Fitted(model, encoder, train(X, labels, weight, options))
     except (TypeError, ValueError) as fault:

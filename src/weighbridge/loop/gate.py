@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +48,8 @@ def gate(case: UseCase, stores: Stores, clock: Clock, bundle: str | None = None)
     """Evaluate every declared gate on a bundle (default: the newest); figures hold `passed` and the verdicts."""
     run = Run("gate", stores, clock)
     candidate = load(bundle or newest_bundle(case, stores), case, stores.bundles, stores.signer)
-    verdicts = [_verdict(case, stores, candidate, g) for g in case.gates]
+    data = cache(lambda: training_set(case, stores))  # read once, and only for gates that ask
+    verdicts = [_verdict(case, stores, candidate, g, data) for g in case.gates]
     passed = all(v["passed"] for v in verdicts)
     result = {"bundle": candidate.id, "passed": passed, "gates": verdicts}
     write_report(stores.reports, f"gates-{candidate.version}", {**result, "run": run.id})
@@ -55,11 +58,13 @@ def gate(case: UseCase, stores: Stores, clock: Clock, bundle: str | None = None)
     return run.finish(sentence + (f"; closed: {', '.join(closed)}" if closed else ""), result)
 
 
-def _verdict(case: UseCase, stores: Stores, candidate: Bundle, g: Gate) -> dict[str, Any]:
+def _verdict(
+    case: UseCase, stores: Stores, candidate: Bundle, g: Gate, data: Callable[[], TrainingSet]
+) -> dict[str, Any]:
     if g.no_worse_by is not None:
-        return _against_production(case, stores, candidate, g)
+        return _against_production(case, stores, candidate, g, data)
     if g.figure == "parity_mismatches":
-        figure: float | None = float(parity_mismatches(case, stores))
+        figure: float | None = float(parity_mismatches(case, stores, data()))
     elif g.figure == "leakiest_feature_auc":
         figure = candidate.facts["leakiest_feature_auc"]
     else:
@@ -72,7 +77,9 @@ def _verdict(case: UseCase, stores: Stores, candidate: Bundle, g: Gate) -> dict[
     return {"gate": name, "figure": figure, "bound": bound, "passed": bool(passed), "why": ""}
 
 
-def _against_production(case: UseCase, stores: Stores, candidate: Bundle, g: Gate) -> dict[str, Any]:
+def _against_production(
+    case: UseCase, stores: Stores, candidate: Bundle, g: Gate, read: Callable[[], TrainingSet]
+) -> dict[str, Any]:
     """Compare with production, in pairs, on the candidate's validation rows that production was not trained on.
 
     Closed when even the upper end of the 95 % interval of the difference, over resampled days, is worse than declared.
@@ -86,7 +93,7 @@ def _against_production(case: UseCase, stores: Stores, candidate: Bundle, g: Gat
         production = load(current, case, stores.bundles, stores.signer)
     except BundleRefused as fault:
         return {**verdict, "passed": True, "why": f"production cannot decide: {fault}"}
-    said, data = stores.tables.get(validation_name(candidate.id)), training_set(case, stores)
+    said, data = stores.tables.get(validation_name(candidate.id)), read()
     if said is None:
         return {**verdict, "passed": False, "why": "its validation is not in this home; train again"}
     seq, unseen_us = said["seq"].to_numpy(), production.facts["lineage"]["trained_until_us"]
@@ -104,9 +111,8 @@ def _against_production(case: UseCase, stores: Stores, candidate: Bundle, g: Gat
     return {**verdict, "figure": gain, "passed": bool(high >= bound), "why": why}
 
 
-def parity_mismatches(case: UseCase, stores: Stores) -> int:
-    """Return how many values differ between replay's vectors and the online path, over the log's newest events."""
-    data: TrainingSet = training_set(case, stores)
+def parity_mismatches(case: UseCase, stores: Stores, data: TrainingSet) -> int:
+    """Return how many values differ between replay's vectors and the online path, over the newest events built."""
     last = int(data.columns.seq[-1])
     events, labels = (t.filter(pc.less_equal(t["seq"], last)) for t in (stores.log.events(), stores.log.labels()))
     count = min(PARITY_EVENTS, len(events))

@@ -24,7 +24,6 @@ from weighbridge.score.scorer import Scorer, Thresholds
 
 FORMAT = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-PARTS = ("case.json", "model.npz", "facts.json", "card.md")
 PREDICTORS: dict[str, type[Forest] | type[Linear]] = {"forest": Forest, "linear": Linear}
 
 
