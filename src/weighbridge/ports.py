@@ -97,16 +97,16 @@ class StateStore(Protocol):
         """
         ...
 
-    def append(self, seq: int, event: EventRecord) -> None:
-        """Take in an event after its commit."""
+    def append(self, event: EventRecord) -> None:
+        """Take in an event; events come in the order of arrival."""
         ...
 
-    def label(self, seq: int, label: LabelRecord) -> None:
-        """Take in a label record after its commit."""
+    def retract(self, event: EventRecord) -> None:
+        """Take back the newest event, whose commit failed."""
         ...
 
-    def holds(self, event_id: str) -> bool:
-        """Return whether an event is within retention."""
+    def label(self, label: LabelRecord, event: EventRecord | None) -> None:
+        """Take in a label record about a stored event, or about one still to come (None)."""
         ...
 
     @property

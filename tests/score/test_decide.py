@@ -227,9 +227,9 @@ def test_the_bound_of_events_per_key_counts_what_is_retained(small_case, tmp_pat
 
     for number in range(8):  # a day apart: never more than one retained
         state.vector(event(number, number * 86_400_000_000))
-        state.append(number, event(number, number * 86_400_000_000))
+        state.append(event(number, number * 86_400_000_000))
     for number in range(8, 10):
-        state.append(number, event(number, 7 * 86_400_000_000))
+        state.append(event(number, 7 * 86_400_000_000))
     with pytest.raises(Rejected) as rejected:
         state.vector(event(11, 7 * 86_400_000_000))
     assert rejected.value.rule == "events_per_key"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weighbridge.kernel.arrays import Ints, Vectors
-from weighbridge.kernel.history import empty, evict, insert, set_label
+from weighbridge.kernel.history import add_up, empty, evict, insert, set_label
 from weighbridge.kernel.plan import EntityPlan, Plan
 from weighbridge.kernel.rows import finish
 from weighbridge.kernel.windows import aggregate
@@ -40,6 +40,15 @@ class History:
     def label(self, event_us: int, seq: int, value: int) -> bool:
         """Set the label of an event; False when the history no longer holds it."""
         return bool(set_label(self.rows, self.n, event_us, seq, value))
+
+    def remove(self, entity: EntityPlan, event_us: int, seq: int) -> int:
+        """Take an event out again; return its label."""
+        place = int(np.flatnonzero((self.rows[0, : self.n] == event_us) & (self.rows[1, : self.n] == seq))[0])
+        label = int(self.rows[2, place])
+        self.rows[:, place : self.n - 1] = self.rows[:, place + 1 : self.n].copy()
+        self.n -= 1
+        add_up(self.rows, place, self.n, len(entity.fields), entity.prefixes)
+        return label
 
     def evict(self, entity: EntityPlan, before_us: int) -> None:
         """Forget the events at or before a time."""

@@ -119,16 +119,19 @@ def parity_mismatches(case: UseCase, stores: Stores, data: TrainingSet) -> int:
     first_seq = events["seq"][len(events) - count].as_py()
     state = MemoryState(compile_plan(case))
     state.load(events.slice(0, len(events) - count), labels.filter(pc.less(labels["seq"], first_seq)))
-    late = labels.filter(pc.greater_equal(labels["seq"], first_seq)).to_pylist()
+    late = labels.filter(pc.greater_equal(labels["seq"], first_seq))
+    about = pc.index_in(late["event_id"], value_set=events["event_id"].combine_chunks()).to_pylist()
+    records = late.to_pylist()
     mismatches, place = 0, 0
     for row in range(len(events) - count, len(events)):
         seq = events["seq"][row].as_py()
-        while place < len(late) and late[place]["seq"] < seq:
-            record = late[place]
-            state.label(record.pop("seq"), LabelRecord(**record))
+        while place < len(records) and records[place]["seq"] < seq:
+            record, known = records[place], about[place]
+            stored = None if known is None or known >= row else event_at(case.events, events, known)
+            state.label(LabelRecord(**{k: v for k, v in record.items() if k != "seq"}), stored)
             place += 1
         event = event_at(case.events, events, row)
         online = np.frombuffer(state.vector(event), dtype="<u4")
         mismatches += int((online != data.vectors[row].view(np.uint32)).sum())
-        state.append(seq, event)
+        state.append(event)
     return mismatches

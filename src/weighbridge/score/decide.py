@@ -78,8 +78,8 @@ class Desk:
             if known is not None:
                 return known
             decision = self._score(event, trace_id, started)
-            seq = self.stores.log.commit(event, decision)
-            self._state.append(seq, event)
+            self.stores.log.commit(event, decision)
+            self._state.append(event)
             self._latest_us = arrived_us
             return Answer(decision, repeated=False)
 
@@ -145,13 +145,12 @@ class Desk:
         if not isinstance(source, str) or not 1 <= len(source) <= 64:
             raise reject("source", "type", "text of 1 to 64 characters")
         with self._lock:
-            known = self.stores.log.holds(event_id)
-            if not known and self._state.waiting >= MOST_WAITING:
+            known = self.stores.log.find(event_id)
+            if known is None and self._state.waiting >= MOST_WAITING:
                 raise StoreFailure(f"{MOST_WAITING:,} labels wait for events that have not come; send the events first")
             arrived_us = max(self.clock.now_us(), self._latest_us)
             label = LabelRecord(event_id, value, arrived_us, source)
-            seq = self.stores.log.add_label(label)
-            if not known or self._state.holds(event_id):  # else the event is beyond retention: no vector can see it
-                self._state.label(seq, label)
+            self.stores.log.add_label(label)
+            self._state.label(label, known[1] if known else None)
             self._latest_us = arrived_us
-            return known
+            return known is not None

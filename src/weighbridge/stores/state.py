@@ -34,6 +34,7 @@ class MemoryState:
         self._early: dict[str, int] = {}  # labels of events still to come
         self._latest_us = 0
         self._appended = 0
+        self._place = 0  # of the newest event in the order of arrival
         time = plan.case.events.time
         self._kept_us = max((e.span_us for e in plan.entities), default=0) + duration_us(time.late)
 
@@ -51,28 +52,33 @@ class MemoryState:
                 raise Rejected(entity.key, "events_per_key", f"it has {history.n} retained events, the declared bound")
         return step(self.plan, event.event_us, values, histories).tobytes()
 
-    def append(self, seq: int, event: EventRecord) -> None:
-        """Take in an event after its commit."""
-        self._take(seq, event.event_id, event.event_us, self._values(event.values))
+    def append(self, event: EventRecord) -> None:
+        """Take in an event."""
+        self._take(event.event_id, event.event_us, self._values(event.values))
         self._latest_us = max(self._latest_us, event.arrived_us)
         self._appended += 1
         if self._appended % SWEEP_EVERY == 0:
             self._sweep()
 
-    def label(self, seq: int, label: LabelRecord) -> None:
-        """Take in a label record after its commit; one that precedes its event waits for it."""
-        del seq  # records come in the order of arrival, and the latest one counts
-        place = self._places.get(label.event_id)
-        if place is None:
+    def retract(self, event: EventRecord) -> None:
+        """Take back the newest event, whose commit failed."""
+        event_us, place, keys = self._places.pop(event.event_id)
+        for entity, known, key in zip(self.plan.entities, self._histories, keys, strict=True):
+            label = known[key].remove(entity, event_us, place)
+        if keys and label != UNKNOWN:
+            self._early[event.event_id] = label
+
+    def label(self, label: LabelRecord, event: EventRecord | None) -> None:
+        """Take in a label record about a stored event, or about one still to come (None)."""
+        if event is None:
             self._early[label.event_id] = label.value
+            return
+        place = self._places.get(label.event_id)
+        if place is None:  # beyond retention: no vector can see it
             return
         event_us, event_seq, keys = place
         for known, key in zip(self._histories, keys, strict=True):
             known[key].label(event_us, event_seq, label.value)
-
-    def holds(self, event_id: str) -> bool:
-        """Return whether an event is within retention."""
-        return event_id in self._places
 
     @property
     def waiting(self) -> int:
@@ -92,21 +98,26 @@ class MemoryState:
         kept = columns.event_us > self._latest_us - self._kept_us
         ids = events["event_id"].to_pylist()
         for row in np.flatnonzero(kept).tolist():
-            self._take(int(columns.seq[row]), ids[row], int(columns.event_us[row]), columns.values[row])
-        for record in labels.select(["event_id", "value", "arrived_us", "source"]).to_pylist():
-            self.label(0, LabelRecord(**record))
-        for event_id in self._early.keys() & set(ids):  # labels of events beyond retention wait for nobody
-            del self._early[event_id]
+            self._take(ids[row], int(columns.event_us[row]), columns.values[row])
+        stored = set(ids)
+        for event_id, value in zip(labels["event_id"].to_pylist(), labels["value"].to_pylist(), strict=True):
+            if event_id not in stored:
+                self._early[event_id] = value
+            elif event_id in self._places:
+                event_us, place, keys = self._places[event_id]
+                for known, key in zip(self._histories, keys, strict=True):
+                    known[key].label(event_us, place, value)
 
-    def _take(self, seq: int, event_id: str, event_us: int, values: Ints) -> None:
+    def _take(self, event_id: str, event_us: int, values: Ints) -> None:
+        self._place += 1
         label = self._early.pop(event_id, UNKNOWN)
         keys = tuple(int(values[entity.key_field]) for entity in self.plan.entities)
         for entity, known, key in zip(self.plan.entities, self._histories, keys, strict=True):
             history = known.get(key)
             if history is None:
                 history = known[key] = History.new(entity)
-            history.add(entity, event_us, seq, label, values)
-        self._places[event_id] = (event_us, seq, keys)
+            history.add(entity, event_us, self._place, label, values)
+        self._places[event_id] = (event_us, self._place, keys)
 
     def _values(self, stored: tuple[Stored, ...]) -> Ints:
         values = np.empty(len(stored), dtype=np.int64)

@@ -113,15 +113,18 @@ def replayed(case: UseCase, events: Sequence[Event], labels: Sequence[LabelRecor
 def stepped(case: UseCase, events: Sequence[Event], labels: Sequence[LabelRecord]) -> Vectors:
     """Return the vectors of all events by the online path, one record at a time in the order of arrival."""
     state = MemoryState(compile_plan(case))
-    found = []
+    found: list[Vectors] = []
+    stored: dict[str, EventRecord] = {}
     records: list[Event | LabelRecord] = [*events, *labels]
     for record in sorted(records, key=lambda r: r.seq):
         if isinstance(record, Event):
             event = record_of(case, record)
             found.append(np.frombuffer(state.vector(event), dtype="<f4"))
-            state.append(record.seq, event)
+            state.append(event)
+            stored[event.event_id] = event
         else:
-            state.label(record.seq, LabelArrival(record.event_id, record.value, record.seq, "test"))
+            label = LabelArrival(record.event_id, record.value, record.seq, "test")
+            state.label(label, stored.get(record.event_id))
     return np.array(found, dtype=np.float32).reshape(-1, len(case.vector))
 
 
