@@ -115,10 +115,10 @@ def edge_log():
 
 
 MUTANTS = {
-    "none": ("kernel/history.py", "times[middle] <= at_us", "times[middle] <= at_us"),
-    "window edge": ("kernel/history.py", "times[middle] <= at_us", "times[middle] < at_us"),
-    "label order": ("kernel/replay.py", "label_seq[label] < seq[row]", "True"),
-    "ddof": ("kernel/windows.py", "float(n * (n - 1))", "float(n * n)"),
+    "none": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] <= until_us"),
+    "window edge": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] < until_us"),
+    "label order": ("kernel/replay_keys.py", "keyed.label_seq[label] < keyed.seq[row]", "True"),
+    "ddof": ("kernel/formulas.py", "float(n[i] * (n[i] - 1))", "float(n[i] * n[i])"),
 }
 CHECK = """
 from tests.test_parity import CASE, edge_log

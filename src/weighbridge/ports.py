@@ -5,7 +5,7 @@ Every engine behind a port passes the contract suite of that port in `weighbridg
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +15,8 @@ from weighbridge.records import DecisionRecord, EventRecord, Head, LabelRecord, 
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Find = Callable[[str], tuple[int, EventRecord] | None]
 
 
 class EventLog(Protocol):
@@ -114,8 +116,11 @@ class StateStore(Protocol):
         """How many labels wait for an event that has not come."""
         ...
 
-    def load(self, events: pa.Table, labels: pa.Table) -> None:
-        """Take in the log's tables, by seq."""
+    def load(self, events: pa.Table, labels: pa.Table, find: Find) -> None:
+        """Take in the log's tables, by seq: all of them, or those behind what is in already.
+
+        `find` returns (seq, event) of an id that is stored, for labels about events that are in already.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""The array types that the kernels read and write."""
+"""The array types that the kernels read and write, and the value that stands for none."""
 
 from __future__ import annotations
 
@@ -12,3 +12,5 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]  # named arrays, as a bundle stores them
+
+MISSING = np.iinfo(np.int64).min  # the stored value of an optional field that is absent

@@ -1,23 +1,44 @@
-"""The log's tables as the integer arrays that replay reads."""
+"""The log's tables as the integer arrays that replay and the state read."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.fields import Category
-from weighbridge.kernel.arrays import Ints
-from weighbridge.kernel.plan import MISSING, Plan
+from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.plan import Plan
 from weighbridge.kernel.replay import Columns
+
+Coder = Callable[[int, Sequence[str]], Sequence[int]]
 
 
 def to_columns(plan: Plan, events: pa.Table, labels: pa.Table) -> Columns:
     """Return events (sorted by seq) and the label records about them as arrays.
 
-    Text becomes a code: a category's place in its list, else its first place in the log; only equality of codes
-    ever counts, and text that no aggregate asks for is left at 0. Label records about an event that is not in the table
-    are left out.
+    Only equality of text codes ever counts; they are numbered as texts come. Label records about an event that is not
+    in the table are left out.
+    """
+    rows = pc.index_in(_whole(labels["event_id"]), value_set=_whole(events["event_id"]))
+    known_rows = rows.is_valid().to_numpy(zero_copy_only=False)
+    return Columns(
+        seq=ints(events["seq"]),
+        event_us=ints(events["event_us"]),
+        values=stored_values(plan, events, lambda _, texts: range(len(texts))),
+        label_row=rows.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)[known_rows],
+        label_seq=ints(labels["seq"])[known_rows],
+        label_value=ints(labels["value"])[known_rows],
+    )
+
+
+def stored_values(plan: Plan, events: pa.Table, coder: Coder) -> Ints:
+    """Return the payload of events as int64[n, f].
+
+    A category's code is its place in its list; `coder(place, texts)` gives those of the different texts of a field.
+    Text that no aggregate asks for is left at 0.
     """
     values = np.empty((len(events), len(plan.payload)), dtype=np.int64)
     for number, field in enumerate(plan.payload):
@@ -30,23 +51,18 @@ def to_columns(plan: Plan, events: pa.Table, labels: pa.Table) -> Columns:
         elif number not in plan.coded:
             codes = np.zeros(len(column), dtype=np.int64)
         else:
-            codes = column.dictionary_encode().indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+            encoded = column.dictionary_encode()
+            given = np.array(coder(number, encoded.dictionary.to_pylist()), dtype=np.int64)
+            places = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
+            codes = given[places] if len(given) else np.zeros(len(column), dtype=np.int64)
         if not field.numeric and column.null_count:
             codes[column.is_null().to_numpy(zero_copy_only=False)] = MISSING
         values[:, number] = codes
-    rows = pc.index_in(_whole(labels["event_id"]), value_set=_whole(events["event_id"]))
-    known_rows = rows.is_valid().to_numpy(zero_copy_only=False)
-    return Columns(
-        seq=_ints(events["seq"]),
-        event_us=_ints(events["event_us"]),
-        values=values,
-        label_row=rows.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)[known_rows],
-        label_seq=_ints(labels["seq"])[known_rows],
-        label_value=_ints(labels["value"])[known_rows],
-    )
+    return values
 
 
-def _ints(column: pa.ChunkedArray) -> Ints:
+def ints(column: pa.ChunkedArray) -> Ints:
+    """Return a column as int64[n]."""
     return np.array(column.to_numpy(), dtype=np.int64)
 
 

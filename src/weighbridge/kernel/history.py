@@ -1,8 +1,12 @@
-"""One key's history: a sorted table of its events that takes late events and labels exactly.
+"""One key's history: its events in time order, in blocks, with a directory that says what each block adds up to.
 
-rows: int64[lines, capacity]; each line is one attribute, each column one event, sorted by (event_us, seq). Lines:
-EVENT_US, SEQ, LABEL (-1 unknown, 0, 1), BITS (which selections hold), then the kept field values, then running sums.
-`seq` rises with every insert, so an event goes behind all events of its own time.
+It lives in an arena. A root names the directory; a block holds up to 128 events as lines (EVENT_US, ID, LABEL, BITS,
+the kept fields, then for each occurrence line the times of the previous and the next event of the same value). The
+directory has one column a block: its address, its first event's time, its events, how many events came before it, the
+running sums before it, its smallest and largest values, its labelled and positive events. So an edge of a window is
+found by two binary searches, a sum over a window is one subtraction, and a late event moves at most one block.
+
+An event goes behind all events of its own time: histories are filled in the order of arrival.
 """
 
 from __future__ import annotations
@@ -10,29 +14,150 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from weighbridge.kernel.arrays import Ints
-from weighbridge.kernel.plan import MISSING, EntityPlan, RunningSum
+from weighbridge.kernel.arena import LARGEST, LONGEST, give_back, take
+from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.entity_plan import (
+    CURSORS,
+    EXTREMES,
+    FIELD_PLACES,
+    LABELS,
+    OCCURRENCES,
+    ORDERS,
+    SUMS,
+    TERMS,
+    RunningSum,
+)
+from weighbridge.kernel.program import table
 
-EVENT_US, SEQ, LABEL, BITS, FIELDS = range(5)
-UNKNOWN = -1
-
-
-def empty(plan: EntityPlan, capacity: int) -> Ints:
-    """Return a history with room for `capacity` events."""
-    return np.empty((FIELDS + len(plan.fields) + len(plan.prefixes), capacity), dtype=np.int64)
+# words of a root; then three a hash, a cursor, an order: (address, size, used), (low, high, count), (low, high, address)
+N, DIRECTORY, BLOCKS, ROOM, CAPACITY, ROOT = range(6)
+EVENT_US, ID, LABEL, BITS, FIELDS = range(5)  # lines of a block
+ADDRESS, FIRST_US, COUNT, BEFORE, ADDED = range(5)  # lines of a directory
+UNKNOWN = -1  # a label that has not arrived
+FULL = 128  # events of a block; the only block of a short history is smaller
+NEVER, FOREVER = MISSING, np.iinfo(np.int64).max
 
 
 @njit(cache=True, nogil=True)
-def reach(times: Ints, n: int, at_us: int) -> int:
-    """Return how many of the first n rising times are <= at_us."""
-    low, high = 0, n
+def block_lines(program: Ints) -> int:
+    """Return how many lines a block has."""
+    return FIELDS + len(table(program, FIELD_PLACES)) + 2 * len(table(program, OCCURRENCES))
+
+
+@njit(cache=True, nogil=True)
+def directory_lines(program: Ints) -> int:
+    """Return how many lines a directory has."""
+    return ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES)) + 2 * len(table(program, LABELS))
+
+
+@njit(cache=True, nogil=True)
+def root_words(program: Ints) -> int:
+    """Return how many words a root has."""
+    parts = len(table(program, OCCURRENCES)) + len(table(program, CURSORS)) + len(table(program, ORDERS))
+    return ROOT + 3 * parts
+
+
+@njit(cache=True, nogil=True)
+def words_for_one(arena: Ints, program: Ints) -> int:
+    """Return a number of words that one event, its decision and its insertion, cannot exceed."""
+    orders, parts = len(table(program, ORDERS)), 3 + len(table(program, OCCURRENCES))
+    grown = 3 * arena[LARGEST] + 2 * FULL * (block_lines(program) + directory_lines(program))
+    return (parts + 2 * orders) * grown + 4 * orders * arena[LONGEST]
+
+
+@njit(cache=True, nogil=True)
+def cursor_at(program: Ints, root: int, number: int) -> int:
+    """Return the address of a distinct count's cursor."""
+    return root + ROOT + 3 * (len(table(program, OCCURRENCES)) + number)
+
+
+@njit(cache=True, nogil=True)
+def order_at(program: Ints, root: int, number: int) -> int:
+    """Return the address of an ordered window's cursor."""
+    return cursor_at(program, root, len(table(program, CURSORS)) + number)
+
+
+@njit(cache=True, nogil=True)
+def new_history(arena: Ints, program: Ints) -> int:
+    """Return the root of an empty history."""
+    words = root_words(program)
+    root = take(arena, words)
+    arena[root : root + words] = 0
+    forget_cursors(arena, program, root)
+    return root
+
+
+@njit(cache=True, nogil=True)
+def forget_cursors(arena: Ints, program: Ints, root: int) -> None:
+    """Set the distinct counts' cursors to an empty window before all events."""
+    first = cursor_at(program, root, 0)
+    for number in range(len(table(program, CURSORS))):
+        arena[first + 3 * number] = NEVER
+        arena[first + 3 * number + 1] = NEVER
+        arena[first + 3 * number + 2] = 0
+
+
+@njit(cache=True, nogil=True)
+def find(arena: Ints, root: int, at_us: int) -> tuple[int, int]:
+    """Return the edge behind the events at or before a time, as (block, slot)."""
+    firsts = arena[root + DIRECTORY] + FIRST_US * arena[root + ROOM]
+    low, high = 0, arena[root + BLOCKS]
     while low < high:
         middle = (low + high) >> 1
-        if times[middle] <= at_us:
+        if arena[firsts + middle] <= at_us:
             low = middle + 1
         else:
             high = middle
-    return low
+    if low == 0:
+        return 0, 0
+    number = low - 1
+    times, high = block_at(arena, root, number), count_at(arena, root, number)
+    low = 0
+    while low < high:
+        middle = (low + high) >> 1
+        if arena[times + middle] <= at_us:
+            low = middle + 1
+        else:
+            high = middle
+    return number, low
+
+
+@njit(cache=True, nogil=True)
+def block_at(arena: Ints, root: int, number: int) -> int:
+    """Return the address of a block."""
+    return arena[arena[root + DIRECTORY] + number]
+
+
+@njit(cache=True, nogil=True)
+def count_at(arena: Ints, root: int, number: int) -> int:
+    """Return the number of events in a block."""
+    return arena[arena[root + DIRECTORY] + COUNT * arena[root + ROOM] + number]
+
+
+@njit(cache=True, nogil=True)
+def line_at(arena: Ints, root: int, number: int, line: int) -> int:
+    """Return the address of a line of a block."""
+    return block_at(arena, root, number) + line * arena[root + CAPACITY]
+
+
+@njit(cache=True, nogil=True)
+def summary_at(arena: Ints, root: int, line: int) -> int:
+    """Return the address of a line of the directory."""
+    return arena[root + DIRECTORY] + line * arena[root + ROOM]
+
+
+@njit(cache=True, nogil=True)
+def position(arena: Ints, root: int, number: int, slot: int) -> int:
+    """Return how many events lie before an edge, counted from a start that is common to all edges of a history."""
+    if arena[root + BLOCKS] == 0:
+        return 0
+    return arena[summary_at(arena, root, BEFORE) + number] + slot
+
+
+@njit(cache=True, nogil=True)
+def holds(arena: Ints, bits: int, slot: int, selection: int) -> bool:
+    """Return whether the event in a slot belongs to a selection; bits: address of the block's BITS line."""
+    return selection < 0 or (arena[bits + slot] >> selection) & 1 == 1
 
 
 @njit(cache=True, nogil=True)
@@ -44,82 +169,101 @@ def selected(terms: Ints, values: Ints) -> int:
     for number in range(len(terms)):
         value, operator, operand = values[terms[number, 1]], terms[number, 2], terms[number, 3]
         if value == MISSING:
-            holds = False
+            met = False
         elif operator == 0:
-            holds = value == operand
+            met = value == operand
         elif operator == 1:
-            holds = value != operand
+            met = value != operand
         elif operator == 2:
-            holds = value >= operand
+            met = value >= operand
         elif operator == 3:
-            holds = value <= operand
+            met = value <= operand
         elif operator == 4:
-            holds = value > operand
+            met = value > operand
         elif operator == 5:
-            holds = value < operand
+            met = value < operand
         else:
-            holds = True
-        if not holds:
+            met = True
+        if not met:
             bits &= ~(1 << terms[number, 0])
     return bits
 
 
 @njit(cache=True, nogil=True)
-def insert(
-    rows: Ints, n: int, event_us: int, seq: int, label: int, values: Ints, fields: Ints, terms: Ints, prefixes: Ints
-) -> None:
-    """Put an event into a history of n events that has room for it; late ones move what follows."""
-    position = reach(rows[EVENT_US], n, event_us)
-    kept = len(fields)
-    for line in range(FIELDS + kept):
-        for place in range(n, position, -1):
-            rows[line, place] = rows[line, place - 1]
-    rows[EVENT_US, position] = event_us
-    rows[SEQ, position] = seq
-    rows[LABEL, position] = label
-    rows[BITS, position] = selected(terms, values)
-    for number in range(kept):
-        rows[FIELDS + number, position] = values[fields[number]]
-    add_up(rows, position, n + 1, kept, prefixes)
+def addend(kind: int, value: int) -> int:
+    """Return what a value adds to a running sum."""
+    if kind == RunningSum.COUNT:
+        return 1
+    return value if kind == RunningSum.SUM else value * value
 
 
 @njit(cache=True, nogil=True)
-def add_up(rows: Ints, start: int, stop: int, kept: int, prefixes: Ints) -> None:
-    """Write the running sums of the columns start to stop; the columns before them are right already."""
-    for number in range(len(prefixes)):
-        kind, selection, field = prefixes[number, 0], prefixes[number, 1], prefixes[number, 2]
-        line = FIELDS + kept + number
-        total = rows[line, start - 1] if start > 0 else 0
-        for place in range(start, stop):
-            if selection < 0 or (rows[BITS, place] >> selection) & 1:
-                if kind == RunningSum.COUNT:
-                    total += 1
-                else:
-                    value = rows[FIELDS + field, place]
-                    total += value if kind == RunningSum.SUM else value * value
-            rows[line, place] = total
+def sum_before(arena: Ints, program: Ints, root: int, number: int, slot: int, line: int) -> int:
+    """Return a running sum at an edge; only differences between edges mean something."""
+    if arena[root + BLOCKS] == 0:
+        return 0
+    row = table(program, SUMS)[line]
+    kind, selection = row[0], row[1]
+    total = arena[summary_at(arena, root, ADDED + line) + number]
+    values, bits = line_at(arena, root, number, FIELDS + row[2]), line_at(arena, root, number, BITS)
+    for place in range(slot):
+        if holds(arena, bits, place, selection):
+            total += addend(kind, arena[values + place] if kind != RunningSum.COUNT else 1)
+    return total
 
 
 @njit(cache=True, nogil=True)
-def set_label(rows: Ints, n: int, event_us: int, seq: int, label: int) -> bool:
-    """Write the label of the event (event_us, seq); False where the history does not hold it."""
-    place = reach(rows[EVENT_US], n, event_us) - 1
-    while place >= 0 and rows[EVENT_US, place] == event_us:
-        if rows[SEQ, place] == seq:
-            rows[LABEL, place] = label
-            return True
-        place -= 1
-    return False
+def locate(arena: Ints, root: int, event_us: int, identity: int) -> tuple[int, int]:
+    """Return (block, slot) of an event, or (-1, -1) where the history does not hold it."""
+    number, slot = find(arena, root, event_us)
+    while number >= 0 and arena[root + BLOCKS] > 0:
+        times, ids = line_at(arena, root, number, EVENT_US), line_at(arena, root, number, ID)
+        while slot > 0:
+            slot -= 1
+            if arena[times + slot] != event_us:
+                return -1, -1
+            if arena[ids + slot] == identity:
+                return number, slot
+        number -= 1
+        if number >= 0:
+            slot = count_at(arena, root, number)
+    return -1, -1
 
 
 @njit(cache=True, nogil=True)
-def evict(rows: Ints, n: int, before_us: int, kept: int, prefixes: Ints) -> int:
-    """Drop the events at or before `before_us`; return how many stay."""
-    gone = reach(rows[EVENT_US], n, before_us)
-    if gone == 0:
-        return n
-    for line in range(FIELDS + kept):
-        for place in range(gone, n):
-            rows[line, place - gone] = rows[line, place]
-    add_up(rows, 0, n - gone, kept, prefixes)
-    return n - gone
+def set_label(arena: Ints, program: Ints, root: int, event_us: int, identity: int, label: int) -> bool:
+    """Write the label of an event; False where the history does not hold it."""
+    number, slot = locate(arena, root, event_us, identity)
+    if number < 0:
+        return False
+    place = line_at(arena, root, number, LABEL) + slot
+    count_label(arena, program, root, number, slot, -1)
+    arena[place] = label
+    count_label(arena, program, root, number, slot, 1)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def count_label(arena: Ints, program: Ints, root: int, number: int, slot: int, sign: int) -> None:
+    """Add the label of an event to its block's counts, or take it off (sign -1)."""
+    label = arena[line_at(arena, root, number, LABEL) + slot]
+    if label == UNKNOWN:
+        return
+    labels, bits = table(program, LABELS), line_at(arena, root, number, BITS)
+    first = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES))
+    for line in range(len(labels)):
+        if holds(arena, bits, slot, labels[line, 0]):
+            arena[summary_at(arena, root, first + 2 * line) + number] += sign
+            arena[summary_at(arena, root, first + 2 * line + 1) + number] += sign * label
+
+
+@njit(cache=True, nogil=True)
+def free_history(arena: Ints, program: Ints, root: int) -> None:
+    """Free a history without events in blocks."""
+    if arena[root + ROOM]:
+        give_back(arena, arena[root + DIRECTORY], directory_lines(program) * arena[root + ROOM])
+    for number in range(len(table(program, OCCURRENCES))):
+        place = root + ROOT + 3 * number
+        if arena[place]:
+            give_back(arena, arena[place], 2 * arena[place + 1])
+    give_back(arena, root, root_words(program))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,11 @@ from numba import njit
 
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
-from weighbridge.kernel.history import UNKNOWN, empty, insert, set_label
-from weighbridge.kernel.plan import EntityPlan, Plan
+from weighbridge.kernel.entity_plan import EntityPlan
+from weighbridge.kernel.plan import VECTOR, Plan
+from weighbridge.kernel.program import table
+from weighbridge.kernel.replay_keys import TILE, Keyed, Output, replay_keys
 from weighbridge.kernel.rows import finish
-from weighbridge.kernel.windows import aggregate
 
 
 @dataclass(frozen=True)
@@ -35,55 +37,113 @@ class Columns:
         return len(self.seq)
 
 
-def replay(plan: Plan, columns: Columns, wanted: Bools | None = None) -> Vectors:
-    """Return the vectors of the wanted rows (default: all), float32[wanted, features].
+def replay(plan: Plan, columns: Columns, wanted: Bools | None = None, *, cores: int = 1) -> Vectors:
+    """Return the vectors of the wanted rows (default: all), float32[wanted, features], working on so many cores.
 
     Row d's vector is a function of d itself and of the records with seq < d.seq inside the declared windows.
     Raises InputError when a key has more events than the contract's `events_per_key`.
     """
-    if wanted is None:
-        wanted = np.ones(len(columns), dtype=np.bool_)
+    wanted = np.ones(len(columns), dtype=np.bool_) if wanted is None else wanted
     slots = np.cumsum(wanted) - 1
-    registers = np.empty((int(wanted.sum()), plan.registers), dtype=np.float64)
+    count = int(slots[-1]) + 1 if len(slots) else 0
+    vectors = np.empty((count, len(plan.vector)), dtype=np.float32)
+    sides = np.empty((count, len(plan.sides)), dtype=np.float64)
     for entity in plan.entities:
-        _replay_entity(plan, entity, columns, wanted, slots, registers)
-    vectors = np.empty((len(registers), len(plan.vector)), dtype=np.float32)
-    _finish_all(
-        columns.event_us[wanted], columns.values[wanted], plan.scales, plan.row_ops, plan.row_out,
-        plan.row_parameters, plan.zone_times, plan.zone_offsets, plan.vector, registers, vectors,
-    )  # fmt: skip
+        output = Output(wanted, slots, plan.targets(entity), vectors, sides)
+        _replay_entity(plan, entity, columns, output, cores)
+    finish_rows(plan, columns.event_us, columns.values, wanted, sides, vectors)
     return vectors
+
+
+def finish_rows(
+    plan: Plan, event_us: Ints, values: Ints, wanted: Bools, sides: Floats, vectors: Vectors
+) -> None:
+    """Fill the fields and row features of vectors whose aggregates, and sides, are filled."""
+    outs = {int(out) for entity in plan.entities for out in entity.specs[:, -1]}
+    places = np.array([p for p, register in enumerate(plan.vector) if int(register) not in outs], dtype=np.int64)
+    if len(places):
+        _finish_rows(plan.program, plan.sides, plan.registers, places, event_us, values, wanted, sides, vectors)
+
+
+@njit(cache=True, nogil=True)
+def _finish_rows(
+    program: Ints, side_registers: Ints, registers: int, places: Ints, event_us: Ints, values: Ints, wanted: Bools,
+    sides: Floats, vectors: Vectors,
+) -> None:  # fmt: skip
+    picked, filled = table(program, VECTOR)[0], np.empty((registers, TILE), dtype=np.float64)
+    times, fields = np.empty(TILE, dtype=np.int64), np.empty((TILE, values.shape[1]), dtype=np.int64)
+    count, done = 0, 0
+    for row in range(len(event_us)):
+        if wanted[row]:
+            times[count] = event_us[row]
+            fields[count] = values[row]
+            for side in range(len(side_registers)):
+                filled[side_registers[side], count] = sides[done + count, side]
+            count += 1
+        if count == TILE or row == len(event_us) - 1:
+            finish(program, times, fields, count, filled)
+            for place in places:
+                line = filled[picked[place]]
+                for i in range(count):
+                    vectors[done + i, place] = np.float32(line[i])
+            done, count = done + count, 0
+
+
+def _replay_entity(plan: Plan, entity: EntityPlan, columns: Columns, output: Output, cores: int) -> None:
+    keys = columns.values[:, entity.key_field]
+    order, starts = group(keys)
+    for number in np.flatnonzero(np.diff(starts) > plan.events_per_key):
+        _check_bound(plan, entity, np.sort(columns.event_us[order[starts[number] : starts[number + 1]]]))
+    keyed = Keyed(order, starts, columns.seq, columns.event_us, columns.values, *_labels_by_key(entity, columns, order, starts))
+    cuts = np.searchsorted(starts, np.linspace(0, len(keys), cores + 1)[1:-1])
+    edges = [0, *cuts.tolist(), len(starts) - 1]
+    with ThreadPoolExecutor(cores) as pool:
+        parts = [
+            pool.submit(replay_keys, entity.program, keyed, first, last, plan.registers, output)
+            for first, last in zip(edges, edges[1:], strict=False)
+        ]
+        for part in parts:
+            part.result()
+
+
+def _labels_by_key(entity: EntityPlan, columns: Columns, order: Ints, starts: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return (place, seq, value) of the label records, key by key in the order of arrival, and where each key's start."""
+    none = np.zeros(0, dtype=np.int64)
+    if not entity.uses_labels:
+        return none, none, none, np.zeros(len(starts), dtype=np.int64)
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    about = places[columns.label_row]
+    groups = np.searchsorted(starts, about, side="right") - 1
+    known = np.argsort(groups, kind="stable")
+    label_starts = np.searchsorted(groups[known], np.arange(len(starts))).astype(np.int64)
+    return about[known], columns.label_seq[known], columns.label_value[known], label_starts
 
 
 def group(keys: Ints) -> tuple[Ints, Ints]:
     """Return (order, starts): a stable order with equal keys together, and where each group starts, with an end."""
+    if not len(keys):
+        return np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    low, high = int(keys.min()), int(keys.max())
+    if high - low <= 4 * len(keys):
+        order, starts = _count_sort(keys, low, high)
+        return order, np.r_[starts[:-1][np.diff(starts) > 0], len(keys)]
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if len(keys) else np.zeros(0, dtype=np.int64)
-    return order, np.r_[starts, len(keys)].astype(np.int64)
+    return order, np.r_[0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(keys)].astype(np.int64)
 
 
-def _replay_entity(
-    plan: Plan, entity: EntityPlan, columns: Columns, wanted: Bools, slots: Ints, registers: Floats
-) -> None:
-    keys = columns.values[:, entity.key_field]
-    order, starts = group(keys)
-    longest = int(np.diff(starts).max()) if len(starts) > 1 else 0
-    for number in np.flatnonzero(np.diff(starts) > plan.events_per_key):
-        _check_bound(plan, entity, np.sort(columns.event_us[order[starts[number] : starts[number + 1]]]))
-    known = np.zeros(0, dtype=np.int64)
-    if entity.uses_labels:
-        known = np.argsort(keys[columns.label_row], kind="stable")
-    ranks = np.empty(len(keys), dtype=np.int64)
-    ranks[order] = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    label_starts = np.searchsorted(ranks[columns.label_row[known]], np.arange(len(starts))).astype(np.int64)
-    rows = empty(entity, longest)
-    _replay_keys(
-        rows, order, starts, columns.seq, columns.event_us, columns.values,
-        columns.label_row[known], columns.label_seq[known], columns.label_value[known], label_starts,
-        wanted, slots, entity.fields, entity.selections, entity.prefixes,
-        entity.offsets, entity.specs, entity.parameters, registers,
-    )  # fmt: skip
+@njit(cache=True, nogil=True)
+def _count_sort(keys: Ints, low: int, high: int) -> tuple[Ints, Ints]:
+    starts = np.zeros(high - low + 2, dtype=np.int64)
+    for row in range(len(keys)):
+        starts[keys[row] - low + 1] += 1
+    starts = np.cumsum(starts)
+    place, order = starts.copy(), np.empty(len(keys), dtype=np.int64)
+    for row in range(len(keys)):
+        order[place[keys[row] - low]] = row
+        place[keys[row] - low] += 1
+    return order, starts
 
 
 def _check_bound(plan: Plan, entity: EntityPlan, times: Ints) -> None:
@@ -94,67 +154,3 @@ def _check_bound(plan: Plan, entity: EntityPlan, times: Ints) -> None:
             f"a key of {entity.key} has more than events_per_key={bound} events in one window; "
             "raise the bound in the contract"
         )
-
-
-@njit(cache=True, nogil=True)
-def _replay_keys(
-    rows: Ints,
-    order: Ints,
-    starts: Ints,
-    seq: Ints,
-    event_us: Ints,
-    values: Ints,
-    label_row: Ints,
-    label_seq: Ints,
-    label_value: Ints,
-    label_starts: Ints,
-    wanted: Bools,
-    slots: Ints,
-    fields: Ints,
-    terms: Ints,
-    prefixes: Ints,
-    offsets: Ints,
-    specs: Ints,
-    parameters: Floats,
-    registers: Floats,
-) -> None:
-    early = np.full(len(seq), UNKNOWN, dtype=np.int64)  # the label of an event that arrived after its label
-    for group_number in range(len(starts) - 1):
-        n, label = 0, label_starts[group_number]
-        last_label = label_starts[group_number + 1]
-        for position in range(starts[group_number], starts[group_number + 1]):
-            row = order[position]
-            while label < last_label and label_seq[label] < seq[row]:
-                about = label_row[label]
-                if seq[about] < seq[row]:
-                    set_label(rows, n, event_us[about], seq[about], label_value[label])
-                else:
-                    early[about] = label_value[label]
-                label += 1
-            if wanted[row]:
-                aggregate(
-                    rows, n, event_us[row], values[row], fields, offsets, specs, parameters, registers[slots[row]]
-                )
-            insert(rows, n, event_us[row], seq[row], early[row], values[row], fields, terms, prefixes)
-            n += 1  # noqa: SIM113 - numba
-
-
-@njit(cache=True, nogil=True)
-def _finish_all(
-    event_us: Ints,
-    values: Ints,
-    scales: Floats,
-    row_ops: Ints,
-    row_out: Ints,
-    row_parameters: Floats,
-    zone_times: Ints,
-    zone_offsets: Ints,
-    picked: Ints,
-    registers: Floats,
-    vectors: Vectors,
-) -> None:
-    for number in range(len(vectors)):
-        finish(
-            event_us[number], values[number], scales, row_ops, row_out, row_parameters,
-            zone_times, zone_offsets, picked, registers[number], vectors[number],
-        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Row features: functions of one event and of registers already filled. Written once, used by replay and step."""
+"""Row features: functions of events and of registers already filled, for many rows at once or for one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,33 @@ import numpy as np
 from numba import njit
 
 from weighbridge.clock import DAY_US
-from weighbridge.kernel.arrays import Floats, Ints, Vectors
-from weighbridge.kernel.history import reach
-from weighbridge.kernel.plan import MISSING, RowOp
+from weighbridge.kernel.arrays import MISSING, Floats, Ints, Vectors
+from weighbridge.kernel.plan import (
+    ROW_OPS,
+    ROW_OUT,
+    ROW_PARAMETERS,
+    SCALES,
+    VECTOR,
+    ZONE_OFFSETS,
+    ZONE_TIMES,
+    RowOp,
+)
+from weighbridge.kernel.program import table
 
 HOUR_US = DAY_US // 24
 
 
 @njit(cache=True, nogil=True)
-def load_fields(values: Ints, scales: Floats, registers: Floats) -> None:
-    """Write an event's stored values as float64 in major units; a missing one is NaN."""
-    for number in range(len(scales)):
-        registers[number] = np.nan if values[number] == MISSING else float(values[number]) / scales[number]
+def reach(times: Ints, n: int, at_us: int) -> int:
+    """Return how many of the first n rising times are <= at_us."""
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) >> 1
+        if times[middle] <= at_us:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @njit(cache=True, nogil=True)
@@ -39,7 +54,7 @@ def calendar(operation: int, local_us: int, start: int, end: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def arithmetic(operation: int, a: float, b: float, c: float, parameters: Floats, start: int, count: int) -> float:
+def arithmetic(operation: int, a: float, b: float, c: float, parameters: Floats) -> float:
     """Value, logarithm, roundness, bucket, z-score, ratio and difference; what is undefined is one canonical NaN."""
     if math.isnan(a):
         return np.nan
@@ -48,10 +63,10 @@ def arithmetic(operation: int, a: float, b: float, c: float, parameters: Floats,
     if operation == RowOp.LOG:
         return math.log(1.0 + a) if a > -1.0 else np.nan
     if operation == RowOp.IS_ROUND:
-        return 1.0 if a / parameters[start] == math.floor(a / parameters[start]) else 0.0
+        return 1.0 if a / parameters[0] == math.floor(a / parameters[0]) else 0.0
     if operation == RowOp.BUCKET:
         reached = 0
-        for number in range(start, start + count):
+        for number in range(len(parameters)):
             if a >= parameters[number]:
                 reached += 1
         return float(reached)
@@ -65,47 +80,51 @@ def arithmetic(operation: int, a: float, b: float, c: float, parameters: Floats,
 
 
 @njit(cache=True, nogil=True)
-def row_features(
-    event_us: int,
-    row_ops: Ints,
-    row_out: Ints,
-    row_parameters: Floats,
-    zone_times: Ints,
-    zone_offsets: Ints,
-    registers: Floats,
-) -> None:
-    """Fill the registers of the row features, in order."""
-    for number in range(len(row_ops)):
-        operation, start, count = row_ops[number, 0], row_ops[number, 4], row_ops[number, 5]
-        if operation >= RowOp.HOUR_OF_DAY:
-            zone = row_ops[number, 6]
-            offset = zone_offsets[zone, reach(zone_times[zone], zone_times.shape[1], event_us) - 1]
-            first = int(row_parameters[start]) if count == 2 else 0
-            last = int(row_parameters[start + 1]) if count == 2 else 0
-            registers[row_out[number]] = calendar(operation, event_us + offset, first, last)
-            continue
-        a = registers[row_ops[number, 1]]
-        b = registers[row_ops[number, 2]] if row_ops[number, 2] >= 0 else 0.0
-        c = registers[row_ops[number, 3]] if row_ops[number, 3] >= 0 else 0.0
-        registers[row_out[number]] = arithmetic(operation, a, b, c, row_parameters, start, count)
+def load_fields(program: Ints, values: Ints, rows: int, registers: Floats) -> None:
+    """Write the fields of events (int64[rows, f], stored) as float64 in major units; a missing one is NaN."""
+    scales = table(program, SCALES)[0].view(np.float64)
+    for field in range(len(scales)):
+        for i in range(rows):
+            value = values[i, field]
+            registers[field, i] = np.nan if value == MISSING else float(value) / scales[field]
 
 
 @njit(cache=True, nogil=True)
-def finish(
-    event_us: int,
-    values: Ints,
-    scales: Floats,
-    row_ops: Ints,
-    row_out: Ints,
-    row_parameters: Floats,
-    zone_times: Ints,
-    zone_offsets: Ints,
-    picked: Ints,
-    registers: Floats,
-    vector: Vectors,
-) -> None:
-    """Fill the registers of fields and row features beside those of the aggregates; write the vector as float32."""
-    load_fields(values, scales, registers)
-    row_features(event_us, row_ops, row_out, row_parameters, zone_times, zone_offsets, registers)
+def row_features(program: Ints, event_us: Ints, rows: int, registers: Floats) -> None:
+    """Fill the registers of the row features, in order."""
+    ops, outs, every = table(program, ROW_OPS), table(program, ROW_OUT)[0], table(program, ROW_PARAMETERS)[0]
+    parameters = every.view(np.float64)
+    zone_times, zone_offsets = table(program, ZONE_TIMES), table(program, ZONE_OFFSETS)
+    for number in range(len(ops)):
+        operation, start, count, out = ops[number, 0], ops[number, 4], ops[number, 5], registers[outs[number]]
+        mine = parameters[start : start + count]
+        if operation >= RowOp.HOUR_OF_DAY:
+            times, offsets = zone_times[ops[number, 6]], zone_offsets[ops[number, 6]]
+            first, last = (int(mine[0]), int(mine[1])) if count == 2 else (0, 0)
+            for i in range(rows):
+                offset = offsets[reach(times, len(times), event_us[i]) - 1]
+                out[i] = calendar(operation, event_us[i] + offset, first, last)
+            continue
+        a = registers[ops[number, 1]]
+        b = registers[ops[number, 2]] if ops[number, 2] >= 0 else a
+        c = registers[ops[number, 3]] if ops[number, 3] >= 0 else a
+        for i in range(rows):
+            out[i] = arithmetic(operation, a[i], b[i], c[i], mine)
+
+
+@njit(cache=True, nogil=True)
+def finish(program: Ints, event_us: Ints, values: Ints, rows: int, registers: Floats) -> None:
+    """Fill the registers of fields and row features beside those of the aggregates.
+
+    event_us: int64[rows]; values: int64[rows, f]; registers: float64[registers, >= rows].
+    """
+    load_fields(program, values, rows, registers)
+    row_features(program, event_us, rows, registers)
+
+
+@njit(cache=True, nogil=True)
+def write_vector(program: Ints, registers: Floats, vector: Vectors) -> None:
+    """Write the vector of the first row as float32."""
+    picked = table(program, VECTOR)[0]
     for number in range(len(picked)):
-        vector[number] = np.float32(registers[picked[number]])
+        vector[number] = np.float32(registers[picked[number], 0])

@@ -171,7 +171,7 @@ def open_desk(case: UseCase, stores: Stores, clock: Clock) -> Desk:
     from weighbridge.stores.state import MemoryState
 
     state = MemoryState(compile_plan(case))
-    state.load(stores.log.events(), stores.log.labels())
+    state.load(stores.log.events(), stores.log.labels(), stores.log.find)
     desk = Desk(case, stores, state, clock)
     desk.router.refresh()
     return desk

@@ -1,6 +1,9 @@
-"""The retained history of every key in memory, a function of the log."""
+"""The retained history of every key, a function of the log: in memory up to a budget, in a file beyond it."""
 
 from __future__ import annotations
+
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,64 +11,102 @@ import pyarrow.compute as pc
 
 from weighbridge.clock import duration_us
 from weighbridge.declare.fields import Category
-from weighbridge.errors import Rejected
-from weighbridge.kernel.arrays import Ints
-from weighbridge.kernel.columns import to_columns
-from weighbridge.kernel.history import UNKNOWN
-from weighbridge.kernel.plan import MISSING, Plan
-from weighbridge.kernel.step import History, step
-from weighbridge.records import EventRecord, LabelRecord, Stored
+from weighbridge.errors import Rejected, StoreFailure
+from weighbridge.kernel import step
+from weighbridge.kernel.arena import TOP
+from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.columns import ints, stored_values
+from weighbridge.kernel.history import UNKNOWN, N
+from weighbridge.kernel.plan import Plan
+from weighbridge.ports import Find
+from weighbridge.records import EventRecord, LabelRecord
+from weighbridge.stores.checkpoint import read_checkpoint, write_checkpoint
+from weighbridge.stores.codes import Codes
+from weighbridge.stores.room import Room
 
-SWEEP_EVERY = 4_096
+BUDGET_BYTES = 1 << 30
+FORMAT = 1  # of histories in an arena: a checkpoint of another format is not read
+RELEASE_EVERY = 4_096  # events between two releases of the memory of an arena in a file
 
 
 class MemoryState:
-    """StateStore in memory: one sorted history for each key of each entity, and where each retained event lies."""
+    """StateStore of one process: every key's history in one arena.
 
-    def __init__(self, plan: Plan) -> None:
+    `budget_bytes` bounds the memory of the histories; beyond it they live in a file in `folder`. An event is told from
+    others of its key and time by 64 bits of the BLAKE2b hash of its id.
+    """
+
+    def __init__(self, plan: Plan, budget_bytes: int = BUDGET_BYTES, folder: Path | None = None) -> None:
         self.plan = plan
-        self._histories: list[dict[int, History]] = [{} for _ in plan.entities]
-        self._unseen = [History.new(entity) for entity in plan.entities]
-        self._codes: list[dict[str, int]] = [
-            {text: code for code, text in enumerate(f.one_of)} if isinstance(f, Category) else {} for f in plan.payload
-        ]
-        self._coded = plan.coded | {p for p, f in enumerate(plan.payload) if isinstance(f, Category)}
-        self._places: dict[str, tuple[int, int, tuple[int, ...]]] = {}
+        self._program, self._work = plan.program, step.Workspace(plan)
+        self._room = Room(budget_bytes, folder)
+        self._keys = np.array([entity.key_field for entity in plan.entities], dtype=np.int64)
+        self._roots = np.zeros((len(plan.entities), 64), dtype=np.int64)
+        self._make_room()
+        self._unseen = step.empty_histories(self._room.words, self._program, len(plan.entities))
+        self._categories = {
+            place: {text: code for code, text in enumerate(field.one_of)}
+            for place, field in enumerate(plan.payload)
+            if isinstance(field, Category)
+        }
+        self._codes = {place: Codes() for place in sorted(plan.coded - self._categories.keys())}
         self._early: dict[str, int] = {}  # labels of events still to come
-        self._latest_us = 0
-        self._appended = 0
-        self._place = 0  # of the newest event in the order of arrival
+        self._latest_us, self._appended = 0, 0
         time = plan.case.events.time
         self._kept_us = max((e.span_us for e in plan.entities), default=0) + duration_us(time.late)
 
+    @property
+    def waiting(self) -> int:
+        """How many labels wait for their event."""
+        return len(self._early)
+
+    @property
+    def spilled(self) -> bool:
+        """Whether the histories have outgrown their memory budget and live in a file."""
+        return self._room.spilled
+
+    @property
+    def _before_us(self) -> int:
+        """What lies at or before this time no later decision can see."""
+        return self._latest_us - self._kept_us
+
     def vector(self, event: EventRecord) -> bytes:
         """Return the vector of an event as of now, little-endian float32 bytes."""
-        values = self._values(event.values)
-        histories = [
-            known.get(int(values[entity.key_field]), unseen)
-            for entity, known, unseen in zip(self.plan.entities, self._histories, self._unseen, strict=True)
-        ]
-        for entity, history in zip(self.plan.entities, histories, strict=True):
-            if history.n >= self.plan.events_per_key:
-                history.evict(entity, self._latest_us - self._kept_us)
-            if history.n >= self.plan.events_per_key:
-                raise Rejected(entity.key, "events_per_key", f"it has {history.n} retained events, the declared bound")
-        return step(self.plan, event.event_us, values, histories).tobytes()
+        values, work = self._values(event), self._work
+        roots = self._roots_of(values)
+        words = self._make_room()
+        for number, root in enumerate(roots.tolist()):
+            if root == 0:
+                roots[number] = self._unseen[number]
+            elif words[root + N] >= self.plan.events_per_key:
+                retained = step.retained(words, root, self._before_us)
+                if retained >= self.plan.events_per_key:
+                    key = self.plan.entities[number].key
+                    raise Rejected(key, "events_per_key", f"it has {retained} retained events, the declared bound")
+        work.event_us[0] = event.event_us
+        step.read(words, self._program, roots, work.event_us, values, work.raws, work.registers, work.vector)
+        return work.vector.tobytes()
 
     def append(self, event: EventRecord) -> None:
         """Take in an event."""
-        self._take(event.event_id, event.event_us, self._values(event.values))
+        values = self._values(event)
+        for place, codes in self._codes.items():
+            if values[0, place] != MISSING:
+                codes.named(int(values[0, place]), event.event_us)
+        label = self._early.pop(event.event_id, UNKNOWN)
         self._latest_us = max(self._latest_us, event.arrived_us)
-        self._appended += 1
-        if self._appended % SWEEP_EVERY == 0:
-            self._sweep()
+        roots, words = self._roots_of(values), self._make_room()
+        step.write(
+            words, self._program, roots, event.event_us, identity(event.event_id), label, values[0], self._before_us
+        )
+        self._set_roots(values, roots)
+        self._forget_some()
 
     def retract(self, event: EventRecord) -> None:
         """Take back the newest event, whose commit failed."""
-        event_us, place, keys = self._places.pop(event.event_id)
-        for entity, known, key in zip(self.plan.entities, self._histories, keys, strict=True):
-            label = known[key].remove(entity, event_us, place)
-        if keys and label != UNKNOWN:
+        roots = self._roots_of(self._values(event))
+        label = step.take_back(self._room.words, self._program, roots, event.event_us, identity(event.event_id))
+        if label != UNKNOWN:
             self._early[event.event_id] = label
 
     def label(self, label: LabelRecord, event: EventRecord | None) -> None:
@@ -73,69 +114,121 @@ class MemoryState:
         if event is None:
             self._early[label.event_id] = label.value
             return
-        place = self._places.get(label.event_id)
-        if place is None:  # beyond retention: no vector can see it
-            return
-        event_us, event_seq, keys = place
-        for known, key in zip(self._histories, keys, strict=True):
-            known[key].label(event_us, event_seq, label.value)
+        roots = np.zeros(len(self._keys), dtype=np.int64)
+        for number, place in enumerate(self._keys.tolist()):
+            code = self._codes[place].known(str(event.values[place]))
+            roots[number] = self._roots[number, code] if code is not None and code < self._roots.shape[1] else 0
+        step.relabel(
+            self._room.words, self._program, roots, event.event_us, identity(event.event_id), label.value
+        )
 
-    @property
-    def waiting(self) -> int:
-        """How many labels wait for their event."""
-        return len(self._early)
+    def load(self, events: pa.Table, labels: pa.Table, find: Find) -> None:
+        """Take in the log's tables, by seq: all of them, or those behind a restored checkpoint.
 
-    def load(self, events: pa.Table, labels: pa.Table) -> None:
-        """Take in the log's tables, by seq; what is beyond retention is left out."""
+        `find` returns (seq, event) of an id that is stored, for labels about events of the checkpoint. What is beyond
+        retention is left out.
+        """
         if len(events):
             self._latest_us = max(self._latest_us, pc.max(events["arrived_us"]).as_py())
-        columns = to_columns(self.plan, events, labels)
-        for place, field in enumerate(self.plan.payload):
-            if place in self.plan.coded and not isinstance(field, Category):
-                texts = events[field.name].combine_chunks().dictionary_encode()
-                texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-                self._codes[place] = {text: code for code, text in enumerate(texts.dictionary.to_pylist())}
-        kept = columns.event_us > self._latest_us - self._kept_us
-        ids = events["event_id"].to_pylist()
-        for row in np.flatnonzero(kept).tolist():
-            self._take(ids[row], int(columns.event_us[row]), columns.values[row])
-        stored = set(ids)
-        for event_id, value in zip(labels["event_id"].to_pylist(), labels["value"].to_pylist(), strict=True):
-            if event_id not in stored:
-                self._early[event_id] = value
-            elif event_id in self._places:
-                event_us, place, keys = self._places[event_id]
-                for known, key in zip(self._histories, keys, strict=True):
-                    known[key].label(event_us, place, value)
+        known = dict(zip(labels["event_id"].to_pylist(), labels["value"].to_pylist(), strict=True))
+        known = {**{i: v for i, v in self._early.items() if i not in known}, **known}
+        kept = events.filter(pc.greater(events["event_us"], self._before_us))
+        ids, event_us = kept["event_id"].to_pylist(), ints(kept["event_us"])
+        values = stored_values(self.plan, kept, lambda place, texts: [self._codes[place].code(t) for t in texts])
+        for place, codes in self._codes.items():
+            present = values[:, place] != MISSING
+            codes.named_by(values[present, place], event_us[present])
+        self._widen_roots()
+        identities = np.fromiter((identity(i) for i in ids), dtype=np.int64, count=len(ids))
+        started = np.fromiter((known.pop(i, UNKNOWN) for i in ids), dtype=np.int64, count=len(ids))
+        row = 0
+        while row < len(ids):
+            words = self._make_room()
+            row = step.write_many(
+                words, self._program, self._roots, self._keys, event_us, identities, started, values, row
+            )
+        self._early = {}
+        for event_id, value in known.items():
+            found = find(event_id)
+            self.label(LabelRecord(event_id, value, 0, ""), found[1] if found else None)
 
-    def _take(self, event_id: str, event_us: int, values: Ints) -> None:
-        self._place += 1
-        label = self._early.pop(event_id, UNKNOWN)
-        keys = tuple(int(values[entity.key_field]) for entity in self.plan.entities)
-        for entity, known, key in zip(self.plan.entities, self._histories, keys, strict=True):
-            history = known.get(key)
-            if history is None:
-                history = known[key] = History.new(entity)
-            history.add(entity, event_us, self._place, label, values)
-        self._places[event_id] = (event_us, self._place, keys)
+    def save(self, path: Path, seq: int) -> None:
+        """Write a checkpoint of the state after the record at a place of the log."""
+        facts = {
+            "format": FORMAT, "state": self.plan.case.state_digest, "seq": seq, "latest_us": self._latest_us,
+            "unseen": self._unseen, "early": self._early,
+            "texts": {str(place): codes.texts for place, codes in self._codes.items()},
+        }  # fmt: skip
+        newest = {f"newest_{place}": np.array(c.newest_us, dtype=np.int64) for place, c in self._codes.items()}
+        words = self._room.words
+        write_checkpoint(path, facts, {"words": words[: int(words[TOP])], "roots": self._roots, **newest})
 
-    def _values(self, stored: tuple[Stored, ...]) -> Ints:
-        values = np.empty(len(stored), dtype=np.int64)
-        for place, value in enumerate(stored):
+    def restore(self, path: Path) -> int:
+        """Read a checkpoint into a new state; return its place in the log.
+
+        Raises StoreFailure when it is missing, torn, of another definition or format; the state is as new then.
+        """
+        facts, arrays = read_checkpoint(path)
+        if facts["format"] != FORMAT or facts["state"] != self.plan.case.state_digest:
+            raise StoreFailure(f"the checkpoint {path} is of another definition")
+        words = arrays["words"]
+        self._room.see_to(len(words))
+        self._room.words[: len(words)] = words
+        self._roots, self._unseen = arrays["roots"], facts["unseen"]
+        self._early, self._latest_us = facts["early"], facts["latest_us"]
+        for place in self._codes:
+            self._codes[place] = Codes(facts["texts"][str(place)], arrays[f"newest_{place}"].tolist())
+        return int(facts["seq"])
+
+    def _values(self, event: EventRecord) -> Ints:
+        """Return an event's values as int64[1, f]; the array is used again for the next event."""
+        values = self._work.values
+        for place, value in enumerate(event.values):
             if isinstance(value, str):
-                codes = self._codes[place]
-                values[place] = codes.setdefault(value, len(codes)) if place in self._coded else 0
+                if place in self._codes:
+                    values[0, place] = self._codes[place].code(value)
+                else:
+                    values[0, place] = self._categories[place][value] if place in self._categories else 0
             else:
-                values[place] = MISSING if value is None else value
+                values[0, place] = MISSING if value is None else value
         return values
 
-    def _sweep(self) -> None:
-        """Forget what no later decision can see: below latest arrival - longest window - allowed lateness."""
-        before_us = self._latest_us - self._kept_us
-        for entity, known in zip(self.plan.entities, self._histories, strict=True):
-            for history in known.values():
-                history.evict(entity, before_us)
-            for key in [key for key, history in known.items() if history.n == 0]:
-                del known[key]
-        for event_id in [i for i, (event_us, _, _) in self._places.items() if event_us <= before_us]:
-            del self._places[event_id]
+    def _roots_of(self, values: Ints) -> Ints:
+        """Return the roots of an event's keys, int64[entities]."""
+        self._widen_roots()
+        roots: Ints = self._roots[np.arange(len(self._keys)), values[0, self._keys]]
+        return roots
+
+    def _set_roots(self, values: Ints, roots: Ints) -> None:
+        self._roots[np.arange(len(self._keys)), values[0, self._keys]] = roots
+
+    def _widen_roots(self) -> None:
+        codes = max((len(self._codes[place]) for place in self._keys.tolist()), default=0)
+        if codes > self._roots.shape[1]:
+            wider = np.zeros((len(self._keys), 2 * codes), dtype=np.int64)
+            wider[:, : self._roots.shape[1]] = self._roots
+            self._roots = wider
+
+    def _make_room(self) -> Ints:
+        """See to room for any one event; return the arena."""
+        self._room.see_to(int(step.words_needed(self._room.words, self._program, len(self._keys))))
+        return self._room.words
+
+    def _forget_some(self) -> None:
+        """Forget keys and texts that no later decision can see, a few at a time."""
+        for place, codes in self._codes.items():
+            for code in codes.forgettable(self._before_us):
+                for number in np.flatnonzero(self._keys == place).tolist():
+                    root = int(self._roots[number, code])
+                    if root:
+                        step.forget(self._room.words, self._program, number, root, self._before_us)
+                        self._roots[number, code] = 0
+                codes.forget(code)
+        self._appended += 1
+        if self._appended % RELEASE_EVERY == 0:
+            self._room.release()
+
+
+def identity(event_id: str) -> int:
+    """Return 64 bits of a hash of an event's id."""
+    return int.from_bytes(hashlib.blake2b(event_id.encode(), digest_size=8).digest(), "little", signed=True)

@@ -1,0 +1,155 @@
+"""The blocks of a history: opened, widened, split, summed up and dropped."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from weighbridge.kernel.arena import give_back, take
+from weighbridge.kernel.arrays import Ints
+from weighbridge.kernel.entity_plan import EXTREMES, SUMS
+from weighbridge.kernel.history import (
+    ADDED,
+    BEFORE,
+    BITS,
+    BLOCKS,
+    CAPACITY,
+    COUNT,
+    DIRECTORY,
+    FIELDS,
+    FIRST_US,
+    FULL,
+    ROOM,
+    addend,
+    block_at,
+    block_lines,
+    count_at,
+    count_label,
+    directory_lines,
+    holds,
+    line_at,
+    summary_at,
+)
+from weighbridge.kernel.program import table
+
+FIRST_CAPACITY = 4
+_LEAST, _GREATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@njit(cache=True, nogil=True)
+def move_lines(arena: Ints, source: int, source_room: int, target: int, target_room: int, lines: int, n: int) -> None:
+    """Copy the first n columns of so many lines to another place."""
+    for line in range(lines):
+        for column in range(n):
+            arena[target + line * target_room + column] = arena[source + line * source_room + column]
+
+
+@njit(cache=True, nogil=True)
+def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
+    """Put an empty block into the directory; its running sums are those at its beginning."""
+    room, blocks, lines = arena[root + ROOM], arena[root + BLOCKS], directory_lines(program)
+    if blocks == room:
+        wider = max(2 * room, 1)
+        found = take(arena, lines * wider)
+        if room:
+            move_lines(arena, arena[root + DIRECTORY], room, found, wider, lines, blocks)
+            give_back(arena, arena[root + DIRECTORY], lines * room)
+        arena[root + DIRECTORY], arena[root + ROOM] = found, wider
+    if blocks == 0:
+        arena[root + CAPACITY] = FIRST_CAPACITY
+    for line in range(lines):
+        place = summary_at(arena, root, line)
+        for column in range(blocks, number, -1):
+            arena[place + column] = arena[place + column - 1]
+        if line >= COUNT:
+            arena[place + number] = 0
+    arena[arena[root + DIRECTORY] + number] = take(arena, block_lines(program) * arena[root + CAPACITY])
+    arena[root + BLOCKS] = blocks + 1
+    empty_extremes(arena, program, root, number)
+    if number > 0:
+        add_up(arena, program, root, number)
+
+
+@njit(cache=True, nogil=True)
+def empty_extremes(arena: Ints, program: Ints, root: int, number: int) -> None:
+    """Set a block's extremes to those of no event."""
+    extremes, first = table(program, EXTREMES), ADDED + len(table(program, SUMS))
+    for line in range(len(extremes)):
+        arena[summary_at(arena, root, first + line) + number] = _GREATEST if extremes[line, 0] > 0 else _LEAST
+
+
+@njit(cache=True, nogil=True)
+def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
+    """Write what lies before a block, from the block before it."""
+    sums, count = table(program, SUMS), count_at(arena, root, number - 1)
+    before = summary_at(arena, root, BEFORE)
+    arena[before + number] = arena[before + number - 1] + count
+    bits = line_at(arena, root, number - 1, BITS)
+    for line in range(len(sums)):
+        place, values = summary_at(arena, root, ADDED + line), line_at(arena, root, number - 1, FIELDS + sums[line, 2])
+        total = arena[place + number - 1]
+        for slot in range(count):
+            if holds(arena, bits, slot, sums[line, 1]):
+                total += addend(sums[line, 0], arena[values + slot] if sums[line, 2] >= 0 else 1)
+        arena[place + number] = total
+
+
+@njit(cache=True, nogil=True)
+def widen_block(arena: Ints, program: Ints, root: int) -> None:
+    """Give the only block of a short history four times its room, up to a full block."""
+    capacity, lines = arena[root + CAPACITY], block_lines(program)
+    wider = min(4 * capacity, FULL)
+    found = take(arena, lines * wider)
+    move_lines(arena, block_at(arena, root, 0), capacity, found, wider, lines, count_at(arena, root, 0))
+    give_back(arena, block_at(arena, root, 0), lines * capacity)
+    arena[arena[root + DIRECTORY]], arena[root + CAPACITY] = found, wider
+
+
+@njit(cache=True, nogil=True)
+def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
+    """Move the second half of a full block to a new one behind it."""
+    open_block(arena, program, root, number + 1)
+    half, rest = FULL // 2, FULL - FULL // 2
+    source, target = block_at(arena, root, number) + half, block_at(arena, root, number + 1)
+    move_lines(arena, source, FULL, target, FULL, block_lines(program), rest)
+    counts, firsts = summary_at(arena, root, COUNT), summary_at(arena, root, FIRST_US)
+    arena[counts + number], arena[counts + number + 1] = half, rest
+    arena[firsts + number + 1] = arena[target]
+    add_up(arena, program, root, number + 1)
+    for part in (number, number + 1):
+        summarise(arena, program, root, part)
+
+
+@njit(cache=True, nogil=True)
+def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
+    """Write a block's extremes and label counts from its events."""
+    empty_extremes(arena, program, root, number)
+    labels = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES))
+    for line in range(labels, directory_lines(program)):
+        arena[summary_at(arena, root, line) + number] = 0
+    for slot in range(count_at(arena, root, number)):
+        widen_extremes(arena, program, root, number, slot)
+        count_label(arena, program, root, number, slot, 1)
+
+
+@njit(cache=True, nogil=True)
+def widen_extremes(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
+    """Let a block's extremes take in the event in a slot."""
+    extremes, bits, first = table(program, EXTREMES), line_at(arena, root, number, BITS), ADDED + len(table(program, SUMS))
+    for line in range(len(extremes)):
+        if holds(arena, bits, slot, extremes[line, 1]):
+            place = summary_at(arena, root, first + line) + number
+            value = arena[line_at(arena, root, number, FIELDS + extremes[line, 2]) + slot]
+            arena[place] = min(arena[place], value) if extremes[line, 0] > 0 else max(arena[place], value)
+
+
+@njit(cache=True, nogil=True)
+def drop_blocks(arena: Ints, program: Ints, root: int, first: int, last: int) -> None:
+    """Free the blocks from first up to last and close the gap in the directory."""
+    for number in range(first, last):
+        give_back(arena, block_at(arena, root, number), block_lines(program) * arena[root + CAPACITY])
+    for line in range(directory_lines(program)):
+        place = summary_at(arena, root, line)
+        for number in range(last, arena[root + BLOCKS]):
+            arena[place + number - last + first] = arena[place + number]
+    arena[root + BLOCKS] -= last - first

@@ -1,0 +1,115 @@
+"""What each aggregate means: one float64 formula on exact integers, written once, for replay and for one event."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from weighbridge.kernel.arrays import MISSING, Floats, Ints
+from weighbridge.kernel.entity_plan import FIRST, OP, OUT, PARAMETERS, SECOND, SPECS, THIRD, Op
+from weighbridge.kernel.program import table
+
+_HALF = np.uint64(32)
+_MASK = np.uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, nogil=True)
+def wide_product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Return the 128-bit product of two uint64 as (high, low)."""
+    a_high, a_low, b_high, b_low = a >> _HALF, a & _MASK, b >> _HALF, b & _MASK
+    low, first, second, high = a_low * b_low, a_high * b_low, a_low * b_high, a_high * b_high
+    middle = (low >> _HALF) + (first & _MASK) + (second & _MASK)
+    return high + (first >> _HALF) + (second >> _HALF) + (middle >> _HALF), (middle << _HALF) | (low & _MASK)
+
+
+@njit(cache=True, nogil=True)
+def spread(n: int, total: int, squares: int) -> float:
+    """Return n * squares - total**2, exact in 128 bits, as float64: high * 2**64 + low.
+
+    It is n * (n - 1) times the sample variance (ddof = 1) of n integers.
+    """
+    high, low = wide_product(np.uint64(n), np.uint64(squares))
+    size = np.uint64(abs(total))
+    high_2, low_2 = wide_product(size, size)
+    borrow = np.uint64(1) if low < low_2 else np.uint64(0)
+    return float(high - high_2 - borrow) * 18446744073709551616.0 + float(low - low_2)
+
+
+@njit(cache=True, nogil=True)
+def rank_below(n: int, level: float) -> int:
+    """Return the place, from 0, of the value at or below a quantile of n > 0 values."""
+    return int(math.floor(float(n - 1) * level))
+
+
+@njit(cache=True, nogil=True)
+def of_moments(operation: int, n: Ints, total: Ints, squares: Ints, rows: int, scale: float, out: Floats) -> None:
+    """Sum, mean (undefined without a value) and sample deviation (undefined below two values)."""
+    if operation == Op.SUM:
+        for i in range(rows):
+            out[i] = float(total[i]) / scale
+    elif operation == Op.MEAN:
+        for i in range(rows):
+            out[i] = float(total[i]) / (float(n[i]) * scale) if n[i] > 0 else np.nan
+    else:
+        for i in range(rows):
+            if n[i] < 2:
+                out[i] = np.nan
+            else:
+                variance = spread(n[i], total[i], squares[i]) / float(n[i] * (n[i] - 1))
+                out[i] = math.sqrt(variance) / scale
+
+
+@njit(cache=True, nogil=True)
+def of_order(n: Ints, below: Ints, above: Ints, rows: int, scale: float, level: float, out: Floats) -> None:
+    """Quantile, type 7 of Hyndman and Fan (1996): between the values of two ranks."""
+    for i in range(rows):
+        if n[i] == 0:
+            out[i] = np.nan
+        else:
+            part = float(n[i] - 1) * level - float(rank_below(n[i], level))
+            out[i] = (float(below[i]) + part * float(above[i] - below[i])) / scale
+
+
+@njit(cache=True, nogil=True)
+def of_times(operation: int, run: Ints, since_us: Ints, at_us: Ints, rows: int, out: Floats) -> None:
+    """Seconds since the newest event, or since a run of positives began."""
+    for i in range(rows):
+        none = since_us[i] == MISSING if operation == Op.SINCE_LAST else run[i] == 0
+        out[i] = np.nan if none else float(at_us[i] - since_us[i]) / 1e6
+
+
+@njit(cache=True, nogil=True)
+def formulas(program: Ints, raws: Ints, at_us: Ints, rows: int, registers: Floats) -> None:
+    """Write every aggregate of an entity, for `rows` decisions.
+
+    raws: int64[raws, >= rows]; at_us: int64[rows], the event times of the decisions; registers: float64[_, >= rows].
+    """
+    specs, parameters = table(program, SPECS), table(program, PARAMETERS).view(np.float64)
+    for number in range(len(specs)):
+        operation, out = specs[number, OP], registers[specs[number, OUT]]
+        scale, level = parameters[number, 0], parameters[number, 1]
+        first, second, third = raws[specs[number, FIRST]], raws[specs[number, SECOND]], raws[specs[number, THIRD]]
+        if operation == Op.SUM:
+            of_moments(operation, first, first, first, rows, scale, out)
+        elif operation in (Op.MEAN, Op.STD):
+            of_moments(operation, first, second, third, rows, scale, out)
+        elif operation in (Op.MIN, Op.MAX):
+            for i in range(rows):
+                out[i] = float(second[i]) / scale if first[i] > 0 else np.nan
+        elif operation == Op.QUANTILE:
+            of_order(first, second, third, rows, scale, level, out)
+        elif operation == Op.SINCE_LAST:
+            of_times(operation, first, first, at_us, rows, out)
+        elif operation == Op.STREAK_AGE:
+            of_times(operation, first, second, at_us, rows, out)
+        elif operation == Op.SEEN_BEFORE:
+            for i in range(rows):
+                out[i] = float(first[i]) if first[i] != MISSING else np.nan
+        elif operation == Op.LABEL_RATE:
+            for i in range(rows):
+                out[i] = float(second[i]) / float(first[i]) if first[i] > 0 else np.nan
+        else:  # a plain number of events, values, labels
+            for i in range(rows):
+                out[i] = float(first[i])

@@ -1,0 +1,209 @@
+"""The raws of one decision from one history: exact integers about its windows, whatever the order of arrival was."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.entity_plan import (
+    EXTREMES,
+    FIELD_PLACES,
+    HIGH,
+    KIND,
+    LABELS,
+    LINE,
+    LOW,
+    OCCURRENCES,
+    OFFSETS,
+    ORDERS,
+    PART,
+    RAWS,
+    SELECTION,
+    SUMS,
+    Raw,
+)
+from weighbridge.kernel.formulas import rank_below
+from weighbridge.kernel.history import (
+    ADDED,
+    BITS,
+    BLOCKS,
+    FIELDS,
+    LABEL,
+    UNKNOWN,
+    block_at,
+    count_at,
+    find,
+    holds,
+    line_at,
+    position,
+    sum_before,
+    summary_at,
+)
+from weighbridge.kernel.occurrences import distinct, previous_line, seen
+from weighbridge.kernel.ordered import ranked
+from weighbridge.kernel.program import table
+
+Edge = tuple[int, int]
+
+
+@njit(cache=True, nogil=True)
+def total(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> int:
+    """Return what a running sum grew by between two edges; line -1 counts all events."""
+    if line < 0:
+        return position(arena, root, high[0], high[1]) - position(arena, root, low[0], low[1])
+    return sum_before(arena, program, root, high[0], high[1], line) - sum_before(
+        arena, program, root, low[0], low[1], line
+    )
+
+
+@njit(cache=True, nogil=True)
+def extreme(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> int:
+    """Return the smallest or largest selected value between two edges; of no value, a value beyond all."""
+    row = table(program, EXTREMES)[line]
+    sign, found = row[0], np.iinfo(np.int64).max if row[0] > 0 else np.iinfo(np.int64).min
+    summary = summary_at(arena, root, ADDED + len(table(program, SUMS)) + line)
+    for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
+        begin = low[1] if number == low[0] else 0
+        end = high[1] if number == high[0] else count_at(arena, root, number)
+        if begin == 0 and end == count_at(arena, root, number):
+            value = arena[summary + number]
+            found = min(found, value) if sign > 0 else max(found, value)
+            continue
+        values, bits = line_at(arena, root, number, FIELDS + row[2]), line_at(arena, root, number, BITS)
+        for slot in range(begin, end):
+            if holds(arena, bits, slot, row[1]):
+                value = arena[values + slot]
+                found = min(found, value) if sign > 0 else max(found, value)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def newest(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, selection: int, line: int) -> int:
+    """Return the time of the newest selected event between two edges, or MISSING; line counts the selection."""
+    number, slot = high
+    while number > low[0] or (number == low[0] and slot > low[1]):
+        begin = low[1] if number == low[0] else 0
+        some = line < 0 or total(arena, program, root, (number, 0), (number, slot), line) > 0
+        if some:
+            bits = line_at(arena, root, number, BITS)
+            for place in range(slot - 1, begin - 1, -1):
+                if holds(arena, bits, place, selection):
+                    return arena[block_at(arena, root, number) + place]
+        number -= 1
+        if number >= 0:
+            slot = count_at(arena, root, number)
+    return MISSING
+
+
+@njit(cache=True, nogil=True)
+def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
+    """Return how many selected events between two edges have a label, and a positive one."""
+    selection = table(program, LABELS)[line, 0]
+    first = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES)) + 2 * line
+    known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
+    found, yes = 0, 0
+    for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
+        begin = low[1] if number == low[0] else 0
+        end = high[1] if number == high[0] else count_at(arena, root, number)
+        if begin == 0 and end == count_at(arena, root, number):
+            found += arena[known + number]
+            yes += arena[positive + number]
+            continue
+        labels, bits = line_at(arena, root, number, LABEL), line_at(arena, root, number, BITS)
+        for slot in range(begin, end):
+            if arena[labels + slot] != UNKNOWN and holds(arena, bits, slot, selection):
+                found += 1
+                yes += arena[labels + slot]
+    return found, yes
+
+
+@njit(cache=True, nogil=True)
+def streak(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
+    """Return the run of positives that ends at the newest labelled event: its length and its first event's time."""
+    selection = table(program, LABELS)[line, 0]
+    first = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES)) + 2 * line
+    known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
+    run, oldest, oldest_end = 0, -1, 0
+    number, slot = high
+    while number > low[0] or (number == low[0] and slot > low[1]):
+        begin, count = low[1] if number == low[0] else 0, count_at(arena, root, number)
+        labels, bits = line_at(arena, root, number, LABEL), line_at(arena, root, number, BITS)
+        if begin == 0 and slot == count and arena[known + number] == arena[positive + number]:
+            run += arena[positive + number]
+            if arena[positive + number] > 0:
+                oldest, oldest_end = number, 0
+        else:
+            for place in range(slot - 1, begin - 1, -1):
+                if arena[labels + place] == UNKNOWN or not holds(arena, bits, place, selection):
+                    continue
+                if arena[labels + place] == 0:
+                    return run, first_positive(arena, root, oldest, oldest_end, selection)
+                run, oldest, oldest_end = run + 1, number, place
+        number -= 1
+        if number >= 0:
+            slot = count_at(arena, root, number)
+    return run, first_positive(arena, root, oldest, oldest_end, selection)
+
+
+@njit(cache=True, nogil=True)
+def first_positive(arena: Ints, root: int, number: int, slot: int, selection: int) -> int:
+    """Return the time of the first selected positive event of a block from a slot on; MISSING for block -1."""
+    if number < 0:
+        return MISSING
+    labels, bits = line_at(arena, root, number, LABEL), line_at(arena, root, number, BITS)
+    while arena[labels + slot] != 1 or not holds(arena, bits, slot, selection):
+        slot += 1
+    return arena[block_at(arena, root, number) + slot]
+
+
+@njit(cache=True, nogil=True)
+def quantile_part(
+    arena: Ints, program: Ints, root: int, order: int, kind: int, level: float, at_us: int, low: Edge, high: Edge
+) -> int:
+    """Return the value at the rank below a quantile's level, or at the next one; 0 where the window is empty."""
+    row, offsets = table(program, ORDERS)[order], table(program, OFFSETS)
+    n = total(arena, program, root, low, high, row[4])
+    if n == 0:
+        return 0
+    rank = rank_below(n, level)
+    if kind == Raw.ABOVE:
+        rank = min(rank + 1, n - 1)
+    low_us, high_us = at_us - offsets[row[0], 0], at_us - offsets[row[1], 0]
+    return ranked(arena, program, root, order, low_us, high_us, low, high, n, rank)
+
+
+@njit(cache=True, nogil=True)
+def gather(arena: Ints, program: Ints, root: int, at_us: int, values: Ints, raws: Ints, row: int) -> None:
+    """Write every raw of a history, as of a decision at `at_us` about an event with `values`, to raws[:, row]."""
+    offsets, wanted = table(program, OFFSETS), table(program, RAWS)
+    levels = wanted.view(np.float64)
+    fields, occurrences = table(program, FIELD_PLACES), table(program, OCCURRENCES)
+    edges = np.empty((len(offsets), 2), dtype=np.int64)
+    for number in range(len(offsets)):
+        edges[number, 0], edges[number, 1] = find(arena, root, at_us - offsets[number, 0])
+    for number in range(len(wanted)):
+        kind, line = wanted[number, KIND], wanted[number, LINE]
+        low = (edges[wanted[number, LOW], 0], edges[wanted[number, LOW], 1])
+        high = (edges[wanted[number, HIGH], 0], edges[wanted[number, HIGH], 1])
+        low_us, high_us = at_us - offsets[wanted[number, LOW], 0], at_us - offsets[wanted[number, HIGH], 0]
+        if kind <= Raw.TOTAL:
+            found = total(arena, program, root, low, high, line)
+        elif kind == Raw.EXTREME:
+            found = extreme(arena, program, root, low, high, line)
+        elif kind <= Raw.ABOVE:
+            found = quantile_part(arena, program, root, line, kind, levels[number, PART], at_us, low, high)
+        elif kind == Raw.DISTINCT:
+            found = distinct(arena, program, root, wanted[number, PART], low_us, high_us, low, high)
+        elif kind == Raw.NEWEST_US:
+            found = newest(arena, program, root, low, high, wanted[number, SELECTION], line)
+        elif kind == Raw.SEEN:
+            value = values[fields[occurrences[line, 1], 0]]
+            found = seen(arena, root, occurrences[line], line, previous_line(program, line), low_us, high_us, value)
+        elif kind <= Raw.POSITIVE:
+            of_all, positive = labelled(arena, program, root, low, high, line)
+            found = of_all if kind == Raw.LABELLED else positive
+        else:
+            run, since_us = streak(arena, program, root, low, high, line)
+            found = run if kind == Raw.RUN else since_us
+        raws[number, row] = found

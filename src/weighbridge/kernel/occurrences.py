@@ -1,0 +1,269 @@
+"""Where a value occurred before and next in a history: distinct counts, and whether a value was seen.
+
+The number of distinct values in a window (low, high] is the number of its events whose previous occurrence is at or
+before `low`, and also of those whose next one is after `high`. So a count moves with its window: the events that
+enter or leave on the right are asked for the previous occurrence, those on the left for the next.
+
+Once a history has more than one block, a hash table gives each value's newest occurrence. It forgets what lies before
+the history when it grows, so it never needs to delete.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from weighbridge.kernel.arena import give_back, take
+from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.entity_plan import CURSORS, FIELD_PLACES, OCCURRENCES
+from weighbridge.kernel.history import (
+    BITS,
+    BLOCKS,
+    EVENT_US,
+    FIELDS,
+    FIRST_US,
+    FOREVER,
+    NEVER,
+    ROOT,
+    block_at,
+    count_at,
+    cursor_at,
+    find,
+    holds,
+    line_at,
+    position,
+    summary_at,
+)
+from weighbridge.kernel.program import table
+
+FIRST_SIZE = 256  # slots of a new hash table, a power of two
+GONE = NEVER + 1  # the time of a value whose only occurrence was taken back
+_SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)  # 2**64 / golden ratio (Knuth, TAOCP 6.4), as int64
+
+
+@njit(cache=True, nogil=True)
+def slot_of(arena: Ints, hashed: int, size: int, value: int) -> int:
+    """Return the address of a value's slot (value, newest time), or of the empty slot where it belongs."""
+    mixed = value * _SPREAD
+    slot = (mixed ^ (mixed >> 29)) & (size - 1)
+    while arena[hashed + 2 * slot + 1] != NEVER and arena[hashed + 2 * slot] != value:
+        slot = (slot + 1) & (size - 1)
+    return hashed + 2 * slot
+
+
+@njit(cache=True, nogil=True)
+def newest_time(arena: Ints, root: int, line: int, value: int) -> int:
+    """Return the time of a value's newest occurrence (of a history of several blocks), or NEVER."""
+    place = root + ROOT + 3 * line
+    found = arena[slot_of(arena, arena[place], arena[place + 1], value) + 1]
+    return found if found != GONE else NEVER
+
+
+@njit(cache=True, nogil=True)
+def set_newest(arena: Ints, root: int, line: int, value: int, at_us: int) -> None:
+    """Write the time of a value's newest occurrence; the table grows, and forgets what the history has forgotten."""
+    place = root + ROOT + 3 * line
+    slot = slot_of(arena, arena[place], arena[place + 1], value)
+    if arena[slot + 1] == NEVER:
+        arena[place + 2] += 1
+    arena[slot] = value
+    arena[slot + 1] = max(at_us, GONE)
+    if 2 * arena[place + 2] > arena[place + 1]:
+        old, size = arena[place], arena[place + 1]
+        first_us, kept = arena[summary_at(arena, root, FIRST_US)], 0
+        for number in range(size):
+            kept += 1 if arena[old + 2 * number + 1] >= first_us else 0
+        empty_table(arena, place, max(FIRST_SIZE, size if 4 * kept <= size else 2 * size))
+        for number in range(size):
+            if arena[old + 2 * number + 1] >= first_us:
+                slot = slot_of(arena, arena[place], arena[place + 1], arena[old + 2 * number])
+                arena[slot] = arena[old + 2 * number]
+                arena[slot + 1] = arena[old + 2 * number + 1]
+                arena[place + 2] += 1
+        give_back(arena, old, 2 * size)
+
+
+@njit(cache=True, nogil=True)
+def empty_table(arena: Ints, place: int, size: int) -> None:
+    """Put an empty hash table at a place of a root (address, size, used)."""
+    found = take(arena, 2 * size)
+    for number in range(size):
+        arena[found + 2 * number + 1] = NEVER
+    arena[place], arena[place + 1], arena[place + 2] = found, size, 0
+
+
+@njit(cache=True, nogil=True)
+def hash_values(arena: Ints, program: Ints, root: int) -> None:
+    """Build the hash tables of a history that has just got its second block."""
+    lines = table(program, OCCURRENCES)
+    for line in range(len(lines)):
+        place = root + ROOT + 3 * line
+        if arena[place]:
+            give_back(arena, arena[place], 2 * arena[place + 1])
+        empty_table(arena, place, FIRST_SIZE)
+        for number in range(arena[root + BLOCKS]):
+            values, times = line_at(arena, root, number, FIELDS + lines[line, 1]), block_at(arena, root, number)
+            bits = line_at(arena, root, number, BITS)
+            for slot in range(count_at(arena, root, number)):
+                if holds(arena, bits, slot, lines[line, 0]):
+                    set_newest(arena, root, line, arena[values + slot], arena[times + slot])
+
+
+@njit(cache=True, nogil=True)
+def previous_line(program: Ints, line: int) -> int:
+    """Return the block line of an occurrence's previous times; the next times follow it."""
+    return FIELDS + len(table(program, FIELD_PLACES)) + 2 * line
+
+
+@njit(cache=True, nogil=True)
+def before(
+    arena: Ints, root: int, number: int, slot: int, row: Ints, value: int, not_before_us: int
+) -> tuple[int, int]:
+    """Return (block, slot) of the newest occurrence of a value before an edge, not before a time; (-1, -1) if none."""
+    while number >= 0:
+        values, bits = line_at(arena, root, number, FIELDS + row[1]), line_at(arena, root, number, BITS)
+        times = block_at(arena, root, number)
+        while slot > 0:
+            slot -= 1
+            if arena[times + slot] < not_before_us:
+                return -1, -1
+            if arena[values + slot] == value and holds(arena, bits, slot, row[0]):
+                return number, slot
+        number -= 1
+        if number >= 0:
+            slot = count_at(arena, root, number)
+    return -1, -1
+
+
+@njit(cache=True, nogil=True)
+def after(arena: Ints, root: int, number: int, slot: int, row: Ints, value: int) -> tuple[int, int]:
+    """Return (block, slot) of the first occurrence of a value behind an edge; (-1, -1) if there is none."""
+    while number < arena[root + BLOCKS]:
+        values, bits = line_at(arena, root, number, FIELDS + row[1]), line_at(arena, root, number, BITS)
+        for place in range(slot, count_at(arena, root, number)):
+            if arena[values + place] == value and holds(arena, bits, place, row[0]):
+                return number, place
+        number, slot = number + 1, 0
+    return -1, -1
+
+
+@njit(cache=True, nogil=True)
+def link(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
+    """Connect an event that has just been put in a slot with the neighbours of its values."""
+    lines = table(program, OCCURRENCES)
+    event_us = arena[block_at(arena, root, number) + slot]
+    for line in range(len(lines)):
+        previous = previous_line(program, line)
+        mine = line_at(arena, root, number, previous) + slot
+        my_next = line_at(arena, root, number, previous + 1) + slot
+        if not holds(arena, line_at(arena, root, number, BITS), slot, lines[line, 0]):
+            arena[mine], arena[my_next] = FOREVER, NEVER  # counts on neither side
+            continue
+        value = arena[line_at(arena, root, number, FIELDS + lines[line, 1]) + slot]
+        many, newest = arena[root + BLOCKS] > 1, FOREVER
+        if many:
+            newest = newest_time(arena, root, line, value)
+            set_newest(arena, root, line, value, max(newest, event_us))
+        arena[mine], arena[my_next] = NEVER, FOREVER
+        if newest == NEVER:
+            continue
+        left, right, place = -1, -1, 0
+        if newest > event_us:
+            right, place = after(arena, root, number, slot + 1, lines[line], value)
+        if right >= 0:
+            theirs = line_at(arena, root, right, previous) + place
+            arena[my_next] = arena[block_at(arena, root, right) + place]
+            arena[mine], arena[theirs] = arena[theirs], event_us
+        elif many:
+            arena[mine] = newest
+        if right < 0 or arena[mine] != NEVER:
+            oldest = arena[mine] if right >= 0 or many else NEVER
+            left, place = before(arena, root, number, slot, lines[line], value, oldest)
+            if right < 0 and not many and left >= 0:
+                arena[mine] = arena[block_at(arena, root, left) + place]
+            if left >= 0:
+                arena[line_at(arena, root, left, previous + 1) + place] = event_us
+
+
+@njit(cache=True, nogil=True)
+def unlink(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
+    """Take an event that is about to leave its slot out of the chains of its values."""
+    lines = table(program, OCCURRENCES)
+    event_us = arena[block_at(arena, root, number) + slot]
+    for line in range(len(lines)):
+        previous = previous_line(program, line)
+        if not holds(arena, line_at(arena, root, number, BITS), slot, lines[line, 0]):
+            continue
+        value = arena[line_at(arena, root, number, FIELDS + lines[line, 1]) + slot]
+        was = arena[line_at(arena, root, number, previous) + slot]
+        follows = arena[line_at(arena, root, number, previous + 1) + slot]
+        if follows != FOREVER:
+            right, place = after(arena, root, number, slot + 1, lines[line], value)
+            arena[line_at(arena, root, right, previous) + place] = was
+        elif arena[root + BLOCKS] > 1:
+            set_newest(arena, root, line, value, was)
+        if was != NEVER:
+            left, place = before(arena, root, number, slot, lines[line], value, was)
+            if left >= 0:
+                arena[line_at(arena, root, left, previous + 1) + place] = follows
+
+
+@njit(cache=True, nogil=True)
+def seen(arena: Ints, root: int, row: Ints, line: int, previous: int, low_us: int, high_us: int, value: int) -> int:
+    """Return 1 when a value occurred in the window (low, high], else 0; MISSING for a missing value."""
+    if value == MISSING or arena[root + BLOCKS] == 0:
+        return MISSING if value == MISSING else 0
+    if arena[root + BLOCKS] > 1:
+        newest = newest_time(arena, root, line, value)
+        if newest <= high_us:
+            return 1 if newest > low_us and newest != NEVER else 0
+        number, slot = find(arena, root, high_us)
+        number, slot = after(arena, root, number, slot, row, value)
+        return 1 if arena[line_at(arena, root, number, previous) + slot] > low_us else 0
+    number, slot = find(arena, root, high_us)
+    number, slot = before(arena, root, number, slot, row, value, low_us + 1)
+    return 1 if number >= 0 else 0
+
+
+@njit(cache=True, nogil=True)
+def count_times(
+    arena: Ints, root: int, line: int, first: tuple[int, int], last: tuple[int, int], edge_us: int, later: bool
+) -> int:
+    """Return how many events between two edges have a line's time after `edge_us` (not `later`: at or before it)."""
+    count = 0
+    for number in range(first[0], min(last[0] + 1, arena[root + BLOCKS])):
+        begin = first[1] if number == first[0] else 0
+        end = last[1] if number == last[0] else count_at(arena, root, number)
+        times = line_at(arena, root, number, line)
+        for place in range(times + begin, times + end):
+            count += (arena[place] > edge_us) == later
+    return count
+
+
+@njit(cache=True, nogil=True)
+def distinct(
+    arena: Ints, program: Ints, root: int, cursor: int, low_us: int, high_us: int, low: tuple[int, int],
+    high: tuple[int, int],
+) -> int:  # fmt: skip
+    """Return the number of distinct values in the window (low, high], and leave the cursor there."""
+    previous = previous_line(program, table(program, CURSORS)[cursor, 2])
+    if arena[root + BLOCKS] <= 1:
+        return count_times(arena, root, previous, low, high, low_us, False)
+    place = cursor_at(program, root, cursor)
+    was_low_us, was_high_us, count = arena[place], arena[place + 1], arena[place + 2]
+    was_low, was_high = find(arena, root, was_low_us), find(arena, root, was_high_us)
+    at_low, at_high = position(arena, root, low[0], low[1]), position(arena, root, high[0], high[1])
+    left = at_low - position(arena, root, was_low[0], was_low[1])
+    right = at_high - position(arena, root, was_high[0], was_high[1])
+    if abs(left) + abs(right) >= at_high - at_low:
+        count = count_times(arena, root, previous, low, high, low_us, False)
+    else:
+        if right >= 0:
+            count += count_times(arena, root, previous, was_high, high, was_low_us, False)
+        else:
+            count -= count_times(arena, root, previous, high, was_high, was_low_us, False)
+        if left >= 0:
+            count -= count_times(arena, root, previous + 1, was_low, low, high_us, True)
+        else:
+            count += count_times(arena, root, previous + 1, low, was_low, high_us, True)
+    arena[place], arena[place + 1], arena[place + 2] = low_us, high_us, count
+    return count

@@ -1,0 +1,84 @@
+"""A checkpoint: arrays and facts in one file that is whole and unchanged, or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weighbridge.errors import StoreFailure
+from weighbridge.kernel.arrays import Arrays
+from weighbridge.stores.files import sync_folder
+
+_MAGIC = b"WEIGHCP1"
+_SIZES = struct.Struct("<8sQ")
+_PIECE = 1 << 22  # bytes hashed at a time
+
+
+def write_checkpoint(path: Path, facts: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write a checkpoint: magic, length of the head, head (JSON: facts, shapes, sha256 of the rest), array bytes.
+
+    Readers see the old file or the new one. Raises StoreFailure when it could not be written.
+    """
+    contents = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    hashed = hashlib.sha256()
+    for array in contents.values():
+        hashed.update(array.data.cast("B") if array.size else b"")
+    shapes = {name: [array.dtype.str, list(array.shape)] for name, array in contents.items()}
+    head = json.dumps({"facts": dict(facts), "arrays": shapes, "sha256": hashed.hexdigest()}).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
+            try:
+                part.write(_SIZES.pack(_MAGIC, len(head)) + head + hashlib.sha256(head).digest())
+                for array in contents.values():
+                    part.write(array.data.cast("B") if array.size else b"")
+                part.flush()
+                os.fsync(part.fileno())
+                Path(part.name).replace(path)
+            except OSError:
+                Path(part.name).unlink(missing_ok=True)
+                raise
+        sync_folder(path.parent)
+    except OSError as fault:
+        raise StoreFailure(f"the checkpoint {path} could not be written ({fault.strerror})") from fault
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], Arrays]:
+    """Return a checkpoint's facts and arrays. Raises StoreFailure when it is missing, torn or changed."""
+    try:
+        with path.open("rb") as file:
+            magic, size = _SIZES.unpack(file.read(_SIZES.size))
+            head = file.read(size) if magic == _MAGIC and size < 1 << 30 else b""
+            if not head or hashlib.sha256(head).digest() != file.read(32):
+                raise StoreFailure(f"the checkpoint {path} is torn or changed")
+            told = json.loads(head)
+            hashed, arrays = hashlib.sha256(), {}
+            for name, (dtype, shape) in told["arrays"].items():
+                array = np.empty(shape, dtype=np.dtype(dtype))
+                _read_into(file, array, hashed)
+                arrays[name] = array
+            if hashed.hexdigest() != told["sha256"] or file.read(1):
+                raise StoreFailure(f"the checkpoint {path} is torn or changed")
+    except (OSError, struct.error) as fault:
+        raise StoreFailure(f"the checkpoint {path} cannot be read ({fault})") from fault
+    return told["facts"], arrays
+
+
+def _read_into(file: Any, array: Any, hashed: Any) -> None:
+    """Fill an array from a file, hashing it on the way."""
+    view = memoryview(array).cast("B") if array.size else memoryview(bytearray())
+    place = 0
+    while place < len(view):
+        got = file.readinto(view[place : place + _PIECE])
+        if not got:
+            raise StoreFailure("the checkpoint is torn: it ends too early")
+        hashed.update(view[place : place + got])
+        place += got
