@@ -106,26 +106,38 @@ def test_a_wrong_oracle_is_noticed(wrong):
     assert differing(replayed(CASE, events, labels), wrong(CASE, events, labels).vectors()) > 0
 
 
-def edge_log():
-    """Events exactly a window apart, and a label that comes too late to be seen."""
+def edge_log(late=True):
+    """Events exactly a window apart, the last one late or not, and a label that comes too late to be seen."""
     values = {"card": "c", "shop_id": "s", "amount": 100, "score": 1, "items": 2, "device": "web"}
-    times = [START_US, START_US + DAY_US, START_US + DAY_US + 1, START_US + DAY_US]
+    times = [START_US, START_US + DAY_US, START_US + DAY_US + 1, START_US + DAY_US + (0 if late else 2)]
+    times += [] if late else [START_US + DAY_US + 3_600_000_003]
     events = [Event(2 * i + 1, at, f"e{i}", {**values, "amount": 100 * i}) for i, at in enumerate(times)]
     return events, [LabelRecord(8, "e0", 1), LabelRecord(4, "e1", 0)]
 
 
 MUTANTS = {
     "none": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] <= until_us"),
-    "window edge": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] < until_us"),
+    "window edge in order": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] < until_us"),
+    "window edge of a history": (
+        "kernel/history.py",
+        "arena[times + middle] <= at_us",
+        "arena[times + middle] < at_us",
+    ),
     "label order": ("kernel/replay_keys.py", "keyed.label_seq[label] < keyed.seq[row]", "True"),
-    "ddof": ("kernel/formulas.py", "float(n[i] * (n[i] - 1))", "float(n[i] * n[i])"),
+    "label order in order": ("kernel/in_order_labels.py", "label_seq[state[NEXT]] < seq[span[ROW, r]]", "True"),
+    "distinct in order": ("kernel/in_order.py", "following[left] >= right", "following[left] > right"),
+    "stretch of an extreme": ("kernel/in_order.py", "line[last - width]", "line[first]"),
+    "ddof": ("kernel/formulas.py", "float(many * (many - 1))", "float(many * many)"),
 }
 CHECK = """
 from tests.test_parity import CASE, edge_log
 from weighbridge.testing.oracle import Oracle
 from weighbridge.testing.samples import differing, replayed
-events, labels = edge_log()
-print("differing", differing(replayed(CASE, events, labels), Oracle(CASE, events, labels).vectors()))
+found = 0
+for late in (True, False):
+    events, labels = edge_log(late)
+    found += differing(replayed(CASE, events, labels), Oracle(CASE, events, labels).vectors())
+print("differing", found)
 """
 
 

@@ -28,6 +28,8 @@ from weighbridge.kernel.history import (
     directory_lines,
     holds,
     line_at,
+    running_line,
+    sum_before,
     summary_at,
 )
 from weighbridge.kernel.program import table
@@ -81,17 +83,27 @@ def empty_extremes(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Write what lies before a block, from the block before it."""
-    sums, count = table(program, SUMS), count_at(arena, root, number - 1)
+    count = count_at(arena, root, number - 1)
     before = summary_at(arena, root, BEFORE)
     arena[before + number] = arena[before + number - 1] + count
-    bits = line_at(arena, root, number - 1, BITS)
+    for line in range(len(table(program, SUMS))):
+        place = summary_at(arena, root, ADDED + line)
+        arena[place + number] = sum_before(arena, program, root, number - 1, count, line)
+
+
+@njit(cache=True, nogil=True)
+def run_up(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
+    """Write a block's running sums from a slot on; those before it are right already."""
+    sums, bits, count = table(program, SUMS), line_at(arena, root, number, BITS), count_at(arena, root, number)
     for line in range(len(sums)):
-        place, values = summary_at(arena, root, ADDED + line), line_at(arena, root, number - 1, FIELDS + sums[line, 2])
-        total = arena[place + number - 1]
-        for slot in range(count):
-            if holds(arena, bits, slot, sums[line, 1]):
-                total += addend(sums[line, 0], arena[values + slot] if sums[line, 2] >= 0 else 1)
-        arena[place + number] = total
+        kind, selection = sums[line, 0], sums[line, 1]
+        values, place = line_at(arena, root, number, FIELDS + max(sums[line, 2], 0)), running_line(program, line)
+        running = line_at(arena, root, number, place)
+        total = arena[running + slot - 1] if slot > 0 else 0
+        for each in range(slot, count):
+            if holds(arena, bits, each, selection):
+                total += addend(kind, arena[values + each])
+            arena[running + each] = total
 
 
 @njit(cache=True, nogil=True)
@@ -115,6 +127,7 @@ def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
     counts, firsts = summary_at(arena, root, COUNT), summary_at(arena, root, FIRST_US)
     arena[counts + number], arena[counts + number + 1] = half, rest
     arena[firsts + number + 1] = arena[target]
+    run_up(arena, program, root, number + 1, 0)
     add_up(arena, program, root, number + 1)
     for part in (number, number + 1):
         summarise(arena, program, root, part)
@@ -135,7 +148,11 @@ def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def widen_extremes(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Let a block's extremes take in the event in a slot."""
-    extremes, bits, first = table(program, EXTREMES), line_at(arena, root, number, BITS), ADDED + len(table(program, SUMS))
+    extremes, bits, first = (
+        table(program, EXTREMES),
+        line_at(arena, root, number, BITS),
+        ADDED + len(table(program, SUMS)),
+    )
     for line in range(len(extremes)):
         if holds(arena, bits, slot, extremes[line, 1]):
             place = summary_at(arena, root, first + line) + number

@@ -9,6 +9,7 @@ from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.blocks import (
     drop_blocks,
     open_block,
+    run_up,
     split_block,
     summarise,
     widen_block,
@@ -134,6 +135,7 @@ def insert(arena: Ints, program: Ints, root: int, event_us: int, identity: int, 
     arena[summary_at(arena, root, COUNT) + number] = count + 1
     if slot == 0:
         arena[summary_at(arena, root, FIRST_US) + number] = event_us
+    run_up(arena, program, root, number, slot)
     arena[root + N] += 1
     arena[LONGEST] = max(arena[LONGEST], arena[root + N])
     widen_extremes(arena, program, root, number, slot)
@@ -161,6 +163,7 @@ def withdraw(arena: Ints, program: Ints, root: int, event_us: int, identity: int
         drop_blocks(arena, program, root, number, number + 1)
     else:
         arena[firsts + number] = arena[block_at(arena, root, number)]
+        run_up(arena, program, root, number, slot)
         summarise(arena, program, root, number)
     return label
 

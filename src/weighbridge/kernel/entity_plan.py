@@ -10,7 +10,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -32,10 +31,11 @@ Raw = IntEnum("Raw", (
 ), start=0)  # fmt: skip
 RunningSum = IntEnum("RunningSum", ("COUNT", "SUM", "SQUARES"), start=0)
 # the packed tables of EntityPlan.program
-(FIELD_PLACES, TERMS, SUMS, EXTREMES, OCCURRENCES, CURSORS, ORDERS, LABELS, OFFSETS, RAWS, STACKS, SHARES, SPECS,
- PARAMETERS) = range(14)  # fmt: skip
+(FIELD_PLACES, TERMS, SUMS, EXTREMES, OCCURRENCES, CURSORS, ORDERS, LABELS, OFFSETS, RAWS, SPECS, PARAMETERS) = range(
+    12
+)
 # columns of RAWS: what is gathered, between which edges, of which events, from which line of the history; PART is the
-# stack of an extreme, the cursor of a distinct count, the level (bits of a float64) of a quantile
+# cursor of a distinct count, the level (bits of a float64) of a quantile
 KIND, LOW, HIGH, SELECTION, LINE, PART, RAW_WIDTH = range(7)
 # columns of EntityPlan.specs
 OP, FIRST, SECOND, THIRD, OUT, SPEC_WIDTH = range(6)
@@ -62,8 +62,7 @@ class EntityPlan:
     their values.
     labels: int64[l, 1], selections whose labels are counted.
     offsets: int64[e, 1], microseconds before the decision at which a window edge lies.
-    raws: int64[r, RAW_WIDTH]. stacks: int64[k, 4], rows (extreme, high edge, first share, end of shares): the extremes
-    that end at one edge; shares: int64[_, 1], their raws.
+    raws: int64[r, RAW_WIDTH].
     specs: int64[a, SPEC_WIDTH] and parameters: float64[a, 2] (scale, quantile level), one row an aggregate.
     """
 
@@ -79,8 +78,6 @@ class EntityPlan:
     labels: Ints
     offsets: Ints
     raws: Ints
-    stacks: Ints
-    shares: Ints
     specs: Ints
     parameters: Floats
 
@@ -89,7 +86,7 @@ class EntityPlan:
         """All tables, packed; the parameters as the bits of float64."""
         return pack([
             self.fields, self.terms, self.sums, self.extremes, self.occurrences, self.cursors, self.orders,
-            self.labels, self.offsets, self.raws, self.stacks, self.shares, self.specs, self.parameters.view(np.int64),
+            self.labels, self.offsets, self.raws, self.specs, self.parameters.view(np.int64),
         ])  # fmt: skip
 
     @property
@@ -127,8 +124,6 @@ class EntityCompiler:
                 f"entity {self.key}: its aggregates use {len(self.selections)} combinations of field and where=; "
                 "at most 62 fit, share some or drop some"
             )
-        raws = matrix([list(r) for r in self.numbered["raws"]], RAW_WIDTH)
-        stacks, shares = _stacks(raws)
         return EntityPlan(
             key=self.key,
             key_field=self.place[self.key],
@@ -141,9 +136,7 @@ class EntityCompiler:
             orders=self._table("orders", 5),
             labels=self._table("labels", 1),
             offsets=self._table("offsets", 1),
-            raws=raws,
-            stacks=stacks,
-            shares=shares,
+            raws=self._table("raws", RAW_WIDTH),
             specs=matrix(specs, SPEC_WIDTH),
             parameters=np.array([scales, levels], dtype=np.float64).T.reshape(-1, 2).copy(),
         )
@@ -197,20 +190,6 @@ class EntityCompiler:
                 operand = _operand(self.payload[place], condition)
                 self.terms.append([number, place, OPERATORS.index(condition.operator), operand])
         return self.selections[meaning]
-
-
-def _stacks(raws: Ints) -> tuple[Ints, Ints]:
-    """Group the extremes that share a line and a high edge; writes their stack to PART. Returns (stacks, shares)."""
-    members: dict[tuple[int, int], list[int]] = {}
-    for number, raw in enumerate(raws):
-        if raw[KIND] == Raw.EXTREME:
-            members.setdefault((int(raw[LINE]), int(raw[HIGH])), []).append(number)
-    stacks, shares = [], list[int]()
-    for stack, ((line, high), numbers) in enumerate(members.items()):
-        raws[numbers, PART] = stack
-        stacks.append([line, high, len(shares), len(shares) + len(numbers)])
-        shares += numbers
-    return matrix(stacks, 4), matrix([[s] for s in shares], 1)
 
 
 def _operation(a: Aggregate) -> str:

@@ -13,6 +13,7 @@ from weighbridge.kernel.program import table
 
 _HALF = np.uint64(32)
 _MASK = np.uint64(0xFFFFFFFF)
+FITS = 9e18  # below 2**63 by more than float64 can be wrong
 
 
 @njit(cache=True, nogil=True)
@@ -40,25 +41,29 @@ def spread(n: int, total: int, squares: int) -> float:
 @njit(cache=True, nogil=True)
 def rank_below(n: int, level: float) -> int:
     """Return the place, from 0, of the value at or below a quantile of n > 0 values."""
-    return int(math.floor(float(n - 1) * level))
+    return math.floor(float(n - 1) * level)
 
 
-@njit(cache=True, nogil=True)
-def of_moments(operation: int, n: Ints, total: Ints, squares: Ints, rows: int, scale: float, out: Floats) -> None:
-    """Sum, mean (undefined without a value) and sample deviation (undefined below two values)."""
-    if operation == Op.SUM:
-        for i in range(rows):
-            out[i] = float(total[i]) / scale
-    elif operation == Op.MEAN:
-        for i in range(rows):
-            out[i] = float(total[i]) / (float(n[i]) * scale) if n[i] > 0 else np.nan
-    else:
-        for i in range(rows):
-            if n[i] < 2:
-                out[i] = np.nan
-            else:
-                variance = spread(n[i], total[i], squares[i]) / float(n[i] * (n[i] - 1))
-                out[i] = math.sqrt(variance) / scale
+@njit(cache=True, nogil=True, error_model="numpy")
+def means(n: Ints, total: Ints, rows: int, scale: float, out: Floats) -> None:
+    """Mean, undefined without a value."""
+    for i in range(rows):
+        mean = float(total[i]) / (float(n[i]) * scale)
+        out[i] = mean if n[i] > 0 else np.nan
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def deviations(n: Ints, total: Ints, squares: Ints, rows: int, scale: float, out: Floats) -> None:
+    """Sample standard deviation, undefined below two values; in 64 bits where all products fit, the same in 128."""
+    most = 0.0
+    for i in range(rows):
+        most = max(most, float(n[i]) * float(squares[i]))
+    narrow = most < FITS
+    for i in range(rows):
+        many = max(n[i], 2)
+        wide = float(many * squares[i] - total[i] * total[i]) if narrow else spread(many, total[i], squares[i])
+        deviation = math.sqrt(wide / float(many * (many - 1))) / scale
+        out[i] = deviation if n[i] > 1 else np.nan
 
 
 @njit(cache=True, nogil=True)
@@ -80,7 +85,7 @@ def of_times(operation: int, run: Ints, since_us: Ints, at_us: Ints, rows: int, 
         out[i] = np.nan if none else float(at_us[i] - since_us[i]) / 1e6
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def formulas(program: Ints, raws: Ints, at_us: Ints, rows: int, registers: Floats) -> None:
     """Write every aggregate of an entity, for `rows` decisions.
 
@@ -92,9 +97,12 @@ def formulas(program: Ints, raws: Ints, at_us: Ints, rows: int, registers: Float
         scale, level = parameters[number, 0], parameters[number, 1]
         first, second, third = raws[specs[number, FIRST]], raws[specs[number, SECOND]], raws[specs[number, THIRD]]
         if operation == Op.SUM:
-            of_moments(operation, first, first, first, rows, scale, out)
-        elif operation in (Op.MEAN, Op.STD):
-            of_moments(operation, first, second, third, rows, scale, out)
+            for i in range(rows):
+                out[i] = float(first[i]) / scale
+        elif operation == Op.MEAN:
+            means(first, second, rows, scale, out)
+        elif operation == Op.STD:
+            deviations(first, second, third, rows, scale, out)
         elif operation in (Op.MIN, Op.MAX):
             for i in range(rows):
                 out[i] = float(second[i]) / scale if first[i] > 0 else np.nan

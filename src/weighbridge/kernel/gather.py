@@ -29,7 +29,9 @@ from weighbridge.kernel.history import (
     BITS,
     BLOCKS,
     FIELDS,
+    FOREVER,
     LABEL,
+    NEVER,
     UNKNOWN,
     block_at,
     count_at,
@@ -58,24 +60,60 @@ def total(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: in
 
 
 @njit(cache=True, nogil=True)
+def least(arena: Ints, first: int, last: int) -> int:
+    """Return the smallest of neighbouring words; of none, a value above all."""
+    found = FOREVER
+    for place in range(first, last):
+        found = min(found, arena[place])
+    return found
+
+
+@njit(cache=True, nogil=True)
+def greatest(arena: Ints, first: int, last: int) -> int:
+    """Return the largest of neighbouring words; of none, a value below all."""
+    found = NEVER
+    for place in range(first, last):
+        found = max(found, arena[place])
+    return found
+
+
+@njit(cache=True, nogil=True)
+def extreme_of_slots(arena: Ints, root: int, row: Ints, number: int, begin: int, end: int) -> int:
+    """Return the smallest or largest selected value of some slots of a block."""
+    values, bits = line_at(arena, root, number, FIELDS + row[2]), line_at(arena, root, number, BITS)
+    if row[1] < 0:
+        if row[0] > 0:
+            return least(arena, values + begin, values + end)
+        return greatest(arena, values + begin, values + end)
+    found = FOREVER if row[0] > 0 else NEVER
+    for slot in range(begin, end):
+        if holds(arena, bits, slot, row[1]):
+            value = arena[values + slot]
+            found = min(found, value) if row[0] > 0 else max(found, value)
+    return found
+
+
+@njit(cache=True, nogil=True)
 def extreme(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> int:
     """Return the smallest or largest selected value between two edges; of no value, a value beyond all."""
     row = table(program, EXTREMES)[line]
-    sign, found = row[0], np.iinfo(np.int64).max if row[0] > 0 else np.iinfo(np.int64).min
+    if arena[root + BLOCKS] == 0:
+        return 0
+    if low[0] == high[0] and (low[1] > 0 or high[1] < count_at(arena, root, high[0])):
+        return extreme_of_slots(arena, root, row, low[0], low[1], high[1])
+    first, last = low[0], high[0] + 1  # the blocks that lie whole between the edges
+    found = FOREVER if row[0] > 0 else NEVER
+    if low[1] > 0:
+        found = extreme_of_slots(arena, root, row, low[0], low[1], count_at(arena, root, low[0]))
+        first += 1
+    if high[1] < count_at(arena, root, high[0]):
+        part = extreme_of_slots(arena, root, row, high[0], 0, high[1])
+        found = min(found, part) if row[0] > 0 else max(found, part)
+        last -= 1
     summary = summary_at(arena, root, ADDED + len(table(program, SUMS)) + line)
-    for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
-        begin = low[1] if number == low[0] else 0
-        end = high[1] if number == high[0] else count_at(arena, root, number)
-        if begin == 0 and end == count_at(arena, root, number):
-            value = arena[summary + number]
-            found = min(found, value) if sign > 0 else max(found, value)
-            continue
-        values, bits = line_at(arena, root, number, FIELDS + row[2]), line_at(arena, root, number, BITS)
-        for slot in range(begin, end):
-            if holds(arena, bits, slot, row[1]):
-                value = arena[values + slot]
-                found = min(found, value) if sign > 0 else max(found, value)
-    return found
+    if row[0] > 0:
+        return min(found, least(arena, summary + first, summary + last))
+    return max(found, greatest(arena, summary + first, summary + last))
 
 
 @njit(cache=True, nogil=True)

@@ -1,7 +1,8 @@
 """One key's history: its events in time order, in blocks, with a directory that says what each block adds up to.
 
 It lives in an arena. A root names the directory; a block holds up to 128 events as lines (EVENT_US, ID, LABEL, BITS,
-the kept fields, then for each occurrence line the times of the previous and the next event of the same value). The
+the kept fields, the running sums within the block, then for each occurrence the times of the previous and the next
+event of the same value). The
 directory has one column a block: its address, its first event's time, its events, how many events came before it, the
 running sums before it, its smallest and largest values, its labelled and positive events. So an edge of a window is
 found by two binary searches, a sum over a window is one subtraction, and a late event moves at most one block.
@@ -24,12 +25,12 @@ from weighbridge.kernel.entity_plan import (
     OCCURRENCES,
     ORDERS,
     SUMS,
-    TERMS,
     RunningSum,
 )
 from weighbridge.kernel.program import table
 
-# words of a root; then three a hash, a cursor, an order: (address, size, used), (low, high, count), (low, high, address)
+# words of a root; behind them three for each hash (address, size, used), cursor (low, high, count) and order (low,
+# high, address)
 N, DIRECTORY, BLOCKS, ROOM, CAPACITY, ROOT = range(6)
 EVENT_US, ID, LABEL, BITS, FIELDS = range(5)  # lines of a block
 ADDRESS, FIRST_US, COUNT, BEFORE, ADDED = range(5)  # lines of a directory
@@ -41,7 +42,13 @@ NEVER, FOREVER = MISSING, np.iinfo(np.int64).max
 @njit(cache=True, nogil=True)
 def block_lines(program: Ints) -> int:
     """Return how many lines a block has."""
-    return FIELDS + len(table(program, FIELD_PLACES)) + 2 * len(table(program, OCCURRENCES))
+    return running_line(program, len(table(program, SUMS))) + 2 * len(table(program, OCCURRENCES))
+
+
+@njit(cache=True, nogil=True)
+def running_line(program: Ints, number: int) -> int:
+    """Return the block line of a running sum."""
+    return FIELDS + len(table(program, FIELD_PLACES)) + number
 
 
 @njit(cache=True, nogil=True)
@@ -202,13 +209,9 @@ def sum_before(arena: Ints, program: Ints, root: int, number: int, slot: int, li
     """Return a running sum at an edge; only differences between edges mean something."""
     if arena[root + BLOCKS] == 0:
         return 0
-    row = table(program, SUMS)[line]
-    kind, selection = row[0], row[1]
     total = arena[summary_at(arena, root, ADDED + line) + number]
-    values, bits = line_at(arena, root, number, FIELDS + row[2]), line_at(arena, root, number, BITS)
-    for place in range(slot):
-        if holds(arena, bits, place, selection):
-            total += addend(kind, arena[values + place] if kind != RunningSum.COUNT else 1)
+    if slot > 0:
+        total += arena[line_at(arena, root, number, running_line(program, line)) + slot - 1]
     return total
 
 

@@ -2,7 +2,7 @@
 
 A *span* is a run of such keys, one behind the other, as lines of integers: row r of the span sees the rows from its
 key's START to r - 1. Windows are cut by pointers that only move on, sums are differences of running sums, extremes
-come from one stack for all windows that end alike, distinct counts from previous and next occurrences.
+come from a table of stretches of 1, 2, 4 ... rows, distinct counts from previous and next occurrences.
 """
 
 from __future__ import annotations
@@ -14,20 +14,17 @@ from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.entity_plan import (
     EXTREMES,
     FIELD_PLACES,
-    LOW,
     OCCURRENCES,
     OFFSETS,
-    RAWS,
-    SHARES,
-    STACKS,
     SUMS,
     TERMS,
 )
-from weighbridge.kernel.history import addend, selected
+from weighbridge.kernel.history import FOREVER, addend, selected
 from weighbridge.kernel.program import table
 
 TIME, START, BITS, ROW, FIELDS = range(5)  # lines of a span; then fields, running sums, (code, previous, next)
 CODE, PREVIOUS, NEXT, PER_OCCURRENCE = range(4)
+WIDEST = 4_096  # rows of the longest stretch in a table of extremes, a power of two
 
 
 @njit(cache=True, nogil=True)
@@ -55,18 +52,27 @@ def chosen(bits: Ints, r: int, selection: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def fill_span(program: Ints, span: Ints, at: int, rows: Ints, event_us: Ints, values: Ints) -> None:
-    """Put one key's events, given by their rows in the log, behind the first `at` rows of a span."""
-    fields, terms = table(program, FIELD_PLACES), table(program, TERMS)
+def fill_span(program: Ints, span: Ints, at: int, rows: Ints, event_us: Ints, values: Ints) -> bool:
+    """Put one key's events, given by their rows in the log, behind the first `at` rows of a span.
+
+    Returns False where an event arrived after a later one: the key is not in order.
+    """
+    fields, terms, times = table(program, FIELD_PLACES), table(program, TERMS), span[TIME, at : at + len(rows)]
     for i in range(len(rows)):
-        row = rows[i]
-        span[TIME, at + i] = event_us[row]
-        span[START, at + i] = at
-        span[ROW, at + i] = row
-        for line in range(len(fields)):
-            span[FIELDS + line, at + i] = values[row, fields[line, 0]]
-        if len(terms):
-            span[BITS, at + i] = selected(terms, values[row])
+        times[i] = event_us[rows[i]]
+    for i in range(1, len(rows)):
+        if times[i] < times[i - 1]:
+            return False
+    span[START, at : at + len(rows)] = at
+    span[ROW, at : at + len(rows)] = rows
+    for line in range(len(fields)):
+        kept, place = span[FIELDS + line, at : at + len(rows)], fields[line, 0]
+        for i in range(len(rows)):
+            kept[i] = values[rows[i], place]
+    if len(terms):
+        for i in range(len(rows)):
+            span[BITS, at + i] = selected(terms, values[rows[i]])
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -153,45 +159,50 @@ def lengths(low: Ints, high: Ints, rows: int, out: Ints) -> None:
 
 
 @njit(cache=True, nogil=True)
-def extremes(
-    program: Ints, span: Ints, a: int, b: int, stack: int, kept: Ints, places: Ints, state: Ints, edges: Ints, raws: Ints
-) -> None:
-    """Write the extremes of all windows that end at one edge.
-
-    kept, places: int64[rows], a stack of values (times their sign) and rows, each smaller than all behind it, so that a
-    window's extreme is its first entry; state: (size, next row to take in, then one pointer into the stack a window).
-    """
-    row, shares = table(program, STACKS)[stack], table(program, SHARES)
-    what, wanted = table(program, EXTREMES)[row[0]], table(program, RAWS)
-    sign, values, bits = what[0], span[FIELDS + what[2]], span[BITS]
-    high, first, last = edges[row[1]], row[2], row[3]
-    size, taken = state[0], state[1]
-    for r in range(a, b):
-        if span[START, r] == r:
-            size, taken = 0, r
-            state[2 : 2 + last - first] = 0
-        lowest = size
-        while taken < high[r - a]:
-            if chosen(bits, taken, what[1]):
-                value = sign * values[taken]
-                while size > 0 and kept[size - 1] >= value:
-                    size -= 1
-                lowest = min(lowest, size)
-                kept[size], places[size] = value, taken
-                size += 1
-            taken += 1
-        for share in range(first, last):
-            raw = shares[share, 0]
-            low, pointer = edges[wanted[raw, LOW], r - a], min(state[2 + share - first], lowest)
-            while pointer < size and places[pointer] < low:
-                pointer += 1
-            state[2 + share - first] = pointer
-            raws[raw, r - a] = sign * kept[pointer] if pointer < size else 0
-    state[0], state[1] = size, taken
+def halvings(longest: int) -> Ints:
+    """Return int64[n + 1], the whole logarithm to base 2 of each number up to n = min(longest, WIDEST)."""
+    found = np.zeros(min(longest, WIDEST) + 1, dtype=np.int64)
+    for number in range(2, len(found)):
+        found[number] = found[number >> 1] + 1
+    return found
 
 
 @njit(cache=True, nogil=True)
-def distincts(span: Ints, a: int, b: int, first: int, bits_of: int, state: Ints, low: Ints, high: Ints, out: Ints) -> None:
+def lift(program: Ints, span: Ints, rows: int, number: int, levels: Ints) -> None:
+    """Fill a table of extremes: levels[k, r] is the smallest (signed) selected value of the 2**k rows from r on."""
+    row, values, bits = table(program, EXTREMES)[number], span[FIELDS], span[BITS]
+    values = span[FIELDS + row[2]]
+    for r in range(rows):
+        levels[0, r] = row[0] * values[r] if chosen(bits, r, row[1]) else FOREVER
+    for level in range(1, len(levels)):
+        half, below, line = 1 << (level - 1), levels[level - 1], levels[level]
+        for r in range(rows - 2 * half + 1):
+            line[r] = min(below[r], below[r + half])
+
+
+@njit(cache=True, nogil=True)
+def extremes(levels: Ints, logs: Ints, sign: int, low: Ints, high: Ints, rows: int, out: Ints) -> None:
+    """Write the extreme of each window: of the two stretches of 2**k rows that cover it; more for a very long one."""
+    widest = len(logs) - 1
+    for i in range(rows):
+        first, last = low[i], high[i]
+        if first == last:
+            out[i] = 0
+            continue
+        level = logs[min(last - first, widest)]
+        width, line = 1 << level, levels[level]
+        found = min(line[first], line[last - width])
+        first += width
+        while first + width < last:
+            found = min(found, line[first])
+            first += width
+        out[i] = sign * found
+
+
+@njit(cache=True, nogil=True)
+def distincts(
+    span: Ints, a: int, b: int, first: int, bits_of: int, state: Ints, low: Ints, high: Ints, out: Ints
+) -> None:
     """Write the number of distinct values of each window; state: (low, high, count) where the last call left off."""
     previous, following, bits, starts = span[first + PREVIOUS], span[first + NEXT], span[BITS], span[START]
     left, right, count = state[0], state[1], state[2]

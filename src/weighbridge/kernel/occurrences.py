@@ -14,11 +14,10 @@ from numba import njit
 
 from weighbridge.kernel.arena import give_back, take
 from weighbridge.kernel.arrays import MISSING, Ints
-from weighbridge.kernel.entity_plan import CURSORS, FIELD_PLACES, OCCURRENCES
+from weighbridge.kernel.entity_plan import CURSORS, OCCURRENCES, SUMS
 from weighbridge.kernel.history import (
     BITS,
     BLOCKS,
-    EVENT_US,
     FIELDS,
     FIRST_US,
     FOREVER,
@@ -31,6 +30,7 @@ from weighbridge.kernel.history import (
     holds,
     line_at,
     position,
+    running_line,
     summary_at,
 )
 from weighbridge.kernel.program import table
@@ -111,7 +111,7 @@ def hash_values(arena: Ints, program: Ints, root: int) -> None:
 @njit(cache=True, nogil=True)
 def previous_line(program: Ints, line: int) -> int:
     """Return the block line of an occurrence's previous times; the next times follow it."""
-    return FIELDS + len(table(program, FIELD_PLACES)) + 2 * line
+    return running_line(program, len(table(program, SUMS))) + 2 * line
 
 
 @njit(cache=True, nogil=True)
@@ -188,7 +188,6 @@ def link(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
 def unlink(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Take an event that is about to leave its slot out of the chains of its values."""
     lines = table(program, OCCURRENCES)
-    event_us = arena[block_at(arena, root, number) + slot]
     for line in range(len(lines)):
         previous = previous_line(program, line)
         if not holds(arena, line_at(arena, root, number, BITS), slot, lines[line, 0]):

@@ -73,12 +73,23 @@ class Plan:
         asked = {int(p) for e in self.entities for p in (e.key_field, *e.fields[:, 0], *e.terms[:, 1])}
         return frozenset(place for place in asked if not self.payload[place].numeric)
 
-    def targets(self, entity: EntityPlan) -> Ints:
-        """Return where each aggregate of an entity goes, int64[a, 2]: place in the vector, place in `sides`, or -1."""
+    def targets(self, entity: EntityPlan) -> tuple[Ints, Ints]:
+        """Return where the aggregates of an entity go.
+
+        int64[_, 3], runs of neighbours: rows (first aggregate, its place in the vector, length); int64[_, 2], rows
+        (aggregate, place in `sides`).
+        """
         places = {int(register): place for place, register in enumerate(self.vector)}
         sides = {int(register): place for place, register in enumerate(self.sides)}
         outs = [int(out) for out in entity.specs[:, OUT]]
-        return matrix([[places.get(out, -1), sides.get(out, -1)] for out in outs], 2)
+        runs: list[list[int]] = []
+        for number, out in enumerate(outs):
+            place = places.get(out, -1)
+            if runs and [number, place] == [runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]]:
+                runs[-1][2] += 1
+            elif place >= 0:
+                runs.append([number, place, 1])
+        return matrix(runs, 3), matrix([[n, sides[out]] for n, out in enumerate(outs) if out in sides], 2)
 
 
 def compile_plan(case: UseCase) -> Plan:

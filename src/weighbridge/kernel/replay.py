@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
 
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
-from weighbridge.kernel.entity_plan import EntityPlan
+from weighbridge.kernel.entity_plan import OUT, EntityPlan
 from weighbridge.kernel.plan import VECTOR, Plan
 from weighbridge.kernel.program import table
-from weighbridge.kernel.replay_keys import TILE, Keyed, Output, replay_keys
+from weighbridge.kernel.replay_keys import PAD, TILE, Keyed, Output, replay_keys
 from weighbridge.kernel.rows import finish
 
 
@@ -43,38 +44,35 @@ def replay(plan: Plan, columns: Columns, wanted: Bools | None = None, *, cores: 
     Row d's vector is a function of d itself and of the records with seq < d.seq inside the declared windows.
     Raises InputError when a key has more events than the contract's `events_per_key`.
     """
-    wanted = np.ones(len(columns), dtype=np.bool_) if wanted is None else wanted
-    slots = np.cumsum(wanted) - 1
-    count = int(slots[-1]) + 1 if len(slots) else 0
+    slots = np.zeros(0, dtype=np.int64) if wanted is None else np.where(wanted, np.cumsum(wanted) - 1, -1)
+    count = len(columns) if wanted is None else int(wanted.sum())
     vectors = np.empty((count, len(plan.vector)), dtype=np.float32)
     sides = np.empty((count, len(plan.sides)), dtype=np.float64)
     for entity in plan.entities:
-        output = Output(wanted, slots, plan.targets(entity), vectors, sides)
+        output = Output(slots, *plan.targets(entity), vectors, sides)
         _replay_entity(plan, entity, columns, output, cores)
-    finish_rows(plan, columns.event_us, columns.values, wanted, sides, vectors)
+    finish_rows(plan, columns.event_us, columns.values, slots, sides, vectors)
     return vectors
 
 
-def finish_rows(
-    plan: Plan, event_us: Ints, values: Ints, wanted: Bools, sides: Floats, vectors: Vectors
-) -> None:
-    """Fill the fields and row features of vectors whose aggregates, and sides, are filled."""
-    outs = {int(out) for entity in plan.entities for out in entity.specs[:, -1]}
+def finish_rows(plan: Plan, event_us: Ints, values: Ints, slots: Ints, sides: Floats, vectors: Vectors) -> None:
+    """Fill the fields and row features of vectors whose aggregates, and sides, are filled; slots as in `Output`."""
+    outs = {int(out) for entity in plan.entities for out in entity.specs[:, OUT]}
     places = np.array([p for p, register in enumerate(plan.vector) if int(register) not in outs], dtype=np.int64)
     if len(places):
-        _finish_rows(plan.program, plan.sides, plan.registers, places, event_us, values, wanted, sides, vectors)
+        _finish_rows(plan.program, plan.sides, plan.registers, places, event_us, values, slots, sides, vectors)
 
 
 @njit(cache=True, nogil=True)
 def _finish_rows(
-    program: Ints, side_registers: Ints, registers: int, places: Ints, event_us: Ints, values: Ints, wanted: Bools,
+    program: Ints, side_registers: Ints, registers: int, places: Ints, event_us: Ints, values: Ints, slots: Ints,
     sides: Floats, vectors: Vectors,
 ) -> None:  # fmt: skip
-    picked, filled = table(program, VECTOR)[0], np.empty((registers, TILE), dtype=np.float64)
+    picked, filled = table(program, VECTOR)[0], np.empty((registers, TILE + PAD), dtype=np.float64)
     times, fields = np.empty(TILE, dtype=np.int64), np.empty((TILE, values.shape[1]), dtype=np.int64)
     count, done = 0, 0
     for row in range(len(event_us)):
-        if wanted[row]:
+        if len(slots) == 0 or slots[row] >= 0:
             times[count] = event_us[row]
             fields[count] = values[row]
             for side in range(len(side_registers)):
@@ -94,20 +92,22 @@ def _replay_entity(plan: Plan, entity: EntityPlan, columns: Columns, output: Out
     order, starts = group(keys)
     for number in np.flatnonzero(np.diff(starts) > plan.events_per_key):
         _check_bound(plan, entity, np.sort(columns.event_us[order[starts[number] : starts[number + 1]]]))
-    keyed = Keyed(order, starts, columns.seq, columns.event_us, columns.values, *_labels_by_key(entity, columns, order, starts))
+    keyed = Keyed(
+        order, starts, columns.seq, columns.event_us, columns.values, *_labels_by_key(entity, columns, order, starts)
+    )
     cuts = np.searchsorted(starts, np.linspace(0, len(keys), cores + 1)[1:-1])
     edges = [0, *cuts.tolist(), len(starts) - 1]
     with ThreadPoolExecutor(cores) as pool:
         parts = [
             pool.submit(replay_keys, entity.program, keyed, first, last, plan.registers, output)
-            for first, last in zip(edges, edges[1:], strict=False)
+            for first, last in pairwise(edges)
         ]
         for part in parts:
             part.result()
 
 
 def _labels_by_key(entity: EntityPlan, columns: Columns, order: Ints, starts: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Return (place, seq, value) of the label records, key by key in the order of arrival, and where each key's start."""
+    """Return (place, seq, value) of the label records, key by key as they arrived, and where each key's start."""
     none = np.zeros(0, dtype=np.int64)
     if not entity.uses_labels:
         return none, none, none, np.zeros(len(starts), dtype=np.int64)

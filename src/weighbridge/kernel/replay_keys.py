@@ -11,9 +11,10 @@ import numpy as np
 from numba import njit
 
 from weighbridge.kernel.arena import new_arena, start_arena, widened
-from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.change import insert
 from weighbridge.kernel.entity_plan import (
+    EXTREMES,
     HIGH,
     KIND,
     LABELS,
@@ -25,9 +26,7 @@ from weighbridge.kernel.entity_plan import (
     OUT,
     RAWS,
     SELECTION,
-    SHARES,
     SPECS,
-    STACKS,
     Raw,
 )
 from weighbridge.kernel.formulas import formulas
@@ -42,8 +41,10 @@ from weighbridge.kernel.in_order import (
     distincts,
     extremes,
     fill_span,
+    halvings,
     latest,
     lengths,
+    lift,
     occurrence_line,
     sightings,
     span_lines,
@@ -55,6 +56,7 @@ from weighbridge.kernel.in_order_ranks import WIDTH, rank_values
 from weighbridge.kernel.program import table
 
 SPAN, TILE = 4_096, 1_024  # rows
+PAD = 8  # so that the lines of a tile do not all fall on the same cache lines
 
 
 class Keyed(NamedTuple):
@@ -76,14 +78,15 @@ class Keyed(NamedTuple):
 
 
 class Output(NamedTuple):
-    """Where features go: wanted: bool[n]; slots: int64[n], the output row of a wanted row; targets: int64[a, 2].
+    """Where features go: slots: int64[n], the output row of each row of the log, or -1; empty where all are wanted.
 
-    vectors: float32[wanted, features]; sides: float64[wanted, sides].
+    runs: int64[_, 3], rows (first aggregate, place in the vector, length); vectors: float32[wanted, features].
+    side_of: int64[_, 2], rows (aggregate, place in the sides); sides: float64[wanted, sides].
     """
 
-    wanted: Bools
     slots: Ints
-    targets: Ints
+    runs: Ints
+    side_of: Ints
     vectors: Vectors
     sides: Floats
 
@@ -95,50 +98,48 @@ def replay_keys(program: Ints, keyed: Keyed, first: int, last: int, registers: i
     for group in range(first, last):
         longest = max(longest, keyed.starts[group + 1] - keyed.starts[group])
     span = np.empty((span_lines(program), longest + 1), dtype=np.int64)
-    tile = np.empty((max(len(table(program, RAWS)), 1), TILE), dtype=np.int64)
-    features = np.empty((registers, TILE), dtype=np.float64)
+    logs = halvings(longest)
+    levels = np.empty((len(table(program, EXTREMES)), logs[-1] + 1, longest + PAD), dtype=np.int64)
+    tile = np.empty((max(len(table(program, RAWS)), 1), TILE + PAD), dtype=np.int64)
+    features = np.empty((registers, TILE + PAD), dtype=np.float64)
     arena, group = new_arena(1 << 16), first
     while group < last:
-        if arrived_late(keyed, group):
-            arena = of_late_key(program, keyed, group, arena, tile, features, output)
-            group += 1
-            continue
-        end, rows = group, 0
+        end, rows, most, in_order = group, 0, 0, True
         while end < last:
             more = keyed.starts[end + 1] - keyed.starts[end]
-            if end > group and (rows + more > SPAN or arrived_late(keyed, end)):
+            if end > group and rows + more > SPAN:
                 break
-            fill_span(program, span, rows, keyed.order[keyed.starts[end] : keyed.starts[end + 1]], keyed.event_us,
-                      keyed.values)  # fmt: skip
-            rows, end = rows + more, end + 1
-        arena = of_span(program, keyed, group, span, rows, arena, tile, features, output)
+            mine = keyed.order[keyed.starts[end] : keyed.starts[end + 1]]
+            in_order = fill_span(program, span, rows, mine, keyed.event_us, keyed.values)
+            if not in_order:
+                break
+            rows, end, most = rows + more, end + 1, max(most, more)
+        if rows:
+            arena = of_span(program, keyed, group, span, rows, most, levels, logs, arena, tile, features, output)
         group = end
-
-
-@njit(cache=True, nogil=True)
-def arrived_late(keyed: Keyed, group: int) -> bool:
-    """Return whether some event of a key arrived after a later one."""
-    for place in range(keyed.starts[group] + 1, keyed.starts[group + 1]):
-        if keyed.event_us[keyed.order[place]] < keyed.event_us[keyed.order[place - 1]]:
-            return True
-    return False
+        if not in_order:
+            arena = of_late_key(program, keyed, group, arena, tile, features, output)
+            group += 1
 
 
 @njit(cache=True, nogil=True)
 def scatter(program: Ints, rows: Ints, count: int, features: Floats, output: Output) -> None:
     """Write the features of a tile to the vectors and sides of their rows."""
-    specs, targets = table(program, SPECS), output.targets
+    outs, runs, side_of = table(program, SPECS)[:, OUT].copy(), output.runs, output.side_of
+    some, all_wanted = np.empty(len(outs), dtype=np.float32), len(output.slots) == 0
     for i in range(count):
-        row = rows[i]
-        if not output.wanted[row]:
+        slot = rows[i] if all_wanted else output.slots[rows[i]]
+        if slot < 0:
             continue
-        slot = output.slots[row]
-        for number in range(len(specs)):
-            value = features[specs[number, OUT], i]
-            if targets[number, 0] >= 0:
-                output.vectors[slot, targets[number, 0]] = np.float32(value)
-            if targets[number, 1] >= 0:
-                output.sides[slot, targets[number, 1]] = value
+        for number in range(len(outs)):
+            some[number] = np.float32(features[outs[number], i])
+        for run in range(len(runs)):
+            source = some[runs[run, 0] : runs[run, 0] + runs[run, 2]]
+            target = output.vectors[slot, runs[run, 1] : runs[run, 1] + runs[run, 2]]
+            for number in range(len(target)):
+                target[number] = source[number]
+        for side in range(len(side_of)):
+            output.sides[slot, side_of[side, 1]] = features[outs[side_of[side, 0]], i]
 
 
 @njit(cache=True, nogil=True)
@@ -161,7 +162,7 @@ def of_late_key(
                 early[about - first] = keyed.label_value[label]
             label += 1
         arena = widened(arena, words_for_one(arena, program))
-        if output.wanted[row]:
+        if len(output.slots) == 0 or output.slots[row] >= 0:
             gather(arena, program, root, keyed.event_us[row], keyed.values[row], tile, count)
             rows[count], times[count] = row, keyed.event_us[row]
             count += 1
@@ -175,30 +176,28 @@ def of_late_key(
 
 @njit(cache=True, nogil=True)
 def of_span(
-    program: Ints, keyed: Keyed, group: int, span: Ints, rows: int, arena: Ints, tile: Ints, features: Floats,
-    output: Output,
+    program: Ints, keyed: Keyed, group: int, span: Ints, rows: int, longest: int, levels: Ints, logs: Ints, arena: Ints,
+    tile: Ints, features: Floats, output: Output,
 ) -> Ints:  # fmt: skip
     """Write the aggregates of a span of in-order keys, of which `group` is the first; return the arena."""
-    wanted, stacks = table(program, RAWS), table(program, STACKS)
-    edges = np.empty((len(table(program, OFFSETS)), TILE), dtype=np.int64)
+    wanted = table(program, RAWS)
+    edges = np.empty((len(table(program, OFFSETS)), TILE + PAD), dtype=np.int64)
     pointers = np.zeros(len(edges), dtype=np.int64)
-    kept, places = np.empty((len(stacks), 2, rows), dtype=np.int64), np.empty(rows, dtype=np.int64)
-    stacked = np.zeros((len(stacks), 2 + len(table(program, SHARES))), dtype=np.int64)
     moved, ranks = np.zeros((len(wanted), 3), dtype=np.int64), np.zeros((len(table(program, ORDERS)), WIDTH), np.int64)
     known, state = np.full(rows, UNKNOWN, dtype=np.int64), np.array([group - 1, 0], dtype=np.int64)
     counts = piece_counts(program, rows)
     sum_up(program, span, rows)
     sighted = np.empty((len(wanted), 0), dtype=np.int64)
     if len(table(program, OCCURRENCES)):
-        sighted = chained(program, span, rows, places)
+        sighted = chained(program, span, rows)
+    for number in range(len(table(program, EXTREMES))):
+        lift(program, span, rows, number, levels[number, : logs[min(longest, len(logs) - 1)] + 1])
     start_arena(arena)
     for a in range(0, rows, TILE):
         b = min(a + TILE, rows)
         cut(program, span, a, b, pointers, edges)
-        for stack in range(len(stacks)):
-            extremes(program, span, a, b, stack, kept[stack, 0], kept[stack, 1], stacked[stack], edges, tile)
         for raw in range(len(wanted)):
-            of_raw(program, span, a, b, raw, moved[raw], sighted, edges, tile)
+            of_raw(program, span, a, b, raw, moved[raw], sighted, levels, logs, edges, tile)
         for order in range(len(ranks)):
             arena = widened(arena, words_for_one(arena, program) + 4 * rows)
             rank_values(program, span, a, b, order, arena, ranks[order], edges, tile)
@@ -213,26 +212,29 @@ def of_span(
 
 
 @njit(cache=True, nogil=True)
-def chained(program: Ints, span: Ints, rows: int, last: Ints) -> Ints:
+def chained(program: Ints, span: Ints, rows: int) -> Ints:
     """Fill the occurrences of a span; return int64[raws, rows] of -1 for the sightings of values."""
     size = 16
     while size <= 2 * rows:
         size *= 2
-    chain_values(program, span, rows, np.empty((size, 2), dtype=np.int64), last)
+    chain_values(program, span, rows, np.empty((size, 2), dtype=np.int64), np.empty(rows, dtype=np.int64))
     return np.full((len(table(program, RAWS)), rows), -1, dtype=np.int64)
 
 
 @njit(cache=True, nogil=True)
 def of_raw(
-    program: Ints, span: Ints, a: int, b: int, raw: int, state: Ints, sighted: Ints, edges: Ints, tile: Ints
-) -> None:
-    """Write one raw of the rows a to b, unless stacks, sets or labels write it."""
+    program: Ints, span: Ints, a: int, b: int, raw: int, state: Ints, sighted: Ints, levels: Ints, logs: Ints,
+    edges: Ints, tile: Ints,
+) -> None:  # fmt: skip
+    """Write one raw of the rows a to b, unless sets or labels write it."""
     row, out = table(program, RAWS)[raw], tile[raw]
     kind, line, low, high = row[KIND], row[LINE], edges[row[LOW]], edges[row[HIGH]]
     if kind == Raw.N and line < 0:
         lengths(low, high, b - a, out)
     elif kind <= Raw.TOTAL:
         differences(span[sum_line(program, line)], low, high, b - a, out)
+    elif kind == Raw.EXTREME:
+        extremes(levels[line], logs, table(program, EXTREMES)[line, 0], low, high, b - a, out)
     elif kind == Raw.NEWEST_US:
         latest(span, a, b, row[SELECTION], state, low, high, out)
     elif kind == Raw.DISTINCT:

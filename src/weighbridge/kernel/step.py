@@ -33,7 +33,14 @@ class Workspace:
 
 @njit(cache=True, nogil=True)
 def read(
-    arena: Ints, program: Ints, roots: Ints, event_us: Ints, values: Ints, raws: Ints, registers: Floats, vector: Vectors
+    arena: Ints,
+    program: Ints,
+    roots: Ints,
+    event_us: Ints,
+    values: Ints,
+    raws: Ints,
+    registers: Floats,
+    vector: Vectors,
 ) -> None:
     """Write the vector of an event. event_us: int64[1]; values: int64[1, f]; every root is a history, if an empty one.
 
@@ -54,9 +61,8 @@ def write(
     """Put an event into the histories of its keys; a history at the end of a block forgets what lies before a time."""
     for number in range(len(roots)):
         entity = table(program, ENTITIES + number)[0]
-        if roots[number] == 0:
-            roots[number] = new_history(arena, entity)
-        elif arena[roots[number] + N] % FULL == 0 and evict(arena, entity, roots[number], before_us):
+        root = roots[number]
+        if root == 0 or (arena[root + N] % FULL == 0 and evict(arena, entity, root, before_us)):
             roots[number] = new_history(arena, entity)
         insert(arena, entity, roots[number], event_us, identity, label, values)
 

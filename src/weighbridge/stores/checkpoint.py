@@ -9,9 +9,10 @@ import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from weighbridge.errors import StoreFailure
 from weighbridge.kernel.arrays import Arrays
@@ -72,12 +73,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Arrays]:
     return told["facts"], arrays
 
 
-def _read_into(file: Any, array: Any, hashed: Any) -> None:
+def _read_into(file: BinaryIO, array: npt.NDArray[Any], hashed: hashlib._Hash) -> None:
     """Fill an array from a file, hashing it on the way."""
     view = memoryview(array).cast("B") if array.size else memoryview(bytearray())
     place = 0
     while place < len(view):
-        got = file.readinto(view[place : place + _PIECE])
+        got = file.readinto(view[place : place + _PIECE])  # type: ignore[attr-defined]
         if not got:
             raise StoreFailure("the checkpoint is torn: it ends too early")
         hashed.update(view[place : place + got])

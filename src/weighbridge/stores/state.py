@@ -66,6 +66,11 @@ class MemoryState:
         return self._room.spilled
 
     @property
+    def used_bytes(self) -> int:
+        """Bytes that the histories take."""
+        return self._room.used_bytes
+
+    @property
     def _before_us(self) -> int:
         """What lies at or before this time no later decision can see."""
         return self._latest_us - self._kept_us
@@ -118,9 +123,7 @@ class MemoryState:
         for number, place in enumerate(self._keys.tolist()):
             code = self._codes[place].known(str(event.values[place]))
             roots[number] = self._roots[number, code] if code is not None and code < self._roots.shape[1] else 0
-        step.relabel(
-            self._room.words, self._program, roots, event.event_us, identity(event.event_id), label.value
-        )
+        step.relabel(self._room.words, self._program, roots, event.event_us, identity(event.event_id), label.value)
 
     def load(self, events: pa.Table, labels: pa.Table, find: Find) -> None:
         """Take in the log's tables, by seq: all of them, or those behind a restored checkpoint.

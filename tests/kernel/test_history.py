@@ -1,0 +1,110 @@
+"""Long histories: many blocks, hash tables, moving windows; late, tied, taken back, evicted. Three ways, the same bits."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from tests.conftest import SOAK
+from tests.strategies import START_US
+from tests.test_parity import OfOneDecision
+from weighbridge.clock import DAY_US
+from weighbridge.kernel.plan import compile_plan
+from weighbridge.records import LabelRecord as LabelArrival
+from weighbridge.stores.state import MemoryState
+from weighbridge.testing.oracle import Event, LabelRecord
+from weighbridge.testing.samples import differing, record_of, replayed, sample_case
+
+CASE = sample_case()
+HOUR_US = DAY_US // 24
+SEEDS = range(60) if SOAK else range(3)
+
+
+def stream(seed: int, n: int, late: float, shops: int) -> list[Event | LabelRecord]:
+    """One card's events over some twelve days, with labels and their corrections between them."""
+    rng, records, now, known = random.Random(seed), [], START_US, []
+    for seq in range(1, n + 1):
+        if known and rng.random() < 0.3:
+            records.append(LabelRecord(seq, rng.choice(known[-400:]), rng.randrange(2)))
+            continue
+        now += rng.choice([0, 1, HOUR_US // 10, rng.randrange(12 * DAY_US // n * 2)])
+        back = rng.choice([1, HOUR_US, rng.randrange(3 * DAY_US), -rng.randrange(2 * HOUR_US)]) if rng.random() < late else 0
+        values = {
+            "card": "c", "shop_id": f"s{rng.randrange(shops)}", "amount": rng.randrange(500_001),
+            "score": rng.choice([None, *range(-5, 6)]), "items": rng.randrange(100),
+            "device": rng.choice([None, "ios", "android", "web"]),
+        }  # fmt: skip
+        records.append(Event(seq, now - back, f"e{seq}", values))
+        known.append(f"e{seq}")
+    return records
+
+
+def served(records, retract: float = 0.0, seed: int = 0, **options):
+    """The vectors of the online path; some events come, are taken back, and come again."""
+    state, rng, stored, found = MemoryState(compile_plan(CASE), **options), random.Random(seed), {}, []
+    for record in records:
+        if isinstance(record, LabelRecord):
+            label = LabelArrival(record.event_id, record.value, record.seq, "test")
+            state.label(label, stored.get(record.event_id))
+            continue
+        event = record_of(CASE, record)
+        for _ in range(2 if rng.random() < retract else 0):
+            state.vector(event)
+            state.append(event)
+            state.retract(event)
+        found.append(np.frombuffer(state.vector(event), dtype="<f4"))
+        state.append(event)
+        stored[event.event_id] = event
+    return np.array(found), state
+
+
+def split(records):
+    return [r for r in records if isinstance(r, Event)], [r for r in records if isinstance(r, LabelRecord)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("late", "shops"), [(0.0, 3), (0.0, 400), (0.2, 3), (0.2, 400)])
+def test_the_online_path_equals_replay(seed, late, shops):
+    """In order, replay goes by two pointers and the state by blocks: they share nothing but the formulas."""
+    records = stream(seed, 4_000, late, shops)
+    assert differing(served(records)[0], replayed(CASE, *split(records))) == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_taken_back_leaves_no_trace(seed):
+    records = stream(seed, 2_500, 0.2, 40)
+    assert differing(served(records, retract=0.3, seed=seed)[0], replayed(CASE, *split(records))) == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_long_histories_equal_the_oracle_on_sampled_events(seed):
+    records = stream(seed, 1_500, 0.2, 40)
+    events, labels = split(records)
+    found = served(records)[0]
+    for row in random.Random(seed).sample(range(len(events)), 12):
+        decision = events[row]
+        near = [e for e in events if e.seq < decision.seq and e.event_us > decision.event_us - 7 * DAY_US]
+        known = [r for r in labels if r.seq < decision.seq]
+        assert differing(found[row], OfOneDecision(CASE, [*near, decision], known).vector(decision)) == 0
+
+
+def test_a_state_that_outgrows_its_memory_moves_to_a_file_and_loses_nothing(tmp_path):
+    records = stream(1, 4_000, 0.1, 400)
+    found, state = served(records, budget_bytes=200_000, folder=tmp_path)
+    assert state.spilled
+    assert differing(found, replayed(CASE, *split(records))) == 0
+    assert not served(records)[1].spilled
+
+
+def test_memory_follows_what_is_retained():
+    """Ten times the events over ten times the time: the same memory, once old blocks are forgotten."""
+    plan, used = compile_plan(CASE), []
+    for n in (3_000, 30_000):
+        state, rng = MemoryState(plan), random.Random(3)
+        for number in range(n):
+            values = {"card": f"c{rng.randrange(20)}", "shop_id": f"s{number // 50}", "amount": 1, "score": None, "items": 0, "device": None}  # fmt: skip
+            state.append(record_of(CASE, Event(number, START_US + number * HOUR_US // 10, f"e{number}", values)))
+        used.append(state.used_bytes)
+    assert used[1] < 1.6 * used[0]
