@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import SOAK
+from tests.mutants import printed_by_mutant
 from tests.strategies import START_US
 from tests.test_parity import OfOneDecision
 from weighbridge.clock import DAY_US
@@ -29,8 +30,12 @@ def stream(seed: int, n: int, late: float, shops: int) -> list[Event | LabelReco
         if known and rng.random() < 0.3:
             records.append(LabelRecord(seq, rng.choice(known[-400:]), rng.randrange(2)))
             continue
-        now += rng.choice([0, 1, HOUR_US // 10, rng.randrange(12 * DAY_US // n * 2)])
-        back = rng.choice([1, HOUR_US, rng.randrange(3 * DAY_US), -rng.randrange(2 * HOUR_US)]) if rng.random() < late else 0
+        now += rng.choice([0, 1, HOUR_US // 10, rng.randrange(8 * 12 * DAY_US // n)])
+        back = (
+            rng.choice([1, HOUR_US, rng.randrange(3 * DAY_US), -rng.randrange(2 * HOUR_US)])
+            if rng.random() < late
+            else 0
+        )
         values = {
             "card": "c", "shop_id": f"s{rng.randrange(shops)}", "amount": rng.randrange(500_001),
             "score": rng.choice([None, *range(-5, 6)]), "items": rng.randrange(100),
@@ -78,16 +83,22 @@ def test_what_is_taken_back_leaves_no_trace(seed):
     assert differing(served(records, retract=0.3, seed=seed)[0], replayed(CASE, *split(records))) == 0
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_long_histories_equal_the_oracle_on_sampled_events(seed):
-    records = stream(seed, 1_500, 0.2, 40)
-    events, labels = split(records)
-    found = served(records)[0]
-    for row in random.Random(seed).sample(range(len(events)), 12):
+def against_the_oracle(records, found, rows) -> int:
+    """Return how many values of sampled vectors differ from the oracle's."""
+    events, labels, wrong = *split(records), 0
+    for row in rows:
         decision = events[row]
         near = [e for e in events if e.seq < decision.seq and e.event_us > decision.event_us - 7 * DAY_US]
         known = [r for r in labels if r.seq < decision.seq]
-        assert differing(found[row], OfOneDecision(CASE, [*near, decision], known).vector(decision)) == 0
+        wrong += differing(found[row], OfOneDecision(CASE, [*near, decision], known).vector(decision))
+    return wrong
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_long_histories_equal_the_oracle_on_sampled_events(seed):
+    records = stream(seed, 1_500, 0.2, 40)
+    rows = random.Random(seed).sample(range(len(split(records)[0])), 12)
+    assert against_the_oracle(records, served(records)[0], rows) == 0
 
 
 def test_a_state_that_outgrows_its_memory_moves_to_a_file_and_loses_nothing(tmp_path):
@@ -108,3 +119,27 @@ def test_memory_follows_what_is_retained():
             state.append(record_of(CASE, Event(number, START_US + number * HOUR_US // 10, f"e{number}", values)))
         used.append(state.used_bytes)
     assert used[1] < 1.6 * used[0]
+
+
+MUTANTS = {
+    "none": ("kernel/change.py", "+= 1 if add else -1", "+= 1 if add else -1"),
+    "a late event in a moving count": ("kernel/change.py", "+= 1 if add else -1", "+= 0"),
+    "what leaves a moving count": (
+        "kernel/occurrences.py",
+        "count -= count_times(arena, root, previous + 1",
+        "count -= 0 * count_times(arena, root, previous + 1",
+    ),
+    "what leaves a set of values": ("kernel/ordered.py", "if left >= 0:", "if left > 5:"),
+    "the sums of a split block": ("kernel/blocks.py", "run_up(arena, program, root, number + 1, 0)", "pass"),
+}
+CHECK = """
+from tests.kernel.test_history import against_the_oracle, served, stream
+records = stream(1, 700, 0.2, 40)
+print(against_the_oracle(records, served(records, retract=0.1)[0], range(330, 480, 15)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_wrong_history_is_noticed(mutant, tmp_path):
+    assert (printed_by_mutant(tmp_path, *MUTANTS[mutant], CHECK) > 0) == (mutant != "none")

@@ -1,0 +1,27 @@
+"""A copy of the package with one thing wrong in it, to see that a test notices."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1] / "src" / "weighbridge"
+
+
+def printed_by_mutant(folder: Path, file: str, right: str, wrong: str, check: str) -> int:
+    """Return the number that `check` prints, run in plain Python on a package in which `wrong` replaces `right`.
+
+    A check that breaks with an error has noticed, too: 1.
+    """
+    shutil.copytree(SOURCE, folder / "weighbridge", ignore=shutil.ignore_patterns("__pycache__"))
+    path = folder / "weighbridge" / file
+    assert path.read_text().count(right) == 1
+    path.write_text(path.read_text().replace(right, wrong))
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": f"{folder}:{SOURCE.parents[1]}"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", check], env=environment, capture_output=True, text=True, check=False
+    )
+    return int(done.stdout.split()[-1]) if done.returncode == 0 else 1
