@@ -9,7 +9,7 @@ import pytest
 
 from weighbridge.errors import HomeError, InputError, StoreFailure
 from weighbridge.stores.database import Database
-from weighbridge.stores.files import ParquetTables, read_sealed, write_atomically
+from weighbridge.stores.files import ParquetTables, write_atomically
 from weighbridge.stores.sources import read_file, write_file
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
@@ -29,7 +29,7 @@ def import_two(log):
 def test_a_log_survives_a_restart(tmp_path):
     log = open_log(tmp_path)
     import_two(log)
-    log.commit(sample_event(3), sample_decision(3))
+    log.commit([(sample_event(3), sample_decision(3))])
     again = open_log(tmp_path)
     assert again.head() == log.head()
     assert again.events() == log.events()
@@ -39,7 +39,7 @@ def test_a_log_survives_a_restart(tmp_path):
 def test_a_tampered_decision_breaks_the_chain(tmp_path):
     log = open_log(tmp_path)
     for number in range(1, 5):
-        log.commit(sample_event(number), sample_decision(number))
+        log.commit([(sample_event(number), sample_decision(number))])
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("update decisions set probability = 0.26 where event_id = 'e2'")
     assert log.broken_link() == 2
@@ -48,7 +48,7 @@ def test_a_tampered_decision_breaks_the_chain(tmp_path):
 def test_a_removed_decision_breaks_the_chain(tmp_path):
     log = open_log(tmp_path)
     for number in range(1, 5):
-        log.commit(sample_event(number), sample_decision(number))
+        log.commit([(sample_event(number), sample_decision(number))])
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("delete from decisions where event_id = 'e2'")
     assert log.broken_link() == 3
@@ -70,12 +70,12 @@ def test_a_changed_segment_is_refused(tmp_path):
 
 def test_a_failed_write_stores_nothing(tmp_path):
     log = open_log(tmp_path)
-    log.commit(sample_event(1))
+    log.commit([(sample_event(1), None)])
     before = log.head()
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("create trigger full before insert on log begin select raise(fail, 'disk is full'); end")
     with pytest.raises(StoreFailure, match="nothing was stored"):
-        log.commit(sample_event(2))
+        log.commit([(sample_event(2), None)])
     assert log.head() == before
     assert not log.holds("e2")
 
@@ -92,8 +92,8 @@ def test_files_are_replaced_atomically(tmp_path):
     write_atomically(path, b"two")
     assert path.read_bytes() == b"two"
     assert [p.name for p in path.parent.iterdir()] == ["file"]
-    with pytest.raises(StoreFailure):
-        read_sealed(path, "0" * 64)
+    with pytest.raises(StoreFailure, match="make room and try again"):
+        write_atomically(path / "below a file", b"three")
 
 
 def test_a_damaged_table_is_refused(tmp_path):

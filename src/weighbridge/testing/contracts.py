@@ -72,17 +72,17 @@ class LogContract:
     def test_records_share_one_rising_order(self) -> None:
         """Events, labels and notes take places of one order; arrivals of data never fall."""
         log = self.log()
-        first = log.commit(sample_event(5))
-        second = log.add_label(LabelRecord("e5", 1, 4_000, "x"))
+        (first,) = log.commit([(sample_event(5), None)])
+        (second,) = log.commit([], [LabelRecord("e5", 1, 4_000, "x")])
         third = log.note("promotion", {"bundle": "b"}, 9_000_000)
-        fourth = log.commit(sample_event(6))
+        (fourth,) = log.commit([(sample_event(6), None)])
         assert first < second < third < fourth == log.head().seq == log.head().data_seq
         assert log.head().arrived_us == 6_000
 
     def test_a_note_is_not_data(self) -> None:
         """A note takes a place and leaves the newest event's place and arrival."""
         log = self.log()
-        place = log.commit(sample_event(1))
+        (place,) = log.commit([(sample_event(1), None)])
         log.note("promotion", {"bundle": "b"}, 9_000_000)
         assert (log.head().data_seq, log.head().arrived_us) == (place, 1_000)
         assert [(at, dict(body)) for _, at, body in log.notes("promotion")] == [(9_000_000, {"bundle": "b"})]
@@ -90,7 +90,7 @@ class LogContract:
     def test_an_event_comes_back_as_it_was(self) -> None:
         """Found by id, with its place; missing values stay missing."""
         log = self.log()
-        seq = log.commit(sample_event(1), sample_decision(1))
+        (seq,) = log.commit([(sample_event(1), sample_decision(1))])
         assert log.find("e1") == (seq, sample_event(1))
         assert log.holds("e1")
         assert log.find("e2") is None
@@ -101,9 +101,9 @@ class LogContract:
     def test_an_id_is_stored_once(self) -> None:
         """A second commit of an id is a conflict, and leaves no trace."""
         log = self.log()
-        log.commit(sample_event(1), sample_decision(1))
+        log.commit([(sample_event(1), sample_decision(1))])
         before = log.head()
-        refuses(Conflict, lambda: log.commit(sample_event(1), replace(sample_decision(1), decision_id="other")))
+        refuses(Conflict, lambda: log.commit([(sample_event(1), replace(sample_decision(1), decision_id="other"))]))
         assert log.head() == before
         assert len(log.events()) == len(log.decisions()) == 1
 
@@ -111,8 +111,8 @@ class LogContract:
         """Events and labels come as tables, sorted by seq, with the contract's fields."""
         log = self.log()
         for number in (3, 1, 2):
-            log.commit(sample_event(number))
-            log.add_label(LabelRecord(f"e{number}", number % 2, 0, "x"))
+            log.commit([(sample_event(number), None)])
+            log.commit([], [LabelRecord(f"e{number}", number % 2, 0, "x")])
         events, labels = log.events(), log.labels()
         assert events["event_id"].to_pylist() == ["e3", "e1", "e2"]
         assert events["seq"].to_pylist() == sorted(events["seq"].to_pylist())
@@ -128,14 +128,14 @@ class LogContract:
         log.import_history(*in_order_of_arrival(log.head(), events, labels))
         assert log.known(pa.array(["e1", "e9"])).to_pylist() == [True, False]
         assert log.find("e2") == (2, sample_event(2))
-        assert log.commit(sample_event(3)) == 3
+        assert log.commit([(sample_event(3), None)]) == [3]
         assert log.events()["event_id"].to_pylist() == ["e1", "e2", "e3"]
         assert log.head().arrived_us == 3_000
 
     def test_history_that_is_stored_is_refused_whole(self) -> None:
         """One known id refuses the import, and nothing of it is stored."""
         log, contract = self.log(), sample_contract()
-        log.commit(sample_event(1))
+        log.commit([(sample_event(1), None)])
         events = event_table(contract, [(7, sample_event(8, 10_000)), (8, sample_event(1, 10_000))])
         refuses(Conflict, lambda: log.import_history(events, LABELS.empty_table()))
         assert log.events()["event_id"].to_pylist() == ["e1"]
@@ -145,7 +145,7 @@ class LogContract:
         """The hashes of what was written follow."""
         log = self.log()
         for number in range(4):
-            log.commit(sample_event(number), sample_decision(number))
+            log.commit([(sample_event(number), sample_decision(number))])
         assert log.broken_link() is None
         assert len(set(log.decisions()["hash"].to_pylist())) == 4
 
