@@ -13,7 +13,7 @@ from weighbridge.stores.files import ParquetTables, write_atomically
 from weighbridge.stores.sources import read_file, write_file
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
-from weighbridge.testing.contracts import sample_decision, sample_event
+from weighbridge.testing.log_contract import sample_decision, sample_event
 from weighbridge.testing.samples import sample_contract
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pyarrow as pa
@@ -11,15 +12,23 @@ import pyarrow.compute as pc
 
 from weighbridge.stores.database import Database
 from weighbridge.stores.segments import Segment, SegmentFiles
-from weighbridge.stores.tables import LABELS
 
 PIECE = 1_000_000  # events and labels sealed at once
 ARRIVAL = {"event": "arrived_us", "label": "arrived_us", "decision": "decided_us"}
 _MANIFEST = "select kind, first_seq, last_seq, last_arrived_us, file, rows, sha256 from segments"
 _ADD = "insert into segments values (?, ?, ?, ?, ?, ?, ?)"
 _HOT_DATA = "from log where kind in ('event', 'label')"
-_PIECE_ENDS = f"select max(seq) from (select seq {_HOT_DATA} order by seq limit ?)"
+_OLDEST_HOT = f"seq {_HOT_DATA} order by seq limit ?"
 HotTables = Callable[[int], dict[str, pa.Table]]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """Segments that hold rows to drop, what takes their place, and the rows."""
+
+    before: list[Segment]
+    after: list[Segment]
+    rows: pa.Table
 
 
 class ColdLog:
@@ -50,7 +59,7 @@ class ColdLog:
         moved = 0
         while (until := self._next_piece(keep_hot)) is not None:
             tables = hot_until(until)
-            made = [self.files.write(kind, table, ARRIVAL[kind]) for kind, table in tables.items() if len(table)]
+            made = [s for kind, table in tables.items() for s in self.files.write(kind, table, ARRIVAL[kind])]
             with self._database.write() as connection:
                 self.add(connection, made)
                 connection.execute(f"delete {_HOT_DATA} and seq <= ?", (until,))
@@ -64,11 +73,11 @@ class ColdLog:
         if not newest:
             return None
         first = self._database.read(f"select min(seq) {_HOT_DATA}")[0][0]
-        ends = self._database.read(_PIECE_ENDS, PIECE)[0][0]
+        ends = self._database.read(f"select max(seq) from (select {_OLDEST_HOT})", PIECE)[0][0]
         imported = self._database.read("select min(first_seq) - 1 from segments where first_seq > ?", first)[0][0]
         return min(cast(int, seq) for seq in (newest[0][0], ends, imported) if seq is not None)
 
-    def forget(self, before_us: int, event_schema: pa.Schema) -> int:
+    def forget(self, before_us: int, schemas: Mapping[str, pa.Schema]) -> int:
         """Drop the oldest event segments that lie wholly before a time; return how many events were in them."""
         hot = self._database.read("select min(seq) from log where kind = 'event'")[0][0]
         gone: list[Segment] = []
@@ -78,39 +87,40 @@ class ColdLog:
             gone.append(segment)
         if not gone:
             return 0
+        tables = [self.files.table(segment, schemas["event"]) for segment in gone]
+        ids = pa.concat_tables(tables)["event_id"].combine_chunks()
         last_seq = gone[-1].last_seq
-        decided = [s for s in self._manifest("decision") if s.last_seq <= last_seq]
-        chained = self.files.row(decided[-1], decided[-1].last_seq) if decided else None
-        ids = pa.concat_arrays([chunk for s in gone for chunk in self.files.table(s, event_schema)["event_id"].chunks])
-        labels, rewritten = self._labels_of_others(ids)
+        decided = self._rewritten("decision", schemas, lambda table: pc.less_equal(table["seq"], last_seq))
+        labelled = self._rewritten("label", schemas, lambda table: pc.is_in(table["event_id"], value_set=ids))
         with self._database.write() as connection:
-            for segment in (*gone, *decided, *labels):
+            for segment in (*gone, *decided.before, *labelled.before):
                 connection.execute(
                     "delete from segments where kind = ? and first_seq = ?", (segment.kind, segment.first_seq)
                 )
-            self.add(connection, rewritten)
+            self.add(connection, [*decided.after, *labelled.after])
             for segment in gone:
                 connection.execute("delete from ids where seq between ? and ?", (segment.first_seq, segment.last_seq))
             connection.execute("create temp table if not exists gone (event_id text primary key) without rowid")
-            connection.executemany("insert or ignore into gone values (?)", ((i,) for i in ids.to_pylist()))
+            connection.executemany("insert into gone values (?)", ((i,) for i in ids.to_pylist()))
             connection.execute("delete from log where kind = 'label' and event_id in (select event_id from gone)")
             connection.execute("delete from gone")
             connection.execute("update head set forgotten_us = ?", (gone[-1].last_arrived_us,))
-            if chained is not None:
-                connection.execute("update head set forgotten_chain = ?", (chained["hash"],))
+            if len(decided.rows):
+                connection.execute("update head set forgotten_chain = ?", (decided.rows["hash"][-1].as_py(),))
         self.sweep()
-        return sum(segment.rows for segment in gone)
+        return len(ids)
 
-    def _labels_of_others(self, ids: pa.Array) -> tuple[list[Segment], list[Segment]]:
-        """Return the label segments that hold labels of these ids, and the same without them."""
-        before, after = [], []
-        for segment in self._manifest("label"):
-            table = self.files.table(segment, LABELS)
-            kept = table.filter(pc.invert(pc.is_in(table["event_id"], value_set=ids)))
-            if len(kept) < len(table):
+    def _rewritten(self, kind: str, schemas: Mapping[str, pa.Schema], gone: Callable[[pa.Table], pa.Array]) -> Rewrite:
+        """Write the segments of a kind that hold rows to drop again without them; rows and segments, old and new."""
+        before, after, rows = [], [], [schemas[kind].empty_table()]
+        for segment in self._manifest(kind):
+            table = self.files.table(segment, schemas[kind])
+            dropped = gone(table)
+            if pc.any(dropped).as_py():
                 before.append(segment)
-                after += [self.files.write("label", kept)] if len(kept) else []
-        return before, after
+                rows.append(table.filter(dropped))
+                after += self.files.write(kind, table.filter(pc.invert(dropped)), ARRIVAL[kind])
+        return Rewrite(before, after, pa.concat_tables(rows))
 
     def _manifest(self, kind: str) -> list[Segment]:
         with self._database.snapshot() as reader:

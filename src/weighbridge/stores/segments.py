@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from weighbridge.errors import StoreFailure
 from weighbridge.stores.files import PART, parquet_bytes, write_atomically
 
-GROUP_ROWS = 16_384  # what a look-up of one row reads
+GROUP_ROWS = 4_096  # what a look-up of one row reads
+SEGMENT_ROWS = 131_072  # what the first look-up in a file hashes
 MOST_OPEN = 16  # files kept open for look-ups
 
 
@@ -45,8 +46,12 @@ class SegmentFiles:
         self._open: OrderedDict[str, tuple[pq.ParquetFile, list[int]]] = OrderedDict()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, kind: str, table: pa.Table, arrived: str = "arrived_us") -> Segment:
-        """Write rows (at least one, by seq) as a segment that no manifest names yet."""
+    def write(self, kind: str, table: pa.Table, arrived: str = "arrived_us") -> list[Segment]:
+        """Write rows, by seq, as segments that no manifest names yet."""
+        pieces = (table.slice(first, SEGMENT_ROWS) for first in range(0, len(table), SEGMENT_ROWS))
+        return [self._write(kind, piece, arrived) for piece in pieces]
+
+    def _write(self, kind: str, table: pa.Table, arrived: str) -> Segment:
         content = parquet_bytes(table, GROUP_ROWS)
         sha256 = hashlib.sha256(content).hexdigest()
         first, last = table["seq"][0].as_py(), table["seq"][-1].as_py()

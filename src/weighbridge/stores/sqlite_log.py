@@ -96,8 +96,8 @@ class SqliteLog:
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
         """Append history whose seq is assigned already: Parquet files first, then one transaction that names them."""
         given = {"event": events, "label": labels}
-        tables = {k: t.select(self._schemas[k].names).cast(self._schemas[k]) for k, t in given.items() if len(t)}
-        made = [self._cold.files.write(kind, table, ARRIVAL[kind]) for kind, table in tables.items()]
+        tables = {k: t.select(self._schemas[k].names).cast(self._schemas[k]) for k, t in given.items()}
+        made = [s for kind, table in tables.items() for s in self._cold.files.write(kind, table, ARRIVAL[kind])]
         with self._database.write() as connection:
             head = connection.execute("select seq from head").fetchone()[0]
             if any(segment.first_seq <= head for segment in made):
@@ -163,7 +163,7 @@ class SqliteLog:
 
     def forget(self, before_us: int) -> int:
         """Drop the oldest segments whose events all arrived before a time; what is hot stays."""
-        return self._cold.forget(before_us, self._schemas["event"])
+        return self._cold.forget(before_us, self._schemas)
 
     def forgotten_us(self) -> int | None:
         """Return the arrival of the newest event that was forgotten, or None."""
