@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from weighbridge.clock import iso_to_us
+from weighbridge.clock import iso_to_us, us_to_iso
 from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_event
 from weighbridge.loop.verify import verify
@@ -243,26 +243,25 @@ def test_threads_duplicates_labels_promotions_and_failures_leave_log_state_and_a
 
     stores = replace(home, log=Failing(home.log))
     desk = open_desk(small_case, stores, clock)
-    sent = stream[:900]
-    clock.set(sent[0].arrived_us)
-    answered, failed, taken, errors = [], [], [], []
+    clock.set(stream[-1].arrived_us)
+    times = [us_to_iso(clock.now_us() - rng.randrange(500) * 1_000_000) for _ in range(900)]  # in no order
+    sent = [replace(m, body={**m.body, "event_ts": t} if m.path == "/predict" else m.body)
+            for m, t in zip(stream[:900], times, strict=True)]  # fmt: skip
+    answered, failed = [], []
 
     def caller(number):
         mine = [m for place, m in enumerate(sent) if place % 3 == number or place % 20 == 0]  # 5 % go to all three
         for start in range(0, len(mine), 25):
             futures = []
             for m in mine[start : start + 25]:
-                with lock:
-                    clock.set(max(clock.now_us(), m.arrived_us - 3_000_000))
                 futures.append((m, desk.submit(m.body, "t") if m.path == "/predict" else desk.submit_label(m.body)))
                 if number == 0 and len(futures) % 10 == 0:
                     home.log.note("promotion", {"n": start}, 0)
             for m, future in futures:
                 fault = future.exception(PATIENCE_SECONDS)
-                if fault is None:
-                    (answered if m.path == "/predict" else taken).append(m.body["event_id"])
-                else:
-                    (failed if isinstance(fault, StoreFailure) else errors).append((m.body["event_id"], fault))
+                assert fault is None or isinstance(fault, StoreFailure)
+                if m.path == "/predict":
+                    (failed if fault else answered).append(m.body["event_id"])
 
     threads = [threading.Thread(target=caller, args=(n,)) for n in range(3)]
     for thread in threads:
@@ -271,8 +270,8 @@ def test_threads_duplicates_labels_promotions_and_failures_leave_log_state_and_a
         thread.join(120)
     desk.close()
     stored = stores.log.decisions()["event_id"].to_pylist()
-    assert not [fault for _, fault in errors if not isinstance(fault, Rejected)]
-    assert failed
+    assert len(failed) > 20
+    assert len(answered) > 200
     assert len(stored) == len(set(stored))
     assert set(stored) == set(answered)
     events = stores.log.events()
