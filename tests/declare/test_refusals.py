@@ -107,6 +107,8 @@ REFUSED = {
     "text feature": (lambda: replace(case, features=[log("country")]), "encode() a Category"),
     "encode number": (lambda: replace(case, features=[encode("amount")]), "encode a Category"),
     "same name": (lambda: replace(case, features=[log("amount"), log("amount")]), "two features are called"),
+    "keep no time": (lambda: replace(case, keep="long"), "keep='long' is not a duration|is not a duration"),
+    "keep too short": (lambda: replace(case, keep="36d"), "longest window"),
     "no features": (lambda: replace(case, features=[]), "no features"),
     "case name": (lambda: replace(case, name="card fraud"), "not an identifier"),
     "stage order": (lambda: replace(case, stages=[Stage("gate", ("train",))]), "comes before train"),
