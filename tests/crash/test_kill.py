@@ -10,13 +10,15 @@ import pytest
 
 from tests.conftest import SOAK
 from tests.crash.driver import Child, body, faults
+from tests.fixtures.tiny_fraud import case
+from weighbridge.serve.wiring import open_home
 
 KILLS = 50 if SOAK else 6
 DUPLICATES = 0.05
 
 
-def load(child, rng, bodies, unanswered):
-    """Send new events, 5 % earlier ones again, and labels, until nobody reads them."""
+def load(child, rng, bodies, unanswered, elsewhere):
+    """Send new events, 5 % earlier ones again, and labels, until nobody reads them; meanwhile another process notes."""
     alive = child.send(*unanswered.values())
     while alive:
         sent = []
@@ -29,6 +31,8 @@ def load(child, rng, bodies, unanswered):
             sent.append(bodies[-1])
             if rng.random() < 0.1:
                 sent.append({"event_id": f"crash-{rng.randrange(len(bodies) + 5)}", "label": rng.randrange(2)})
+        if elsewhere and rng.random() < 0.05:
+            elsewhere.note("promotion", {"sent": len(bodies)}, 0)
         alive = child.send(*sent)
         time.sleep(rng.random() * 0.004)
 
@@ -41,8 +45,11 @@ def test_killed_under_load(home):
         starting = number % 5 == 4  # killed while it opens, seals and rebuilds its state
         child = Child(home, started=not starting)
         threading.Timer(rng.uniform(0.1, 2.0) if starting else rng.uniform(0.05, 0.9), child.process.kill).start()
-        load(child, rng, bodies, unanswered)
+        elsewhere = open_home(case, home, create=False).stores.log if number % 2 else None
+        load(child, rng, bodies, unanswered, elsewhere)
         child.kill()
+        if elsewhere:
+            elsewhere._database.close()
         survived += len(child.of("ok"))
         said += child.heard
         for event_id in child.of("ok"):

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from weighbridge.errors import HomeError, InputError, StoreFailure
+from weighbridge.records import LabelRecord
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import ParquetTables, write_atomically
 from weighbridge.stores.sources import read_file, write_file
@@ -84,6 +85,43 @@ def test_a_database_that_is_none_is_refused(tmp_path):
     (tmp_path / "hot.sqlite").write_bytes(b"this is no database, and long enough to be read as one" * 40)
     with pytest.raises(HomeError, match="restore it"):
         Database(tmp_path / "hot.sqlite")
+
+
+def test_a_database_of_another_format_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "hot.sqlite") as other:
+        other.execute("create table log (seq integer)")
+    with pytest.raises(HomeError, match="has format 0, this program reads 1; choose another --home"):
+        Database(tmp_path / "hot.sqlite")
+
+
+def test_a_group_may_be_of_any_size(tmp_path):
+    log = open_log(tmp_path)
+    for size, first in ((1, 0), (63, 1), (64, 64), (65, 128), (3_000, 193)):
+        group = [(sample_event(n), sample_decision(n)) for n in range(first, first + size)]
+        assert log.commit(group, [LabelRecord("e0", 1, 0, "x")] * size) == sorted(
+            range(2 * first + 1, 2 * (first + size) + 1)
+        )
+    assert log.broken_link() is None
+
+
+def test_readers_do_not_wait_for_a_commit(tmp_path):
+    log = open_log(tmp_path)
+    log.commit([(sample_event(1), sample_decision(1))])
+    with log._database.write() as connection:
+        connection.execute("delete from ids")
+        assert log.find("e1") == (1, sample_event(1))
+        assert len(log.events()) == 1
+        connection.execute("rollback")
+        connection.execute("begin")
+
+
+def test_synced_and_written_are_what_sqlite_is_told(tmp_path):
+    for acknowledge, synchronous in (("synced", 2), ("written", 1)):
+        database = Database(tmp_path / f"{acknowledge}.sqlite", acknowledge)
+        with database.write() as connection:
+            assert connection.execute("pragma synchronous").fetchone()[0] == synchronous
+            assert connection.execute("pragma journal_mode").fetchone()[0] == "wal"
+        database.close()
 
 
 def test_files_are_replaced_atomically(tmp_path):

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from weighbridge.stores.database import Database
 from weighbridge.stores.segments import Segment, SegmentFiles
 
-PIECE = 1_000_000  # events and labels sealed at once
+PIECE = 262_144  # events and labels sealed at once, in memory
 ARRIVAL = {"event": "arrived_us", "label": "arrived_us", "decision": "decided_us"}
 _MANIFEST = "select kind, first_seq, last_seq, last_arrived_us, file, rows, sha256 from segments"
 _ADD = "insert into segments values (?, ?, ?, ?, ?, ?, ?)"

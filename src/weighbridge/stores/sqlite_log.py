@@ -28,6 +28,7 @@ _MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), ar
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
 _HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
 LAST = 2**63 - 1  # beyond every seq
+STATEMENT_ROWS = 64
 _LINK_ROWS = 65_536  # decisions checked at once
 
 
@@ -216,9 +217,10 @@ def _remember(connection: sqlite3.Connection, pairs: Sequence[tuple[str, int]]) 
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert rows with one statement."""
-    if rows:
-        connection.execute(_insertion(table, len(rows), len(rows[0])), list(chain.from_iterable(rows)))
+    """Insert rows with one statement for `STATEMENT_ROWS` of them."""
+    for first in range(0, len(rows), STATEMENT_ROWS):
+        piece = rows[first : first + STATEMENT_ROWS]
+        connection.execute(_insertion(table, len(piece), len(piece[0])), list(chain.from_iterable(piece)))
 
 
 @cache
