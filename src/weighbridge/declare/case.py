@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from weighbridge.clock import duration_text, duration_us
+from weighbridge.clock import DAY_US, duration_us
 from weighbridge.declare.aggregates import Aggregate
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.features import Feature, Features, RowFeature, flatten, parts
@@ -72,7 +72,7 @@ class UseCase:
             raise refuse(
                 place,
                 f"keep={self.keep!r} is shorter than the longest window, the allowed lateness and the label's maturity",
-                f"keep at least {duration_text(least_us)}",
+                f"keep at least {-(-least_us // DAY_US)}d",
             )
 
     def _check_features(self, place: str) -> None:
