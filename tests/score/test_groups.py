@@ -62,6 +62,7 @@ def events(stream, clock):
 
 
 def outcome(future):
+    """What a future gives or raises."""
     return future.exception(PATIENCE_SECONDS) or future.result()
 
 
@@ -213,6 +214,31 @@ def test_closing_commits_what_is_pending(small_case, held, events, clock):
     for refused in (desk.submit(events[100], "t"), desk.submit_label({"event_id": "x", "label": 1})):
         assert "closed" in str(outcome(refused))
     desk.close()
+
+
+@pytest.mark.parametrize("step", ["retract", "label"])
+def test_a_state_that_cannot_follow_the_log_stops_the_desk_and_leaves_nobody_waiting(
+    small_case, held, events, clock, monkeypatch, step
+):
+    desk, log, stores = held
+
+    def broken(*_):
+        raise KeyError("e")
+
+    monkeypatch.setattr(desk._state, step, broken)
+    log.failing = [False, step == "retract"]
+    label = desk.submit_label({"event_id": "x", "label": 1})
+    log.reached()
+    refused = [desk.submit(body, "t") for body in events[:5]] + [desk.submit_label({"event_id": "y", "label": 1})]
+    log.let_go(100)
+    assert all(isinstance(outcome(f), StoreFailure) for f in refused)
+    assert isinstance(outcome(label), StoreFailure if step == "label" else bool)
+    assert "closed" in str(outcome(desk.submit(events[9], "t")))
+    desk.close()
+    fresh = open_desk(small_case, stores, clock)
+    log.failing = []
+    assert outcome(fresh.submit(events[0], "t")).decision.event_id == events[0]["event_id"]
+    assert verify(small_case, stores, clock).figures["mismatches"] == 0
 
 
 def test_a_callback_may_call_the_desk(held, events):

@@ -196,7 +196,26 @@ class Desk:
         with Keeping(stored):
             self.stores.log.commit([(s.event, s.decision) for s in group], [t.label for t in labels])
             stored.set_result(None)
-        self._settle(group, labels, stored.exception())
+        settled = promise()
+        with Keeping(settled):
+            self._settle(group, labels, stored.exception())
+            settled.set_result(None)
+        fault = settled.exception()
+        if fault is not None:
+            self._give_up([*(f for s in group for f in s.waiting), *(t.future for t in labels)], fault)
+
+    def _give_up(self, futures: list[Future[Any]], fault: BaseException) -> None:
+        """Refuse everything: the state could not follow the log, and only a restart makes it anew."""
+        with self._settled:
+            self._closed, self._committing = True, False
+            futures += [f for scored in self._scored.values() for f in scored.waiting]
+            futures += [future for _, future in self._labels] + [waiting[-1] for waiting in self._held]
+            for queue in (self._scored, self._labels, self._held):
+                queue.clear()
+            self._settled.notify_all()
+        for future in futures:
+            if not future.done():
+                future.set_exception(StoreFailure(f"the state is out of step with the log ({fault!r}); start again"))
 
     def _settle(self, group: Sequence[Scored], labels: Sequence[TakenLabel], fault: BaseException | None) -> None:
         """Answer a group that is durable, or take it and all that was scored after it back; then go on."""
