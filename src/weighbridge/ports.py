@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from weighbridge.identity import Pseudonyms
-from weighbridge.records import DecisionRecord, EventRecord, Head, LabelRecord, Move
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord, Move
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,15 +34,12 @@ class EventLog(Protocol):
         """Return whether the log has an event of this id."""
         ...
 
-    def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
-        """Append an event and the decision about it in one durable write; return its seq.
+    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = ()) -> list[int]:
+        """Append events with the decisions about them, then label records, in one durable write; return their seqs.
 
-        Raises Conflict when the id is stored already, StoreFailure when the write failed; then nothing is stored.
+        Raises Conflict when an id is stored already or stands twice in the group, StoreFailure when the write failed;
+        then nothing of the group is stored.
         """
-        ...
-
-    def add_label(self, label: LabelRecord) -> int:
-        """Append a label record; return its seq. Raises StoreFailure when the write failed."""
         ...
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
@@ -56,12 +53,12 @@ class EventLog(Protocol):
         """Return which ids the log holds, a boolean array."""
         ...
 
-    def events(self) -> pa.Table:
-        """Return all events by seq: seq, event_id, event_us, arrived_us, payload."""
+    def events(self, after: int = 0) -> pa.Table:
+        """Return the events with seq > after, by seq: seq, event_id, event_us, arrived_us, payload."""
         ...
 
-    def labels(self) -> pa.Table:
-        """Return all label records by seq: seq, event_id, value, arrived_us, source."""
+    def labels(self, after: int = 0) -> pa.Table:
+        """Return the label records with seq > after, by seq: seq, event_id, value, arrived_us, source."""
         ...
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
@@ -70,6 +67,26 @@ class EventLog(Protocol):
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
         """Return (seq, arrived_us, body) of all records of a kind, by seq."""
+        ...
+
+    def seal(self, keep_hot: int) -> int:
+        """Move events, labels and decisions but the newest `keep_hot` records to where the engine keeps what is cold.
+
+        Returns how many events and labels moved. No reader sees a difference. Raises StoreFailure; then nothing is
+        lost and nothing is there twice.
+        """
+        ...
+
+    def forget(self, before_us: int) -> int:
+        """Drop events that arrived before a time, with their decisions, labels and ids; return how many events.
+
+        An engine may keep some of them, never drop others; the newest it drops are a beginning of the log. A label
+        that waits for its event stays.
+        """
+        ...
+
+    def forgotten_us(self) -> int | None:
+        """Return the arrival of the newest event that was forgotten, microseconds UTC; None while the log is whole."""
         ...
 
 

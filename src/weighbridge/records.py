@@ -53,6 +53,9 @@ class DecisionRecord:
     trace_id: str
 
 
+Decided = tuple[EventRecord, DecisionRecord | None]  # an event, and the decision about it where there is one
+
+
 @dataclass(frozen=True)
 class Head:
     """Where the log ends.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.conftest import CUT_US, memory_stores
+from tests.conftest import CUT_US
 from weighbridge.clock import ManualClock
 from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_table
@@ -18,23 +18,6 @@ from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import arrived_before, messages
 from weighbridge.serve.wiring import open_desk
-
-
-@pytest.fixture
-def home(small_case, trained, tmp_path):
-    """Fresh stores with the trained stores' history and bundle."""
-    stores = memory_stores(small_case, tmp_path)
-    stores.log.import_history(trained.log.events(), trained.log.labels())
-    production = trained.registry.alias(PRODUCTION)
-    stores.bundles.put(production, trained.bundles.files(production))
-    stores.registry.add(production, trained.registry.bundles()[0][2], 0)
-    stores.registry._aliases[PRODUCTION] = production
-    return stores
-
-
-@pytest.fixture
-def stream(small_case, world):
-    return messages(small_case, world, CUT_US)
 
 
 def drive(desk, clock, stream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -114,6 +115,7 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
             with urllib.request.urlopen(request, timeout=10) as answer:
                 assert json.load(answer)["action"] in ("approve", "review", "decline")
         assert "another process is serving" in weigh("serve", CASE, cwd=home, code=2).stderr
+        assert "another process is serving" in weigh("seal", CASE, cwd=home, code=2).stderr
     finally:
         server.terminate()
         server.wait(20)
@@ -127,6 +129,19 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
     found = json.loads(weigh("verify", CASE, "--json", cwd=home, code=1).stdout)
     assert found["mismatches"] == 1
     assert found["broken_chain"] is not None
+    assert "0 events and labels sealed, the newest 1,000,000 stay hot" in weigh("seal", CASE, cwd=home).stdout
+    assert json.loads(weigh("seal", CASE, "--keep-hot", "3", "--json", cwd=home).stdout)["sealed"] == 2
+    assert json.loads(weigh("verify", CASE, "--json", cwd=home, code=1).stdout) | {"run": 0} == found | {"run": 0}
+    server = subprocess.Popen(
+        words, cwd=home, stdout=subprocess.PIPE, text=True, env={**os.environ, "WEIGH_HOT_EVENTS": "1"}
+    )
+    try:
+        assert server.stdout.readline()
+    finally:
+        server.terminate()
+        server.wait(20)
+    with sqlite3.connect(home / ".weigh/tiny_fraud/hot.sqlite") as store:
+        assert store.execute("select count(*) from log where kind in ('event', 'label')").fetchone()[0] == 1
 
 
 def test_a_changed_contract_and_a_lost_key_are_refused(small_case, tmp_path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 
+import httpx2 as httpx
 import jsonschema
 import pytest
 from starlette.testclient import TestClient
@@ -136,6 +139,32 @@ def test_a_store_that_fails_is_503_and_an_unexpected_fault_a_generic_500(client,
     assert "secret detail" not in answer.text
     monkeypatch.undo()
     assert client.post("/predict", json=GOOD).status_code == 200
+
+
+def test_requests_at_once_are_one_group_and_one_id_is_decided_once(desk):
+    """While a commit lasts, others are scored; the same event sent by many gets one answer, another body a 409."""
+
+    real, groups = desk.stores.log.commit, []
+
+    def slow(group, labels=()):
+        groups.append(len(group))
+        time.sleep(0.2)
+        return real(group, labels)
+
+    desk.stores.log.commit = slow
+    others = [{**GOOD, "event_id": GOOD["event_id"][:-2] + f"{n:02d}", "card_id": f"c{n}"} for n in range(10, 30)]
+
+    async def all_at_once():
+        transport = httpx.ASGITransport(make_app(desk))
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk") as caller:
+            bodies = [GOOD] * 5 + [{**GOOD, "amount": 1}] + others
+            return await asyncio.gather(*(caller.post("/predict", json=b) for b in bodies))
+
+    answers = asyncio.run(all_at_once())
+    assert [a.status_code for a in answers] == [200] * 5 + [409] + [200] * 20
+    assert len({a.text for a in answers[:5]}) == 1
+    assert groups == [1, 20]
+    assert len(desk.stores.log.decisions()) == 21
 
 
 def test_without_a_bundle_the_door_says_so(small_case, stores, clock):

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pytest
 
 from weighbridge.errors import HomeError, InputError, StoreFailure
+from weighbridge.records import LabelRecord
 from weighbridge.stores.database import Database
-from weighbridge.stores.files import ParquetTables, read_sealed, write_atomically
+from weighbridge.stores.files import ParquetTables, write_atomically
 from weighbridge.stores.sources import read_file, write_file
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
-from weighbridge.testing.contracts import sample_decision, sample_event
+from weighbridge.testing.log_contract import sample_decision, sample_event
 from weighbridge.testing.samples import sample_contract
 
 
@@ -29,7 +30,7 @@ def import_two(log):
 def test_a_log_survives_a_restart(tmp_path):
     log = open_log(tmp_path)
     import_two(log)
-    log.commit(sample_event(3), sample_decision(3))
+    log.commit([(sample_event(3), sample_decision(3))])
     again = open_log(tmp_path)
     assert again.head() == log.head()
     assert again.events() == log.events()
@@ -39,7 +40,7 @@ def test_a_log_survives_a_restart(tmp_path):
 def test_a_tampered_decision_breaks_the_chain(tmp_path):
     log = open_log(tmp_path)
     for number in range(1, 5):
-        log.commit(sample_event(number), sample_decision(number))
+        log.commit([(sample_event(number), sample_decision(number))])
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("update decisions set probability = 0.26 where event_id = 'e2'")
     assert log.broken_link() == 2
@@ -48,7 +49,7 @@ def test_a_tampered_decision_breaks_the_chain(tmp_path):
 def test_a_removed_decision_breaks_the_chain(tmp_path):
     log = open_log(tmp_path)
     for number in range(1, 5):
-        log.commit(sample_event(number), sample_decision(number))
+        log.commit([(sample_event(number), sample_decision(number))])
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("delete from decisions where event_id = 'e2'")
     assert log.broken_link() == 3
@@ -70,12 +71,12 @@ def test_a_changed_segment_is_refused(tmp_path):
 
 def test_a_failed_write_stores_nothing(tmp_path):
     log = open_log(tmp_path)
-    log.commit(sample_event(1))
+    log.commit([(sample_event(1), None)])
     before = log.head()
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("create trigger full before insert on log begin select raise(fail, 'disk is full'); end")
     with pytest.raises(StoreFailure, match="nothing was stored"):
-        log.commit(sample_event(2))
+        log.commit([(sample_event(2), None)])
     assert log.head() == before
     assert not log.holds("e2")
 
@@ -86,14 +87,51 @@ def test_a_database_that_is_none_is_refused(tmp_path):
         Database(tmp_path / "hot.sqlite")
 
 
+def test_a_database_of_another_format_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "hot.sqlite") as other:
+        other.execute("create table log (seq integer)")
+    with pytest.raises(HomeError, match="has format 0, this program reads 1; choose another --home"):
+        Database(tmp_path / "hot.sqlite")
+
+
+def test_a_group_may_be_of_any_size(tmp_path):
+    log = open_log(tmp_path)
+    for size, first in ((1, 0), (63, 1), (64, 64), (65, 128), (3_000, 193)):
+        group = [(sample_event(n), sample_decision(n)) for n in range(first, first + size)]
+        assert log.commit(group, [LabelRecord("e0", 1, 0, "x")] * size) == sorted(
+            range(2 * first + 1, 2 * (first + size) + 1)
+        )
+    assert log.broken_link() is None
+
+
+def test_readers_do_not_wait_for_a_commit(tmp_path):
+    log = open_log(tmp_path)
+    log.commit([(sample_event(1), sample_decision(1))])
+    with log._database.write() as connection:
+        connection.execute("delete from ids")
+        assert log.find("e1") == (1, sample_event(1))
+        assert len(log.events()) == 1
+        connection.execute("rollback")
+        connection.execute("begin")
+
+
+def test_synced_and_written_are_what_sqlite_is_told(tmp_path):
+    for acknowledge, synchronous in (("synced", 2), ("written", 1)):
+        database = Database(tmp_path / f"{acknowledge}.sqlite", acknowledge)
+        with database.write() as connection:
+            assert connection.execute("pragma synchronous").fetchone()[0] == synchronous
+            assert connection.execute("pragma journal_mode").fetchone()[0] == "wal"
+        database.close()
+
+
 def test_files_are_replaced_atomically(tmp_path):
     path = tmp_path / "deep" / "file"
     write_atomically(path, b"one")
     write_atomically(path, b"two")
     assert path.read_bytes() == b"two"
     assert [p.name for p in path.parent.iterdir()] == ["file"]
-    with pytest.raises(StoreFailure):
-        read_sealed(path, "0" * 64)
+    with pytest.raises(StoreFailure, match="make room and try again"):
+        write_atomically(path / "below a file", b"three")
 
 
 def test_a_damaged_table_is_refused(tmp_path):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from weighbridge.clock import DAY_US, duration_us
 from weighbridge.declare.aggregates import Aggregate
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.features import Feature, Features, RowFeature, flatten, parts
-from weighbridge.declare.fields import Category, Key, refuse
+from weighbridge.declare.fields import Category, Key, check_duration, refuse
 from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model
@@ -25,7 +26,8 @@ from weighbridge.identity import describe, digest
 class UseCase:
     """Everything there is to say about one use case, checked whole when it is made.
 
-    Raises DeclarationError with one sentence: what, where, the fix.
+    `keep`: how long the log keeps an event after its arrival, with its labels, its decision and its id, such as "400d";
+    None keeps all for ever. Raises DeclarationError with one sentence: what, where, the fix.
     """
 
     name: str
@@ -38,6 +40,7 @@ class UseCase:
     gates: Sequence[Gate] = standard_gates()
     stages: Sequence[Stage] = standard_stages()
     simulate: Simulation | None = None
+    keep: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("models", "gates", "stages"):
@@ -52,11 +55,24 @@ class UseCase:
         self._check_features(place)
         self._check_stages(place)
         self._check_money(place)
+        self._check_keep(place)
 
     def _check_label(self, place: str) -> None:
         if any(f.name == self.label.name for f in self.events.fields):
             raise refuse(
                 place, f"the label {self.label.name} is also a field of the event", "take it out of the contract"
+            )
+
+    def _check_keep(self, place: str) -> None:
+        if self.keep is None:
+            return
+        longest_us = max((f.last_us for f in self.computed if isinstance(f, Aggregate)), default=0)
+        least_us = longest_us + duration_us(self.events.time.late) + self.label.matures_us
+        if check_duration(place, "keep", self.keep) < least_us:
+            raise refuse(
+                place,
+                f"keep={self.keep!r} is shorter than the longest window, the allowed lateness and the label's maturity",
+                f"keep at least {-(-least_us // DAY_US)}d",
             )
 
     def _check_features(self, place: str) -> None:

@@ -62,7 +62,7 @@ def inputs(case: UseCase, stores: Stores, name: str) -> str | None:
     """Return the digest of what a stage depends on, None for one that always runs."""
     head = stores.log.head().data_seq
     if name == "build":
-        return digest([case.vector_digest, head])
+        return digest([case.vector_digest, head, stores.log.forgotten_us()])
     if name == "train":
         return digest([case.digest, head])
     if name == "gate":

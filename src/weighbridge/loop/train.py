@@ -80,6 +80,7 @@ def training_set(case: UseCase, stores: Stores) -> TrainingSet:
         raise InputError("no vectors were built yet; run `weigh run CASE build` first")
     built = int(table.schema.metadata[HEAD_SEQ])
     events, records = (t.filter(pc.less_equal(t["seq"], built)) for t in (stores.log.events(), stores.log.labels()))
+    table = table.filter(pc.is_in(table["seq"], value_set=events["seq"].combine_chunks()))  # the rest was forgotten
     if not len(records):
         raise InputError("no label has arrived yet; ingest labels or send them to /feedback before training")
     columns = to_columns(compile_plan(case), events, records)

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pyarrow.compute as pc
 
-from weighbridge.clock import Clock
+from weighbridge.clock import Clock, duration_us
 from weighbridge.declare.case import UseCase
 from weighbridge.kernel.columns import to_columns
-from weighbridge.kernel.plan import compile_plan
+from weighbridge.kernel.plan import Plan, compile_plan
 from weighbridge.kernel.replay import replay
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
@@ -20,7 +20,8 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
     """Compare every vector that a decision stored with the replay of the log, as uint32.
 
     Figures: vectors, values, mismatches; masked counts the vectors of degraded answers, other_definition those served
-    while the declaration had other features: both are not compared. broken_chain is the seq of the first decision whose
+    while the declaration had other features, beyond_retention those about events whose window reaches back to what was
+    forgotten: none of them are compared. broken_chain is the seq of the first decision whose
     hash does not follow, or null.
     """
     run = Run("verify", stores, clock)
@@ -33,9 +34,12 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
     orphans = rows.null_count  # a decision whose event is not in the log cannot be recomputed
     wanted = np.zeros(len(events), dtype=np.bool_)
     places = np.asarray(rows.fill_null(-1).to_numpy(), dtype=np.int64)
-    compared = whole & same & (places >= 0)
-    wanted[places[compared]] = True
     plan = compile_plan(case)
+    known = places >= 0
+    retained = np.ones(len(places), dtype=np.bool_)
+    retained[known] = events["event_us"].to_numpy()[places[known]] >= _whole_from_us(plan, stores)
+    compared = whole & same & retained & known
+    wanted[places[compared]] = True
     recomputed = replay(plan, to_columns(plan, events, stores.log.labels()), wanted).view(np.uint32)
     width = len(case.feature_names)
     stored_bytes = [v for v, ok in zip(decisions["vector"].to_pylist(), compared, strict=True) if ok]
@@ -48,6 +52,16 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
         "mismatches": mismatches,
         "masked": int((~whole).sum()),
         "other_definition": int((~same).sum()),
+        "beyond_retention": int((~retained).sum()),
         "broken_chain": stores.log.broken_link(),
     }
     return run.finish(f"{figures['values']:,} served values recomputed from the log, {mismatches} differ", figures)
+
+
+def _whole_from_us(plan: Plan, stores: Stores) -> int:
+    """Return the event time from which on nothing that a vector can see was forgotten, microseconds UTC."""
+    forgotten_us = stores.log.forgotten_us()
+    if forgotten_us is None:
+        return -(2**63)
+    span_us = max((entity.span_us for entity in plan.entities), default=0)
+    return forgotten_us + duration_us(plan.case.events.time.future) + span_us

@@ -2,155 +2,251 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Any
-
-import numpy as np
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Rejected, StoreFailure
-from weighbridge.identity import ulid_at
-from weighbridge.kernel.rules import json_type, reject
 from weighbridge.kernel.validate import parse_event
 from weighbridge.ports import StateStore, Stores
 from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
+from weighbridge.score.answer import Answer, Scored, TakenLabel, decision_of
+from weighbridge.score.feedback import RawLabel, parse_label
+from weighbridge.score.promise import Keeping, promise
 from weighbridge.score.route import Router
 
+GROUP = 64  # events, and as many labels, in one durable write
+MOST_PENDING = 4_096  # events, and as many labels, that wait for their commit
 MOST_WAITING = 100_000  # labels that may wait for their event
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A decision as the caller sees it. `repeated`: the event was decided before, and this is that decision."""
-
-    decision: DecisionRecord
-    repeated: bool
-
-    def body(self) -> dict[str, Any]:
-        """Return the answer's JSON members; the same for a repeated event."""
-        d = self.decision
-        return {
-            "decision_id": d.decision_id,
-            "event_id": d.event_id,
-            "prediction": int(d.action != "approve"),
-            "probability": d.probability,
-            "risk_level": d.level,
-            "action": d.action,
-            "model_version": d.bundle[:12],
-            "degraded": list(d.degraded),
-            "trace_id": d.trace_id,
-        }
-
-
 class Desk:
-    """Decides events and takes in labels, one at a time, in the order of arrival."""
+    """Decides events and takes in labels in the order of arrival, and commits them in groups, on a thread of its own.
+
+    Events see each other as soon as they are scored; the log keeps their order. A label counts once it is committed: it
+    ends a group, and events that come while one waits are scored after it. When a group cannot be committed, it and
+    everything scored after it is taken back from the state, and refused, before anything else is scored.
+    """
 
     def __init__(self, case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> None:
         self.case, self.stores, self.clock = case, stores, clock
         self.router = Router(case, stores)
         self._state = state
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a callback of a future may call the desk
+        self._settled = threading.Condition(self._lock)
         self._latest_us = stores.log.head().arrived_us
+        self._worker = ThreadPoolExecutor(1, "commit")
+        self._scored: dict[str, Scored] = {}  # by id, in the order of arrival
+        self._labels: deque[tuple[RawLabel, Future[bool]]] = deque()
+        self._held: deque[tuple[Mapping[str, object], str, int, Future[Answer]]] = deque()
+        self._pending = 0  # futures of events that have no answer
+        self._committing = self._holding = self._closed = False
 
-    def decide(self, body: Mapping[str, object], trace_id: str) -> Answer:
-        """Decide one raw event.
+    def submit(self, body: Mapping[str, object], trace_id: str) -> Future[Answer]:
+        """Decide one raw event; the future has its answer once event and decision are durable.
 
-        Raises Rejected for an event that breaks its contract, Conflict for a known id with other content,
+        It raises Rejected for an event that breaks its contract, Conflict for a known id with other content,
         StoreFailure when nothing could be stored or no bundle is in production; then nothing has changed.
         """
-        started = time.perf_counter_ns()
+        future: Future[Answer] = promise()
+        started_ns = time.perf_counter_ns()
         with self._lock:
-            arrived_us = max(self.clock.now_us(), self._latest_us)
-            try:
-                event = parse_event(self.case.events, body, arrived_us, self.stores.pseudonyms)
-            except Rejected as rejected:
-                # a retry may come when the event itself is too late by now: it still gets its answer
-                known = self._known(body, rejected)
-                if known is None:
-                    raise
-                return known
-            known = self._repeated(event)
-            if known is not None:
-                return known
-            decision = self._score(event, trace_id, started)
-            self.stores.log.commit(event, decision)
-            self._state.append(event)
-            self._latest_us = arrived_us
-            return Answer(decision, repeated=False)
+            if not self._admitted(future, self._pending, "events"):
+                return future
+            self._pending += 1
+            if self._holding:
+                self._held.append((body, trace_id, started_ns, future))
+            else:
+                self._arrive(body, trace_id, started_ns, future)
+                self._commit_next()
+        return future
 
-    def _score(self, event: EventRecord, trace_id: str, started: int) -> DecisionRecord:
-        champion = self.router.champion
-        if champion is None:
-            raise StoreFailure(
-                self.router.refusal or "no bundle is in production; train and promote one with `weigh run`"
+    def decide(self, body: Mapping[str, object], trace_id: str) -> Answer:
+        """Decide one raw event and wait for its commit; raises what the future of `submit` raises."""
+        return self.submit(body, trace_id).result()
+
+    def submit_label(self, body: Mapping[str, object]) -> Future[bool]:
+        """Take in one label; the future says, once the label is durable, whether its event is known.
+
+        A label may precede its event. The future raises Rejected, or StoreFailure when nothing could be stored.
+        """
+        future: Future[bool] = promise()
+        with Keeping(future):
+            raw = parse_label(body)
+            with self._lock:
+                if self._admitted(future, len(self._labels), "labels"):
+                    self._labels.append((raw, future))
+                    self._commit_next()
+        return future
+
+    def feedback(self, body: Mapping[str, object]) -> bool:
+        """Take in one label and wait for its commit; raises what the future of `submit_label` raises."""
+        return self.submit_label(body).result()
+
+    def close(self) -> None:
+        """Commit what is pending; whatever comes afterwards is refused."""
+        with self._settled:
+            self._closed = True
+            self._settled.wait_for(lambda: not (self._committing or self._scored or self._labels or self._held))
+        self._worker.shutdown()
+
+    def _admitted(self, future: Future[Any], waiting: int, what: str) -> bool:
+        if self._closed:
+            future.set_exception(StoreFailure("this desk is closed; send it again to the one that takes over"))
+        elif waiting >= MOST_PENDING:
+            future.set_exception(
+                StoreFailure(f"{MOST_PENDING:,} {what} wait to be stored; send it again a little later")
             )
-        vector = self._state.vector(event)
-        values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
-        probability = float(champion.scorer.probability(values)[0])
-        return DecisionRecord(
-            decision_id=ulid_at(event.arrived_us, hashlib.sha256(event.event_id.encode()).digest()),
-            event_id=event.event_id,
-            bundle=champion.id,
-            vector=vector,
-            probability=probability,
-            level=champion.thresholds.level(probability),
-            action=champion.thresholds.action(probability),
-            degraded=(),
-            decided_us=event.arrived_us,
-            latency_us=(time.perf_counter_ns() - started) // 1_000,
-            trace_id=trace_id,
-        )
+        return not future.done()
 
-    def _repeated(self, event: EventRecord) -> Answer | None:
-        found = self.stores.log.find(event.event_id)
-        if found is None:
-            return None
-        if not found[1].same_content(event):
+    def _arrive(self, body: Mapping[str, object], trace_id: str, started_ns: int, future: Future[Answer]) -> None:
+        """Score an event into the state and the next group, or answer it at once."""
+        with Keeping(future):
+            arrived_us = max(self.clock.now_us(), self._latest_us)
+            event, earlier = self._read(body, arrived_us)
+            scored = self._scored.get(event.event_id)
+            if scored is not None:
+                scored.waiting.append(future)
+            elif earlier is not None:
+                future.set_result(self._repeated(event))
+            else:
+                decision = self._score(event, trace_id, started_ns)
+                self._state.append(event)
+                self._scored[event.event_id] = Scored(event, decision, [future])
+                self._latest_us = arrived_us
+        if future.done():
+            self._pending -= 1
+
+    def _read(self, body: Mapping[str, object], arrived_us: int) -> tuple[EventRecord, EventRecord | None]:
+        """Return an event, and what was scored or stored under its id before; it says the same."""
+        contract, pseudonyms = self.case.events, self.stores.pseudonyms
+        try:
+            event = parse_event(contract, body, arrived_us, pseudonyms)
+        except Rejected as rejected:
+            # a retry may come when the event itself is too late by now: it still gets its answer
+            event_id = body.get(contract.id.name)
+            earlier = self._earlier(event_id) if rejected.rule == "late" and isinstance(event_id, str) else None
+            if earlier is None:
+                raise
+            event = parse_event(contract, body, earlier.arrived_us, pseudonyms)
+        earlier = self._earlier(event.event_id)
+        if earlier is not None and not earlier.same_content(event):
             raise Conflict(
                 f"event {event.event_id} is stored already with other content; send a new id for a new event"
             )
+        return event, earlier
+
+    def _earlier(self, event_id: str) -> EventRecord | None:
+        """Return the event of this id that was scored or stored before."""
+        if event_id in self._scored:
+            return self._scored[event_id].event
+        found = self.stores.log.find(event_id)
+        return found[1] if found else None
+
+    def _repeated(self, event: EventRecord) -> Answer:
         decision = self.stores.log.decision(event.event_id)
         if decision is None:
             raise Conflict(f"event {event.event_id} is stored already as history, without a decision")
         return Answer(decision, repeated=True)
 
-    def _known(self, body: Mapping[str, object], rejected: Rejected) -> Answer | None:
-        """Return the stored answer of an event that is refused only because its retry came too late."""
-        event_id = body.get(self.case.events.id.name)
-        if rejected.rule != "late" or not isinstance(event_id, str):
-            return None
-        found = self.stores.log.find(event_id)
-        if found is None:
-            return None
-        return self._repeated(parse_event(self.case.events, body, found[1].arrived_us, self.stores.pseudonyms))
+    def _score(self, event: EventRecord, trace_id: str, started_ns: int) -> DecisionRecord:
+        champion = self.router.champion
+        if champion is None:
+            raise StoreFailure(
+                self.router.refusal or "no bundle is in production; train and promote one with `weigh run`"
+            )
+        return decision_of(champion, event, self._state.vector(event), trace_id, started_ns)
 
-    def feedback(self, body: Mapping[str, object]) -> bool:
-        """Take in one label: `event_id`, `label` (0 or 1) and optionally `source`; return whether the event is known.
+    def _commit_next(self) -> None:
+        """Give the oldest scored events to the committing thread, and the labels when nothing scored is left out."""
+        if self._committing:
+            return
+        group = list(islice(self._scored.values(), GROUP))
+        labels = self._take_labels() if len(group) == len(self._scored) else []
+        self._holding = bool(labels or self._labels)
+        if group or labels:
+            self._committing = True
+            self._worker.submit(self._commit, group, labels)
 
-        A label may precede its event. Raises Rejected, or StoreFailure when nothing could be stored.
-        """
-        for name in body:
-            if name not in ("event_id", "label", "source"):
-                raise reject(str(name)[:64], "known")
-        event_id, value, source = body.get("event_id"), body.get("label"), body.get("source", "feedback")
-        if not isinstance(event_id, str) or not 1 <= len(event_id) <= 256:
-            raise reject("event_id", "type", f"text of 1 to 256 characters, not {json_type(event_id)}")
-        if isinstance(value, bool) or value not in (0, 1) or not isinstance(value, int):
-            raise reject("label", "type", f"0 or 1, not {json_type(value)}")
-        if not isinstance(source, str) or not 1 <= len(source) <= 64:
-            raise reject("source", "type", "text of 1 to 64 characters")
-        with self._lock:
-            known = self.stores.log.find(event_id)
-            if known is None and self._state.waiting >= MOST_WAITING:
-                raise StoreFailure(f"{MOST_WAITING:,} labels wait for events that have not come; send the events first")
-            arrived_us = max(self.clock.now_us(), self._latest_us)
-            label = LabelRecord(event_id, value, arrived_us, source)
-            self.stores.log.add_label(label)
-            self._state.label(label, known[1] if known else None)
-            self._latest_us = arrived_us
-            return known is not None
+    def _take_labels(self) -> list[TakenLabel]:
+        arrived_us = max(self.clock.now_us(), self._latest_us)
+        taken: list[TakenLabel] = []
+        early = self._state.waiting
+        while self._labels and len(taken) < GROUP:
+            raw, future = self._labels.popleft()
+            with Keeping(future):
+                event = self._earlier(raw.event_id)
+                if event is None and early >= MOST_WAITING:
+                    raise StoreFailure(
+                        f"{MOST_WAITING:,} labels wait for events that have not come; send the events first"
+                    )
+                early += event is None
+                taken.append(TakenLabel(LabelRecord(raw.event_id, raw.value, arrived_us, raw.source), event, future))
+                self._latest_us = arrived_us
+        return taken
+
+    def _commit(self, group: Sequence[Scored], labels: Sequence[TakenLabel]) -> None:
+        stored = promise()
+        with Keeping(stored):
+            self.stores.log.commit([(s.event, s.decision) for s in group], [t.label for t in labels])
+            stored.set_result(None)
+        settled = promise()
+        with Keeping(settled):
+            self._settle(group, labels, stored.exception())
+            settled.set_result(None)
+        fault = settled.exception()
+        if fault is not None:
+            self._give_up([*(f for s in group for f in s.waiting), *(t.future for t in labels)], fault)
+
+    def _give_up(self, futures: list[Future[Any]], fault: BaseException) -> None:
+        """Refuse everything: the state could not follow the log, and only a restart makes it anew."""
+        with self._settled:
+            self._closed, self._committing = True, False
+            futures += [f for scored in self._scored.values() for f in scored.waiting]
+            futures += [future for _, future in self._labels] + [waiting[-1] for waiting in self._held]
+            for queue in (self._scored, self._labels, self._held):
+                queue.clear()
+            self._settled.notify_all()
+        for future in futures:
+            if not future.done():
+                future.set_exception(StoreFailure(f"the state is out of step with the log ({fault!r}); start again"))
+
+    def _settle(self, group: Sequence[Scored], labels: Sequence[TakenLabel], fault: BaseException | None) -> None:
+        """Answer a group that is durable, or take it and all that was scored after it back; then go on."""
+        with self._settled:
+            if fault is None:
+                for scored in group:
+                    del self._scored[scored.event.event_id]
+                for taken in labels:
+                    self._state.label(taken.label, taken.event)
+            else:
+                group = list(self._scored.values())
+                for scored in reversed(group):
+                    self._state.retract(scored.event)
+                self._scored.clear()
+            self._pending -= sum(len(scored.waiting) for scored in group)
+            self._committing = False
+            if labels or not self._labels:  # else labels still wait, and what is held waits for them
+                self._holding = False
+                while self._held:
+                    self._arrive(*self._held.popleft())
+            self._commit_next()
+            self._settled.notify_all()
+        for scored in group:
+            for place, future in enumerate(scored.waiting):
+                _deliver(future, Answer(scored.decision, repeated=place > 0), fault)
+        for taken in labels:
+            _deliver(taken.future, taken.event is not None, fault)
+
+
+def _deliver(future: Future[Any], outcome: object, fault: BaseException | None) -> None:
+    if fault is None:
+        future.set_result(outcome)
+    else:
+        future.set_exception(fault)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,12 @@ class Demo:
 
     def live(self, rate: float, host: str, port: int) -> None:
         """Serve and replay: quiet days, the new pattern, the retrain, and the days after it."""
-        desk = open_desk(self.case, self.stores, self.clock)
         stream = messages(self.case, self.world, self.live_us)
-        with serving(make_app(desk), bind(host, port)) as bound, self._bar() as bar:
+        with (
+            closing(open_desk(self.case, self.stores, self.clock)) as desk,
+            serving(make_app(desk), bind(host, port)) as bound,
+            self._bar() as bar,
+        ):
             caller = Caller(host, bound)
             self.say("serve", f"http://{host}:{bound} answers; replaying {len(stream):,} live events and labels")
             rest = bar.track(stream, description="traffic").__iter__()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -48,11 +48,11 @@ def make_app(desk: Desk) -> FastAPI:
         title=f"weighbridge {desk.case.name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
 
-    async def answer(request: Request, handle: Callable[[dict[str, Any], str], dict[str, Any]]) -> Response:
+    async def answer(request: Request, handle: Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]) -> Response:
         """Read a strict body, handle it, log it; every outcome is one answer."""
         started, trace_id = time.perf_counter_ns(), _new_id()
         try:
-            content, status = handle(await _body(request), trace_id), 200
+            content, status = await handle(await _body(request), trace_id), 200
         except ClientDisconnect:
             return _log(log, request, Response(status_code=400), trace_id, started)  # nobody is there to read it
         except (Malformed, WeighbridgeError, Problem) as fault:
@@ -60,15 +60,21 @@ def make_app(desk: Desk) -> FastAPI:
             return _log(log, request, _problem_response(problem, trace_id), trace_id, started)
         return _log(log, request, _json(content, status), trace_id, started)
 
+    async def decided(body: dict[str, Any], trace_id: str) -> dict[str, Any]:
+        return (await asyncio.wrap_future(desk.submit(body, trace_id))).body()
+
+    async def taken(body: dict[str, Any], _: str) -> dict[str, Any]:
+        return _accepted(body, known=await asyncio.wrap_future(desk.submit_label(body)))
+
     @app.post("/predict", openapi_extra=_documented(event_schema(desk.case), decision_schema()))
     async def predict(request: Request) -> Response:
         """Decide one raw event; the same event again gets the same answer."""
-        return await answer(request, lambda body, trace_id: desk.decide(body, trace_id).body())
+        return await answer(request, decided)
 
     @app.post("/feedback", openapi_extra=_documented(label_schema(), {"type": "object"}))
     async def feedback(request: Request) -> Response:
         """Take in what came of an event; a label may come before its event, and a later one corrects it."""
-        return await answer(request, lambda body, _: _accepted(body, known=desk.feedback(body)))
+        return await answer(request, taken)
 
     @app.get("/health")
     async def health() -> Response:

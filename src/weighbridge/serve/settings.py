@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     acknowledge: Literal["synced", "written"] = Field(
         "synced", description="answer after an fsync (synced) or when the operating system has the write (written)"
     )
+    hot_events: int = Field(
+        1_000_000, ge=0, description="newest events and labels that stay hot; a server that starts seals older ones"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
 

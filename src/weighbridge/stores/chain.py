@@ -26,11 +26,15 @@ def link(before: str, seq: int, decision: DecisionRecord) -> str:
 _NAMES = ("decision_id", "event_id", "bundle", "probability", "level", "action", "decided_us", "latency_us", "trace_id")
 
 
-def first_broken(chain: Iterable[tuple[int, DecisionRecord, str]]) -> int | None:
-    """Return the seq of the first decision whose stored hash does not follow, None when all do."""
-    before = GENESIS
+def first_broken(chain: Iterable[tuple[int, DecisionRecord, str]], before: str, after: str) -> int | None:
+    """Return the seq of the first decision whose stored hash does not follow, None when all do.
+
+    `before` is the hash that the first one follows, `after` that of the last one: where decisions are missing behind
+    the last, its seq is returned (0 where none is left).
+    """
+    last = 0
     for seq, decision, stored in chain:
         if link(before, seq, decision) != stored:
             return seq
-        before = stored
-    return None
+        last, before = seq, stored
+    return None if before == after else last

@@ -10,21 +10,22 @@ from pathlib import Path
 
 from weighbridge.errors import HomeError, StoreFailure
 
+FORMAT = 1
 SCHEMA = """
 create table if not exists head (
     one integer primary key check (one = 1), seq integer not null, data_seq integer not null,
-    arrived_us integer not null);
-insert or ignore into head values (1, 0, 0, 0);
+    arrived_us integer not null, chained text not null, forgotten_us integer, forgotten_chain text not null);
+insert or ignore into head values (1, 0, 0, 0, hex(zeroblob(32)), null, hex(zeroblob(32)));
 create table if not exists ids (event_id text primary key, seq integer not null) without rowid;
 create table if not exists log (
     seq integer primary key, kind text not null, event_id text, event_us integer, arrived_us integer not null,
     body text not null);
 create index if not exists log_kind on log (kind, seq);
 create table if not exists segments (
-    first_seq integer primary key, last_seq integer not null, kind text not null, file text not null,
-    rows integer not null, sha256 text not null);
+    kind text not null, first_seq integer not null, last_seq integer not null, last_arrived_us integer not null,
+    file text not null, rows integer not null, sha256 text not null, primary key (kind, first_seq));
 create table if not exists decisions (
-    seq integer primary key, decision_id text unique not null, event_id text unique not null, bundle text not null,
+    seq integer primary key, decision_id text not null, event_id text not null, bundle text not null,
     vector blob not null, probability real not null, level text not null, action text not null, degraded text not null,
     decided_us integer not null, latency_us integer not null, trace_id text not null, hash text not null);
 create table if not exists bundles (bundle text primary key, added_us integer not null, facts text not null);
@@ -37,49 +38,95 @@ create table if not exists runs (
     facts text not null);
 """
 ACKNOWLEDGE = {"synced": "full", "written": "normal"}
+STATEMENTS = 512  # kept prepared: a group of every size has its own
+BUSY_SECONDS = 10.0
 
 
 class Database:
-    """A connection that many threads may share, one transaction at a time.
+    """A connection that writes, one transaction at a time, and connections that read and never wait for it.
 
     `acknowledge`: "synced" answers after an fsync of every commit, "written" after the operating system has it.
     """
 
     def __init__(self, path: Path, acknowledge: str = "synced") -> None:
-        self._lock = threading.RLock()
+        self._path = path
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []  # readers that nobody uses now
         try:
-            self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-            self._connection.execute("pragma journal_mode = wal")
-            self._connection.execute(f"pragma synchronous = {ACKNOWLEDGE[acknowledge]}")
-            self._connection.executescript(SCHEMA)
+            self._writer = self._connect()
+            self._check_format()
+            self._writer.execute("pragma journal_mode = wal")
+            self._writer.execute(f"pragma synchronous = {ACKNOWLEDGE[acknowledge]}")
+            self._writer.execute(f"pragma user_version = {FORMAT}")
+            self._writer.executescript(SCHEMA)
         except sqlite3.DatabaseError as fault:
             raise HomeError(
                 f"{path} cannot be opened as a weighbridge database ({fault}); restore it from a copy"
             ) from None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
+            cached_statements=STATEMENTS,
+        )  # fmt: skip
+
+    def _reader(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _check_format(self) -> None:
+        used = self._writer.execute("select count(*) from sqlite_master").fetchone()[0]
+        made = self._writer.execute("pragma user_version").fetchone()[0]
+        if used and made != FORMAT:
+            raise HomeError(
+                f"{self._path} has format {made}, this program reads {FORMAT}; choose another --home and ingest again"
+            )
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Run one durable transaction; raises StoreFailure when it did not commit, and nothing is stored then."""
         with self._lock:
             try:
-                self._connection.execute("begin immediate")
-                yield self._connection
-                self._connection.execute("commit")
+                try:
+                    self._writer.execute("begin immediate")
+                    yield self._writer
+                    self._writer.execute("commit")
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.execute("rollback")
             except sqlite3.DatabaseError as fault:
                 raise StoreFailure(f"the durable write failed ({fault}); nothing was stored, try again") from fault
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Read several times as of one moment; raises StoreFailure when the store cannot be read."""
+        try:
+            reader = self._reader()
+            try:
+                reader.execute("begin")
+                yield reader
             finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("rollback")
+                if reader.in_transaction:
+                    reader.execute("rollback")
+            self._idle.append(reader)
+        except sqlite3.DatabaseError as fault:
+            raise StoreFailure(f"the store could not be read ({fault}); check the disk and try again") from fault
 
     def read(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Return the rows of a query."""
-        with self._lock:
-            try:
-                return self._connection.execute(sql, parameters).fetchall()
-            except sqlite3.DatabaseError as fault:
-                raise StoreFailure(f"the store could not be read ({fault})") from fault
+        try:
+            reader = self._reader()
+            rows = reader.execute(sql, parameters).fetchall()
+            self._idle.append(reader)
+        except sqlite3.DatabaseError as fault:
+            raise StoreFailure(f"the store could not be read ({fault}); check the disk and try again") from fault
+        return rows
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         with self._lock:
-            self._connection.close()
+            self._writer.close()
+            while self._idle:
+                self._idle.pop().close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,20 +14,28 @@ import pyarrow.parquet as pq
 
 from weighbridge.errors import BundleRefused, InputError, StoreFailure
 
+PART = ".part"  # ends the name of a file that is being written
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
-        part.write(content)
-        part.flush()
-        os.fsync(part.fileno())
+    """Write a file so that a reader, or a crash, sees the old content or the new one, never a part.
+
+    Raises StoreFailure when it cannot be written; then nothing has changed.
+    """
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     try:
-        Path(part.name).replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        sync_folder(path.parent)
     except OSError as fault:
-        Path(part.name).unlink(missing_ok=True)
-        raise StoreFailure(f"{path} could not be written ({fault.strerror})") from fault
-    sync_folder(path.parent)
+        raise StoreFailure(f"{path} could not be written ({fault.strerror}); make room and try again") from fault
 
 
 def sync_folder(folder: Path) -> None:
@@ -39,31 +47,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """Return a table as the bytes of a Parquet file (zstd)."""
+def parquet_bytes(table: pa.Table, group_rows: int | None = None) -> bytes:
+    """Return a table as the bytes of a Parquet file (zstd), in row groups of so many rows."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", row_group_size=group_rows)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
-
-
-def seal(folder: Path, kind: str, table: pa.Table) -> tuple[str, str]:
-    """Write a segment of the log; return its file name and the sha256 of its bytes."""
-    content = parquet_bytes(table)
-    sha256 = hashlib.sha256(content).hexdigest()
-    file = f"{kind}-{table['seq'][0].as_py():012d}-{sha256[:12]}.parquet"
-    write_atomically(folder / file, content)
-    return file, sha256
-
-
-def read_sealed(path: Path, sha256: str) -> pa.Table:
-    """Return a segment; raises StoreFailure when it is missing or not the bytes that were sealed."""
-    try:
-        content = path.read_bytes()
-    except OSError as fault:
-        raise StoreFailure(f"segment {path.name} of the log cannot be read ({fault.strerror}); restore it") from fault
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise StoreFailure(f"segment {path.name} of the log was changed after it was sealed; restore it from a copy")
-    return pq.read_table(pa.BufferReader(content))
 
 
 class ParquetTables:

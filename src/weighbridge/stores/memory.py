@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import BundleRefused, Conflict, InputError
-from weighbridge.records import DecisionRecord, EventRecord, Head, LabelRecord, Move
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord, Move
 from weighbridge.stores.chain import GENESIS, first_broken, link
 from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
 
@@ -22,6 +23,7 @@ class MemoryLog:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
+        self._lock = threading.Lock()
         self._events = event_schema(contract).empty_table()
         self._fresh: list[tuple[int, EventRecord]] = []  # after those of the table
         self._labels: list[dict[str, Any]] = []
@@ -29,6 +31,8 @@ class MemoryLog:
         self._notes: list[tuple[int, int, str, str]] = []
         self._places: dict[str, int] = {}
         self._head = Head(0, 0, 0)
+        self._chained = self._forgotten_chain = GENESIS
+        self._forgotten_us: int | None = None
 
     def head(self) -> Head:
         """Return where the log ends."""
@@ -36,34 +40,36 @@ class MemoryLog:
 
     def find(self, event_id: str) -> tuple[int, EventRecord] | None:
         """Return (seq, event) of an id, or None."""
-        row = self._places.get(event_id)
-        if row is None:
-            return None
-        if row >= len(self._events):
-            return self._fresh[row - len(self._events)]
-        return self._events["seq"][row].as_py(), event_at(self._contract, self._events, row)
+        with self._lock:
+            row = self._places.get(event_id)
+            if row is None:
+                return None
+            if row >= len(self._events):
+                return self._fresh[row - len(self._events)]
+            return self._events["seq"][row].as_py(), event_at(self._contract, self._events, row)
 
     def holds(self, event_id: str) -> bool:
         """Return whether the log has an event of this id."""
         return event_id in self._places
 
-    def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
-        """Append an event and the decision about it."""
-        if event.event_id in self._places:
-            raise Conflict(f"event {event.event_id} is stored already")
-        seq = self._advance(event.arrived_us)
-        self._places[event.event_id] = len(self._events) + len(self._fresh)
-        self._fresh.append((seq, event))
-        if decision is not None:
-            before = next(reversed(self._decisions.values()))[2] if self._decisions else GENESIS
-            self._decisions[event.event_id] = (seq, decision, link(before, seq, decision))
-        return seq
-
-    def add_label(self, label: LabelRecord) -> int:
-        """Append a label record."""
-        seq = self._advance(label.arrived_us)
-        self._labels.append({**asdict(label), "seq": seq})
-        return seq
+    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = ()) -> list[int]:
+        """Append events with the decisions about them, then label records."""
+        with self._lock:
+            ids = [event.event_id for event, _ in group]
+            if len(set(ids)) < len(ids) or not self._places.keys().isdisjoint(ids):
+                raise Conflict("the group holds an event that is stored already, or one event twice")
+            seqs = []
+            for event, decision in group:
+                seqs.append(self._advance(event.arrived_us))
+                self._places[event.event_id] = len(self._events) + len(self._fresh)
+                self._fresh.append((seqs[-1], event))
+                if decision is not None:
+                    self._chained = link(self._chained, seqs[-1], decision)
+                    self._decisions[event.event_id] = (seqs[-1], decision, self._chained)
+            for label in labels:
+                seqs.append(self._advance(label.arrived_us))
+                self._labels.append({**asdict(label), "seq": seqs[-1]})
+            return seqs
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
         """Append history whose seq is assigned already."""
@@ -83,16 +89,17 @@ class MemoryLog:
         """Return which ids the log holds."""
         return pa.array([i in self._places for i in event_ids.to_pylist()], pa.bool_())
 
-    def events(self) -> pa.Table:
-        """Return all events by seq."""
-        if self._fresh:
-            self._events = pa.concat_tables([self._events, event_table(self._contract, self._fresh)])
-            self._fresh = []
-        return self._events
+    def events(self, after: int = 0) -> pa.Table:
+        """Return the events with seq > after, by seq."""
+        with self._lock:
+            if self._fresh:
+                self._events = pa.concat_tables([self._events, event_table(self._contract, self._fresh)])
+                self._fresh = []
+        return self._events.filter(pc.greater(self._events["seq"], after)) if after else self._events
 
-    def labels(self) -> pa.Table:
-        """Return all label records by seq."""
-        return pa.Table.from_pylist(self._labels, LABELS)
+    def labels(self, after: int = 0) -> pa.Table:
+        """Return the label records with seq > after, by seq."""
+        return pa.Table.from_pylist([row for row in self._labels if row["seq"] > after], LABELS)
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
@@ -119,7 +126,31 @@ class MemoryLog:
 
     def broken_link(self) -> int | None:
         """Return the seq of the first decision that breaks the chain."""
-        return first_broken(self._decisions.values())
+        return first_broken(self._decisions.values(), self._forgotten_chain, self._chained)
+
+    def seal(self, keep_hot: int) -> int:
+        """Move nothing: memory has one place for what is hot and what is cold."""
+        return 0
+
+    def forget(self, before_us: int) -> int:
+        """Drop the events that arrived before a time, with their decisions, labels and ids."""
+        events = self.events()
+        count = int(pc.sum(pc.less(events["arrived_us"], before_us)).as_py() or 0)
+        if not count:
+            return 0
+        gone = events.slice(0, count)
+        self._forgotten_us, self._events = gone["arrived_us"][-1].as_py(), events.slice(count)
+        ids = gone["event_id"].to_pylist()
+        for event_id in ids:
+            self._forgotten_chain = self._decisions.pop(event_id, (0, None, self._forgotten_chain))[2]
+        dropped = set(ids)
+        self._labels = [row for row in self._labels if row["event_id"] not in dropped]
+        self._places = {event_id: place for place, event_id in enumerate(self._events["event_id"].to_pylist())}
+        return count
+
+    def forgotten_us(self) -> int | None:
+        """Return the arrival of the newest event that was forgotten, or None."""
+        return self._forgotten_us
 
     def _advance(self, arrived_us: int) -> int:
         seq = self._head.seq + 1

@@ -1,11 +1,12 @@
-"""The embedded log: hot records in SQLite, imported history sealed in Parquet, one order of arrival."""
+"""The embedded log: hot records in SQLite, the rest sealed in Parquet, one order of arrival."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,25 +14,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
-from weighbridge.errors import Conflict, StoreFailure
-from weighbridge.records import DecisionRecord, EventRecord, Head, LabelRecord
-from weighbridge.stores.chain import GENESIS, first_broken, link
+from weighbridge.errors import Conflict
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord
+from weighbridge.stores.chain import first_broken, link
+from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
 from weighbridge.stores.database import Database
-from weighbridge.stores.files import read_sealed, seal
 from weighbridge.stores.memory import decision_of
-from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
+from weighbridge.stores.segments import Segment, SegmentFiles
+from weighbridge.stores.tables import DECISIONS, LABELS, event_schema, event_table
 
 _COLUMNS = ", ".join(DECISIONS.names)
 _MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
-_INSERT_DECISION = f"insert into decisions ({_COLUMNS}) values ({', '.join('?' * len(DECISIONS.names))})"
+_HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
+_HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
+LAST = 2**63 - 1  # beyond every seq
+STATEMENT_ROWS = 64
+_LINK_ROWS = 65_536  # decisions checked at once
 
 
 class SqliteLog:
     """EventLog and DecisionLog of an embedded home."""
 
     def __init__(self, database: Database, contract: Contract, folder: Path) -> None:
-        self._database, self._contract, self._folder = database, contract, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self._database, self._contract = database, contract
+        self._schemas = {"event": event_schema(contract), "label": LABELS, "decision": DECISIONS}
+        self._cold = ColdLog(database, SegmentFiles(folder))
 
     def head(self) -> Head:
         """Return where the log ends."""
@@ -39,69 +46,71 @@ class SqliteLog:
 
     def find(self, event_id: str) -> tuple[int, EventRecord] | None:
         """Return (seq, event) of an id, or None."""
-        rows = self._database.read("select seq from ids where event_id = ?", event_id)
-        if not rows:
+        seq = self._seq(event_id)
+        if seq is None:
             return None
-        seq = cast(int, rows[0][0])
         hot = self._database.read("select event_us, arrived_us, body from log where seq = ? and kind = 'event'", seq)
         if hot:
             event_us, arrived_us, body = cast(tuple[int, int, str], hot[0])
             return seq, EventRecord(event_id, event_us, arrived_us, tuple(json.loads(body)))
-        table = self._sealed("event", f"and {seq} between first_seq and last_seq")
-        row = pc.index(table["seq"], seq).as_py()
-        return seq, event_at(self._contract, table, row)
+        row = self._cold.row("event", seq)
+        if row is None:
+            return None
+        values = tuple(row[field.name] for field in self._contract.payload)
+        return seq, EventRecord(event_id, row["event_us"], row["arrived_us"], values)
 
     def holds(self, event_id: str) -> bool:
         """Return whether the log has an event of this id."""
-        return bool(self._database.read("select 1 from ids where event_id = ?", event_id))
+        return self._seq(event_id) is not None
 
-    def commit(self, event: EventRecord, decision: DecisionRecord | None = None) -> int:
-        """Append an event and the decision about it in one durable write."""
-        with self._database.write() as connection:
-            seq = self._advance(connection, event.arrived_us)
-            try:
-                connection.execute("insert into ids values (?, ?)", (event.event_id, seq))
-            except sqlite3.IntegrityError:
-                raise Conflict(f"event {event.event_id} is stored already") from None
-            self._insert(connection, seq, "event", event, json.dumps(event.values))
-            if decision is not None:
-                row = connection.execute("select hash from decisions order by seq desc limit 1").fetchone()
-                chained = link(row[0] if row else GENESIS, seq, decision)
-                connection.execute(_INSERT_DECISION, _decision_row(seq, decision, chained))
-        return seq
+    def _seq(self, event_id: str) -> int | None:
+        rows = self._database.read("select seq from ids where event_id = ?", event_id)
+        return cast(int, rows[0][0]) if rows else None
 
-    def add_label(self, label: LabelRecord) -> int:
-        """Append a label record."""
+    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = ()) -> list[int]:
+        """Append events with the decisions about them, then label records, in one durable write.
+
+        A group is a handful of statements, each of many rows: Python gives the interpreter away at every statement,
+        and has to wait to get it back.
+        """
+        records: list[EventRecord | LabelRecord] = [*(event for event, _ in group), *labels]
+        if not records:
+            return []
         with self._database.write() as connection:
-            seq = self._advance(connection, label.arrived_us)
-            self._insert(connection, seq, "label", label, json.dumps([label.value, label.source]))
-        return seq
+            last, chained = connection.execute("select seq, chained from head").fetchone()
+            seqs = list(range(last + 1, last + 1 + len(records)))
+            _remember(connection, [(event.event_id, seq) for (event, _), seq in zip(group, seqs, strict=False)])
+            _insert(connection, "log", [_log_row(*pair) for pair in zip(seqs, records, strict=True)])
+            decisions = []
+            for seq, (_, decision) in zip(seqs, group, strict=False):
+                if decision is not None:
+                    chained = link(chained, seq, decision)
+                    decisions.append(_decision_row(seq, decision, chained))
+            _insert(connection, "decisions", decisions)
+            arrived_us = max(record.arrived_us for record in records)
+            connection.execute(
+                "update head set seq = ?, data_seq = ?, arrived_us = max(arrived_us, ?), chained = ?",
+                (seqs[-1], seqs[-1], arrived_us, chained),
+            )
+        return seqs
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
         """Append history whose seq is assigned already: Parquet files first, then one transaction that names them."""
-        events = events.select(event_schema(self._contract).names).cast(event_schema(self._contract))
-        labels = labels.select(LABELS.names).cast(LABELS)
-        sealed = [
-            (kind, seal(self._folder, kind, table), table)
-            for kind, table in (("event", events), ("label", labels))
-            if len(table)
-        ]
+        given = {"event": events, "label": labels}
+        tables = {k: t.select(self._schemas[k].names).cast(self._schemas[k]) for k, t in given.items()}
+        made = [s for kind, table in tables.items() for s in self._cold.files.write(kind, table, ARRIVAL[kind])]
         with self._database.write() as connection:
             head = connection.execute("select seq from head").fetchone()[0]
-            if any(table["seq"][0].as_py() <= head for _, _, table in sealed):
+            if any(segment.first_seq <= head for segment in made):
                 raise Conflict("the log went on while this history was prepared; nothing was imported, try again")
             pairs = zip(events["event_id"].to_pylist(), events["seq"].to_pylist(), strict=True)
             try:
                 connection.executemany("insert into ids values (?, ?)", pairs)
             except sqlite3.IntegrityError:
                 raise Conflict("this history holds events that are stored already; nothing was imported") from None
-            for kind, (file, sha256), table in sealed:
-                first, last = table["seq"][0].as_py(), table["seq"][-1].as_py()
-                arrived_us = pc.max(table["arrived_us"]).as_py()
-                connection.execute(
-                    "insert into segments values (?, ?, ?, ?, ?, ?)", (first, last, kind, file, len(table), sha256)
-                )
-                connection.execute(_MOVE_HEAD, (last, last, arrived_us))
+            self._cold.add(connection, made)
+            for segment in made:
+                connection.execute(_MOVE_HEAD, (segment.last_seq, segment.last_seq, segment.last_arrived_us))
 
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""
@@ -109,85 +118,124 @@ class SqliteLog:
             return pa.array([False] * len(event_ids))
         return pa.array([self.holds(event_id) for event_id in event_ids.to_pylist()], pa.bool_())
 
-    def events(self) -> pa.Table:
-        """Return all events by seq."""
-        rows = self._hot("event")
-        records = [(seq, EventRecord(i, at, arrived, tuple(json.loads(body)))) for seq, i, at, arrived, body in rows]
-        return pa.concat_tables([self._sealed("event"), event_table(self._contract, records)])
+    def events(self, after: int = 0) -> pa.Table:
+        """Return the events with seq > after, by seq; segments wholly before it are not opened."""
+        return self._rows("event", after)
 
-    def labels(self) -> pa.Table:
-        """Return all label records by seq."""
-        hot = []
-        for seq, event_id, _, arrived_us, body in self._hot("label"):
-            value, source = json.loads(body)
-            hot.append({"seq": seq, "event_id": event_id, "value": value, "arrived_us": arrived_us, "source": source})
-        return pa.concat_tables([self._sealed("label"), pa.Table.from_pylist(hot, LABELS)])
+    def labels(self, after: int = 0) -> pa.Table:
+        """Return the label records with seq > after, by seq."""
+        return self._rows("label", after)
+
+    def decisions(self) -> pa.Table:
+        """Return all decisions by seq."""
+        return self._rows("decision", 0)
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
         with self._database.write() as connection:
-            seq = self._next(connection)
-            connection.execute(
-                "insert into log values (?, ?, null, null, ?, ?)", (seq, kind, arrived_us, json.dumps(body))
-            )
+            seq = int(connection.execute("update head set seq = seq + 1 returning seq").fetchone()[0])
+            _insert(connection, "log", [(seq, kind, None, None, arrived_us, json.dumps(body))])
         return seq
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
         """Return all records of a kind, by seq."""
-        return [(seq, arrived_us, json.loads(body)) for seq, _, _, arrived_us, body in self._hot(kind)]
+        rows = cast(list[tuple[int, str, int, int, str]], self._database.read(_HOT, kind, 0, LAST))
+        return [(seq, arrived_us, json.loads(body)) for seq, _, _, arrived_us, body in rows]
 
     def decision(self, event_id: str) -> DecisionRecord | None:
         """Return the decision about an event, or None."""
-        rows = self._database.read(f"select {_COLUMNS} from decisions where event_id = ?", event_id)
-        return decision_of(dict(zip(DECISIONS.names, rows[0], strict=True))) if rows else None
-
-    def decisions(self) -> pa.Table:
-        """Return all decisions by seq."""
-        rows = self._database.read(f"select {_COLUMNS} from decisions order by seq")
-        columns = zip(*rows, strict=True) if rows else [[] for _ in DECISIONS]
-        return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, DECISIONS, strict=True)], schema=DECISIONS)
+        seq = self._seq(event_id)
+        if seq is None:
+            return None
+        rows = self._database.read(f"select {_COLUMNS} from decisions where seq = ?", seq)
+        row = dict(zip(DECISIONS.names, rows[0], strict=True)) if rows else self._cold.row("decision", seq)
+        return decision_of(row) if row else None
 
     def broken_link(self) -> int | None:
-        """Return the seq of the first decision that breaks the chain."""
-        return first_broken((row["seq"], decision_of(row), row["hash"]) for row in self.decisions().to_pylist())
+        """Return the seq of the first decision that breaks the chain, or behind which some are missing."""
+        with self._database.snapshot() as reader:
+            before, after = reader.execute("select forgotten_chain, chained from head").fetchone()
+            segments, hot = manifest(reader, "decision"), self._hot(reader, "decision", 0)
+        return first_broken(_links(self._joined("decision", segments, hot, 0)), before, after)
 
-    def _advance(self, connection: sqlite3.Connection, arrived_us: int) -> int:
-        seq = self._next(connection)
-        connection.execute(_MOVE_HEAD, (seq, seq, arrived_us))
-        return seq
+    def seal(self, keep_hot: int) -> int:
+        """Move all but the newest `keep_hot` events and labels, and the decisions among them, into Parquet segments."""
+        return self._cold.seal(keep_hot, self._hot_until)
 
-    def _next(self, connection: sqlite3.Connection) -> int:
-        return int(connection.execute("update head set seq = seq + 1 returning seq").fetchone()[0])
+    def forget(self, before_us: int) -> int:
+        """Drop the oldest segments whose events all arrived before a time; what is hot stays."""
+        return self._cold.forget(before_us, self._schemas)
 
-    def _insert(
-        self, connection: sqlite3.Connection, seq: int, kind: str, record: EventRecord | LabelRecord, body: str
-    ) -> None:
-        event_us = record.event_us if isinstance(record, EventRecord) else None
-        values = (seq, kind, record.event_id, event_us, record.arrived_us, body)
-        connection.execute("insert into log values (?, ?, ?, ?, ?, ?)", values)
+    def forgotten_us(self) -> int | None:
+        """Return the arrival of the newest event that was forgotten, or None."""
+        return cast(int | None, self._database.read("select forgotten_us from head")[0][0])
 
-    def _hot(self, kind: str) -> list[tuple[int, str, int, int, str]]:
-        rows = self._database.read(
-            "select seq, event_id, event_us, arrived_us, body from log where kind = ? order by seq", kind
-        )
-        return cast(list[tuple[int, str, int, int, str]], rows)
+    def _hot_until(self, until: int) -> dict[str, pa.Table]:
+        with self._database.snapshot() as reader:
+            return {kind: self._hot(reader, kind, 0, until) for kind in self._schemas}
 
-    def _sealed(self, kind: str, and_where: str = "") -> pa.Table:
-        schema = event_schema(self._contract) if kind == "event" else LABELS
-        rows = self._database.read(
-            f"select file, rows, sha256 from segments where kind = ? {and_where} order by first_seq", kind
-        )
-        tables = [schema.empty_table()]
-        for file, count, sha256 in cast(list[tuple[str, int, str]], rows):
-            table = read_sealed(self._folder / file, sha256)
-            if len(table) != count or table.schema.names != schema.names:
-                raise StoreFailure(
-                    f"segment {file} of the log does not hold what its record says; restore it from a copy"
-                )
-            tables.append(table.cast(schema))
-        return pa.concat_tables(tables)
+    def _rows(self, kind: str, after: int) -> pa.Table:
+        with self._database.snapshot() as reader:
+            segments, hot = manifest(reader, kind, after), self._hot(reader, kind, after)
+        return self._joined(kind, segments, hot, after)
+
+    def _joined(self, kind: str, segments: Sequence[Segment], hot: pa.Table, after: int) -> pa.Table:
+        sealed = [self._cold.files.table(segment, self._schemas[kind]) for segment in segments]
+        if sealed and sealed[0]["seq"][0].as_py() <= after:
+            sealed[0] = sealed[0].filter(pc.greater(sealed[0]["seq"], after))
+        in_order = not (segments and len(hot)) or segments[-1].last_seq < hot["seq"][0].as_py()
+        table = pa.concat_tables([*sealed, hot])
+        return table if in_order else table.sort_by("seq")  # an import went on behind hot records
+
+    def _hot(self, reader: sqlite3.Connection, kind: str, after: int, until: int = LAST) -> pa.Table:
+        """Return the hot rows of a kind with after < seq <= until as a table."""
+        if kind == "decision":
+            decided = [list(c) for c in zip(*reader.execute(_HOT_DECISIONS, (after, until)), strict=True)]
+            return pa.table(decided or [[] for _ in DECISIONS], schema=DECISIONS)
+        rows = reader.execute(_HOT, (kind, after, until)).fetchall()
+        if kind == "event":
+            records = [
+                (seq, EventRecord(i, at, arrived, tuple(json.loads(body)))) for seq, i, at, arrived, body in rows
+            ]
+            return event_table(self._contract, records)
+        labels = [(seq, i, *json.loads(body), arrived) for seq, i, _, arrived, body in rows]
+        seqs, ids, values, sources, times = ([row[place] for row in labels] for place in range(5))
+        return pa.table([seqs, ids, values, times, sources], schema=LABELS)
 
 
-def _decision_row(seq: int, decision: DecisionRecord, chained: str) -> tuple[object, ...]:
-    row = {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded), "hash": chained}
-    return tuple(row[name] for name in DECISIONS.names)
+def _links(decisions: pa.Table) -> Iterator[tuple[int, DecisionRecord, str]]:
+    for batch in decisions.to_batches(max_chunksize=_LINK_ROWS):
+        for row in batch.to_pylist():
+            yield row["seq"], decision_of(row), row["hash"]
+
+
+def _remember(connection: sqlite3.Connection, pairs: Sequence[tuple[str, int]]) -> None:
+    try:
+        _insert(connection, "ids", pairs)
+    except sqlite3.IntegrityError:
+        raise Conflict("the group holds an event that is stored already, or one event twice") from None
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows with one statement for `STATEMENT_ROWS` of them."""
+    for first in range(0, len(rows), STATEMENT_ROWS):
+        piece = rows[first : first + STATEMENT_ROWS]
+        connection.execute(_insertion(table, len(piece), len(piece[0])), list(chain.from_iterable(piece)))
+
+
+@cache
+def _insertion(table: str, rows: int, columns: int) -> str:
+    return f"insert into {table} values " + ", ".join([f"({', '.join('?' * columns)})"] * rows)
+
+
+def _log_row(seq: int, record: EventRecord | LabelRecord) -> tuple[object, ...]:
+    if isinstance(record, EventRecord):
+        return seq, "event", record.event_id, record.event_us, record.arrived_us, json.dumps(record.values)
+    return seq, "label", record.event_id, None, record.arrived_us, json.dumps([record.value, record.source])
+
+
+def _decision_row(seq: int, d: DecisionRecord, chained: str) -> tuple[object, ...]:
+    return (
+        seq, d.decision_id, d.event_id, d.bundle, d.vector, d.probability, d.level, d.action, json.dumps(d.degraded),
+        d.decided_us, d.latency_us, d.trace_id, chained,
+    )  # fmt: skip

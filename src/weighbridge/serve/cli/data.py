@@ -1,4 +1,4 @@
-"""Commands that bring data in: simulate, ingest, schema."""
+"""Commands that bring data in and put it away: simulate, ingest, seal, schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, Mapped, app, mapping_of, moment, open_case, show
+from weighbridge.serve.cli.options import (
+    AsJson,
+    CaseName,
+    HomeFolder,
+    Mapped,
+    app,
+    mapping_of,
+    moment,
+    open_case,
+    settings_of,
+    show,
+)
 
 
 @app.command()
@@ -75,6 +86,25 @@ def ingest(
     show(report, as_json=as_json)
     if report.figures["rejected"] and not report.figures["accepted"] and not report.figures["already_stored"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def seal(
+    case: CaseName,
+    keep_hot: Annotated[
+        int | None, typer.Option(min=0, help="how many events and labels stay hot [default: $WEIGH_HOT_EVENTS]")
+    ] = None,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move the log's older records into Parquet segments; drop segments beyond the declared retention."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.seal import seal as put_away
+
+    declared, opened = open_case(case, home, create=False)
+    with opened.writing():
+        hot_events = settings_of(hot_events=keep_hot).hot_events
+        show(put_away(declared, opened.stores, SystemClock(), hot_events), as_json=as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,7 @@ def serve(
 ) -> None:
     """Decide raw events over HTTP on loopback, with the bundle that is in production; promotions are followed."""
     from weighbridge.clock import SystemClock
+    from weighbridge.loop.seal import seal
     from weighbridge.serve.http import make_app
     from weighbridge.serve.logs import log_to
     from weighbridge.serve.server import bind
@@ -75,16 +77,17 @@ def serve(
     declared, opened = open_case(case, home, create=False, acknowledge=acknowledge)
     with opened.writing(), bind(settings.host, settings.port) as listening:
         log_to(opened.folder / "logs", settings.log_level)
-        desk = open_desk(declared, opened.stores, SystemClock())
-        champion = desk.router.champion
-        host, bound = listening.getsockname()[:2]
-        deciding = (
-            f"bundle {champion.version} decides"
-            if champion
-            else f"not fit to decide: {desk.router.refusal or 'no bundle is in production'}"
-        )
-        typer.echo(f"http://{host}:{bound} serves {declared.name}; {deciding}; Ctrl-C stops")
-        serve_app(make_app(desk), listening)
+        seal(declared, opened.stores, SystemClock(), settings.hot_events)
+        with closing(open_desk(declared, opened.stores, SystemClock())) as desk:
+            champion = desk.router.champion
+            host, bound = listening.getsockname()[:2]
+            deciding = (
+                f"bundle {champion.version} decides"
+                if champion
+                else f"not fit to decide: {desk.router.refusal or 'no bundle is in production'}"
+            )
+            typer.echo(f"http://{host}:{bound} serves {declared.name}; {deciding}; Ctrl-C stops")
+            serve_app(make_app(desk), listening)
 
 
 @app.command()

@@ -1,0 +1,75 @@
+"""What the desk makes of an event and of a label on the way to its answer."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from weighbridge.identity import ulid_at
+from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
+from weighbridge.score.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A decision as the caller sees it. `repeated`: the event was decided before, and this is that decision."""
+
+    decision: DecisionRecord
+    repeated: bool
+
+    def body(self) -> dict[str, Any]:
+        """Return the answer's JSON members; the same for a repeated event."""
+        d = self.decision
+        return {
+            "decision_id": d.decision_id,
+            "event_id": d.event_id,
+            "prediction": int(d.action != "approve"),
+            "probability": d.probability,
+            "risk_level": d.level,
+            "action": d.action,
+            "model_version": d.bundle[:12],
+            "degraded": list(d.degraded),
+            "trace_id": d.trace_id,
+        }
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An event that was decided and is not committed yet, and everybody who waits for that."""
+
+    event: EventRecord
+    decision: DecisionRecord
+    waiting: list[Future[Answer]]
+
+
+@dataclass(frozen=True)
+class TakenLabel:
+    """A label in the group that is being committed; `event` is the stored event it is about, if there is one."""
+
+    label: LabelRecord
+    event: EventRecord | None
+    future: Future[bool]
+
+
+def decision_of(bundle: Bundle, event: EventRecord, vector: bytes, trace_id: str, started_ns: int) -> DecisionRecord:
+    """Return what a bundle decides about an event. `started_ns`: when it came, by `time.perf_counter_ns`."""
+    values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
+    probability = float(bundle.scorer.probability(values)[0])
+    return DecisionRecord(
+        decision_id=ulid_at(event.arrived_us, hashlib.sha256(event.event_id.encode()).digest()),
+        event_id=event.event_id,
+        bundle=bundle.id,
+        vector=vector,
+        probability=probability,
+        level=bundle.thresholds.level(probability),
+        action=bundle.thresholds.action(probability),
+        degraded=(),
+        decided_us=event.arrived_us,
+        latency_us=(time.perf_counter_ns() - started_ns) // 1_000,
+        trace_id=trace_id,
+    )

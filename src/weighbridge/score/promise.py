@@ -1,0 +1,31 @@
+"""An outcome that comes later: the future that a caller waits on, and how a fault gets into it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any
+
+
+def promise() -> Future[Any]:
+    """Return a future that its caller can wait on but not cancel: what was scored is committed or taken back whole."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+class Keeping:
+    """Delivers what a block raises to whoever waits on a future, as an executor does; the block's thread goes on."""
+
+    def __init__(self, future: Future[Any]) -> None:
+        self._future = future
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if fault is not None:
+            self._future.set_exception(fault)
+        return fault is not None

@@ -1,0 +1,148 @@
+"""The contract suite of a log bites: an engine with one fault fails at least one of its tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from weighbridge.errors import Conflict
+from weighbridge.records import Head
+from weighbridge.stores.chain import GENESIS, link
+from weighbridge.stores.memory import MemoryLog
+from weighbridge.testing.log_contract import LogContract
+
+
+class StoresAPart(MemoryLog):
+    """A refused group leaves what stood before the fault."""
+
+    def commit(self, group, labels=()):
+        return [seq for entry in group for seq in super(StoresAPart, self).commit([entry])] + super().commit([], labels)
+
+
+class LosesLabels(MemoryLog):
+    def commit(self, group, labels=()):
+        return super().commit(group, labels if not group else ())
+
+
+class TakesLabelsFirst(MemoryLog):
+    def commit(self, group, labels=()):
+        seqs = super().commit([], labels)
+        return super().commit(group) + seqs
+
+
+class TakesAnyOrder(MemoryLog):
+    def commit(self, group, labels=()):
+        return super().commit(sorted(group, key=lambda entry: entry[0].event_id), labels)
+
+
+class ChainsFromTheStart(MemoryLog):
+    """Each group begins a chain of its own."""
+
+    def commit(self, group, labels=()):
+        seqs = super().commit(group, labels)
+        before = GENESIS
+        for seq, (event, decision) in zip(seqs, group, strict=False):
+            if decision is not None:
+                before = self._chained = link(before, seq, decision)
+                self._decisions[event.event_id] = (seq, decision, before)
+        return seqs
+
+
+class OverwritesAnId(MemoryLog):
+    def commit(self, group, labels=()):
+        try:
+            return super().commit(group, labels)
+        except Conflict:
+            return []
+
+
+class ReadsOneTooMany(MemoryLog):
+    def events(self, after=0):
+        return super().events(max(after - 1, 0))
+
+
+class ReadsAllLabels(MemoryLog):
+    def labels(self, after=0):
+        return super().labels()
+
+
+class HeadStaysBehind(MemoryLog):
+    def head(self):
+        return replace(super().head(), arrived_us=0)
+
+
+class NotesAreData(MemoryLog):
+    def head(self):
+        found = super().head()
+        return Head(found.seq, found.seq, found.arrived_us)
+
+
+class SealLosesTheNewest(MemoryLog):
+    def seal(self, keep_hot):
+        self._events = self.events().slice(0, len(self._events) - 1) if len(self._events) else self._events
+        return 1
+
+
+class KeepsForgottenLabels(MemoryLog):
+    def forget(self, before_us):
+        labels = self._labels
+        count = super().forget(before_us)
+        self._labels = labels
+        return count
+
+
+class ForgetsWaitingLabels(MemoryLog):
+    def forget(self, before_us):
+        count = super().forget(before_us)
+        self._labels = [row for row in self._labels if row["event_id"] in self._places]
+        return count
+
+
+class KeepsForgottenDecisions(MemoryLog):
+    def forget(self, before_us):
+        decisions = dict(self._decisions)
+        count = super().forget(before_us)
+        self._decisions = decisions
+        return count
+
+
+class BreaksTheChainByForgetting(MemoryLog):
+    def forget(self, before_us):
+        count = super().forget(before_us)
+        self._forgotten_chain = GENESIS
+        return count
+
+
+class KnowsAll(MemoryLog):
+    def known(self, event_ids):
+        return pa.array([True] * len(event_ids))
+
+
+FAULTY = [
+    StoresAPart, LosesLabels, TakesLabelsFirst, TakesAnyOrder, ChainsFromTheStart, OverwritesAnId, ReadsOneTooMany,
+    ReadsAllLabels, HeadStaysBehind, NotesAreData, SealLosesTheNewest, KeepsForgottenLabels, ForgetsWaitingLabels,
+    KeepsForgottenDecisions, BreaksTheChainByForgetting, KnowsAll,
+]  # fmt: skip
+
+
+def failing(engine):
+    suite = LogContract()
+    suite.make = engine
+    found = []
+    for name in (name for name in dir(suite) if name.startswith("test_")):
+        try:
+            getattr(suite, name)()
+        except Exception:  # an engine with a fault may fail in any way
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("engine", FAULTY, ids=lambda engine: engine.__name__)
+def test_a_fault_is_found(engine):
+    assert failing(engine)
+
+
+def test_the_plain_engine_passes():
+    assert failing(MemoryLog) == []
