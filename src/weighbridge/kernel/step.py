@@ -13,7 +13,7 @@ from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.change import evict, insert, withdraw
 from weighbridge.kernel.formulas import formulas
 from weighbridge.kernel.gather import gather
-from weighbridge.kernel.history import FULL, N, find, new_history, position, set_label, words_for_one
+from weighbridge.kernel.history import FULL, UNKNOWN, N, find, locate, new_history, position, set_label, words_for_one
 from weighbridge.kernel.plan import ENTITIES, Plan
 from weighbridge.kernel.program import table
 from weighbridge.kernel.rows import finish, write_vector
@@ -69,10 +69,11 @@ def write(
 
 @njit(cache=True, nogil=True)
 def take_back(arena: Ints, program: Ints, roots: Ints, event_us: int, identity: int) -> int:
-    """Take an event out of the histories of its keys; return its label."""
-    label = -1
+    """Take an event out of the histories of its keys that still hold it; return its label, or UNKNOWN."""
+    label = UNKNOWN
     for number in range(len(roots)):
-        label = withdraw(arena, table(program, ENTITIES + number)[0], roots[number], event_us, identity)
+        if roots[number] and locate(arena, roots[number], event_us, identity)[0] >= 0:
+            label = withdraw(arena, table(program, ENTITIES + number)[0], roots[number], event_us, identity)
     return label
 
 
@@ -88,6 +89,14 @@ def relabel(arena: Ints, program: Ints, roots: Ints, event_us: int, identity: in
 def forget(arena: Ints, program: Ints, number: int, root: int, before_us: int) -> bool:
     """Forget what a history holds at or before a time; whether nothing is left, and the history is gone."""
     return evict(arena, table(program, ENTITIES + number)[0], root, before_us)
+
+
+@njit(cache=True, nogil=True)
+def forget_all(arena: Ints, program: Ints, number: int, roots: Ints, before_us: int) -> None:
+    """Forget what all histories of an entity hold at or before a time; a history with nothing left is gone."""
+    for code in range(len(roots)):
+        if roots[code] and forget(arena, program, number, roots[code], before_us):
+            roots[code] = 0
 
 
 @njit(cache=True, nogil=True)

@@ -47,6 +47,7 @@ class Desk:
         self._held: deque[tuple[Mapping[str, object], str, int, Future[Answer]]] = deque()
         self._pending = 0  # futures of events that have no answer
         self._committing = self._holding = self._closed = False
+        self.in_step = True  # whether the state follows the log
 
     def submit(self, body: Mapping[str, object], trace_id: str) -> Future[Answer]:
         """Decide one raw event; the future has its answer once event and decision are durable.
@@ -207,7 +208,7 @@ class Desk:
     def _give_up(self, futures: list[Future[Any]], fault: BaseException) -> None:
         """Refuse everything: the state could not follow the log, and only a restart makes it anew."""
         with self._settled:
-            self._closed, self._committing = True, False
+            self._closed, self._committing, self.in_step = True, False, False
             futures += [f for scored in self._scored.values() for f in scored.waiting]
             futures += [future for _, future in self._labels] + [waiting[-1] for waiting in self._held]
             for queue in (self._scored, self._labels, self._held):

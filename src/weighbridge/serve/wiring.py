@@ -11,7 +11,7 @@ import pkgutil
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING
 from weighbridge import cases
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import DeclarationError, HomeError, InputError, WeighbridgeError
+from weighbridge.errors import DeclarationError, HomeError, InputError, StoreFailure, WeighbridgeError
 from weighbridge.identity import Pseudonyms
-from weighbridge.ports import Stores
+from weighbridge.ports import StateStore, Stores
 
 if TYPE_CHECKING:
     from weighbridge.score.decide import Desk
 
 SECRETS = ("signing.key", "pseudonym.key")
+SAVED_AFTER = 100_000  # records replayed at a start: then the checkpoint is renewed at once
 
 
 def find_case(name: str) -> UseCase:
@@ -167,11 +168,49 @@ def _read_key(path: Path) -> bytes:
 def open_desk(case: UseCase, stores: Stores, clock: Clock) -> Desk:
     """Return a `Desk` over the stores, its state rebuilt from the log."""
     from weighbridge.kernel.plan import compile_plan
-    from weighbridge.score.decide import Desk
     from weighbridge.stores.state import MemoryState
 
     state = MemoryState(compile_plan(case))
     state.load(stores.log.events(), stores.log.labels(), stores.log.find)
+    return _desk_over(case, stores, state, clock)
+
+
+@contextmanager
+def open_checkpointed_desk(case: UseCase, home: Home, clock: Clock, memory_bytes: int) -> Iterator[Desk]:
+    """Give a `Desk` over a home whose state begins at the home's checkpoint, and leave a checkpoint at the end.
+
+    A checkpoint that is missing, torn, of another definition or ahead of the log is passed over, and the state is
+    rebuilt from the log. `memory_bytes` bounds the state's memory; beyond it, it lives in a file of the home.
+    """
+    import structlog
+
+    from weighbridge.kernel.plan import compile_plan
+    from weighbridge.stores.state import MemoryState
+
+    folder, log = home.folder / "state", home.stores.log
+    folder.mkdir(exist_ok=True)
+    path, plan = folder / "checkpoint", compile_plan(case)
+    state, seq = MemoryState(plan, memory_bytes, folder), 0
+    if path.exists():
+        try:
+            seq = state.restore(path, log.head().seq)
+        except StoreFailure as fault:
+            structlog.get_logger().warning("checkpoint passed over", why=str(fault))
+            state = MemoryState(plan, memory_bytes, folder)
+    events, labels = log.events(after=seq), log.labels(after=seq)
+    state.load(events, labels, log.find)
+    if len(events) + len(labels) >= SAVED_AFTER:
+        state.save(path, log.head().seq)
+    desk = _desk_over(case, home.stores, state, clock)
+    with closing(desk):
+        yield desk
+    if desk.in_step:
+        state.save(path, log.head().seq)
+
+
+def _desk_over(case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> Desk:
+    from weighbridge.score.decide import Desk
+
     desk = Desk(case, stores, state, clock)
     desk.router.refresh()
     return desk

@@ -75,7 +75,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Arrays]:
 
 def _read_into(file: BinaryIO, array: npt.NDArray[Any], hashed: hashlib._Hash) -> None:
     """Fill an array from a file, hashing it on the way."""
-    view = memoryview(array).cast("B") if array.size else memoryview(bytearray())
+    view = array.data.cast("B") if array.size else memoryview(bytearray())
     place = 0
     while place < len(view):
         got = file.readinto(view[place : place + _PIECE])  # type: ignore[attr-defined]

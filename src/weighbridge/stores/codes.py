@@ -8,8 +8,6 @@ import numpy as np
 
 from weighbridge.kernel.arrays import Ints
 
-LOOKS = 2  # codes looked at when a new text comes: twice as many as can be new, so old ones cannot pile up
-
 
 class Codes:
     """The codes of one text field. A text that no retained event names can be forgotten, and its code given anew."""
@@ -51,9 +49,9 @@ class Codes:
         np.maximum.at(newest, codes, event_us)
         self.newest_us = newest.tolist()
 
-    def forgettable(self, before_us: int) -> Iterator[int]:
-        """Yield, of the next few codes in turn, those that only events at or before a time name."""
-        for _ in range(min(LOOKS, len(self.texts))):
+    def forgettable(self, before_us: int, looks: int) -> Iterator[int]:
+        """Yield, of the next so many codes in turn, those that only events at or before a time name."""
+        for _ in range(min(looks, len(self.texts))):
             self._looked = (self._looked + 1) % len(self.texts)
             if self.texts[self._looked] is not None and self.newest_us[self._looked] <= before_us:
                 yield self._looked

@@ -26,6 +26,7 @@ from weighbridge.stores.room import Room
 
 BUDGET_BYTES = 1 << 30
 FORMAT = 1  # of histories in an arena: a checkpoint of another format is not read
+LOOKS = 2  # keys looked at for each event: it brings one at most, so that old ones cannot pile up
 RELEASE_EVERY = 4_096  # events between two releases of the memory of an arena in a file
 
 
@@ -105,7 +106,10 @@ class MemoryState:
             words, self._program, roots, event.event_us, identity(event.event_id), label, values[0], self._before_us
         )
         self._set_roots(values, roots)
-        self._forget_some()
+        self._forget(LOOKS)
+        self._appended += 1
+        if self._appended % RELEASE_EVERY == 0:
+            self._room.release()
 
     def retract(self, event: EventRecord) -> None:
         """Take back the newest event, whose commit failed."""
@@ -155,8 +159,15 @@ class MemoryState:
             found = find(event_id)
             self.label(LabelRecord(event_id, value, 0, ""), found[1] if found else None)
 
+    def sweep(self) -> None:
+        """Forget all that no later decision can see; events do it bit by bit as they come."""
+        self._forget(max((len(codes) for codes in self._codes.values()), default=0))
+        for number in range(len(self._keys)):
+            step.forget_all(self._room.words, self._program, number, self._roots[number], self._before_us)
+
     def save(self, path: Path, seq: int) -> None:
-        """Write a checkpoint of the state after the record at a place of the log."""
+        """Write a checkpoint of the state after the record at a place of the log. Raises StoreFailure."""
+        self.sweep()
         facts = {
             "format": FORMAT, "state": self.plan.case.state_digest, "seq": seq, "latest_us": self._latest_us,
             "unseen": self._unseen, "early": self._early,
@@ -166,12 +177,14 @@ class MemoryState:
         words = self._room.words
         write_checkpoint(path, facts, {"words": words[: int(words[TOP])], "roots": self._roots, **newest})
 
-    def restore(self, path: Path) -> int:
-        """Read a checkpoint into a new state; return its place in the log.
+    def restore(self, path: Path, head_seq: int) -> int:
+        """Read a checkpoint into a new state; return its place in the log, which ends at `head_seq`.
 
-        Raises StoreFailure when it is missing, torn, of another definition or format; the state is as new then.
+        Raises StoreFailure when it is missing, torn, of another definition or format, or ahead of the log.
         """
         facts, arrays = read_checkpoint(path)
+        if facts["seq"] > head_seq:
+            raise StoreFailure(f"the checkpoint {path} is ahead of the log, which ends at {head_seq}")
         if facts["format"] != FORMAT or facts["state"] != self.plan.case.state_digest:
             raise StoreFailure(f"the checkpoint {path} is of another definition")
         words = arrays["words"]
@@ -217,19 +230,16 @@ class MemoryState:
         self._room.see_to(int(step.words_needed(self._room.words, self._program, len(self._keys))))
         return self._room.words
 
-    def _forget_some(self) -> None:
-        """Forget keys and texts that no later decision can see, a few at a time."""
+    def _forget(self, looks: int) -> None:
+        """Forget keys and texts that no later decision can see, looking at so many of each field."""
         for place, codes in self._codes.items():
-            for code in codes.forgettable(self._before_us):
+            for code in codes.forgettable(self._before_us, looks):
                 for number in np.flatnonzero(self._keys == place).tolist():
                     root = int(self._roots[number, code])
                     if root:
                         step.forget(self._room.words, self._program, number, root, self._before_us)
                         self._roots[number, code] = 0
                 codes.forget(code)
-        self._appended += 1
-        if self._appended % RELEASE_EVERY == 0:
-            self._room.release()
 
 
 def identity(event_id: str) -> int:

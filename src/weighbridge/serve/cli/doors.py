@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -71,14 +70,15 @@ def serve(
     from weighbridge.serve.logs import log_to
     from weighbridge.serve.server import bind
     from weighbridge.serve.server import serve as serve_app
-    from weighbridge.serve.wiring import open_desk
+    from weighbridge.serve.wiring import open_checkpointed_desk
 
     settings = settings_of(port=port)
     declared, opened = open_case(case, home, create=False, acknowledge=acknowledge)
     with opened.writing(), bind(settings.host, settings.port) as listening:
         log_to(opened.folder / "logs", settings.log_level)
         seal(declared, opened.stores, SystemClock(), settings.hot_events)
-        with closing(open_desk(declared, opened.stores, SystemClock())) as desk:
+        memory_bytes = settings.state_memory_mb << 20
+        with open_checkpointed_desk(declared, opened, SystemClock(), memory_bytes) as desk:
             champion = desk.router.champion
             host, bound = listening.getsockname()[:2]
             deciding = (
