@@ -31,7 +31,7 @@ class ScenesOfLabels(Scenes):
         scene.proven()
 
     def test_a_label_may_come_before_its_event(self) -> None:
-        """It waits and counts once both have arrived; its own event never sees it, one without an event counts never."""
+        """It waits, and counts once both have arrived, not for its own event; without an event it never counts."""
         scene = self.scene()
         scene.label("a", 1, arrived_us=NOON_US - HOUR_US)
         scene.label("never", 1, arrived_us=NOON_US - HOUR_US)
