@@ -31,7 +31,8 @@ def sql_names(case: UseCase) -> tuple[str, ...]:
 def sql_vectors(case: UseCase, events: pa.Table, labels: pa.Table) -> Vectors:
     """Return what SQL says of a log's tables: float32[n, len(sql_names(case))], by seq.
 
-    Raises MissingExtra where DuckDB is not installed, InputError for names that SQL cannot tell apart. Time and memory grow with the pairs of events of a key.
+    Time and memory grow with the pairs of events of a key. Raises MissingExtra where DuckDB is not installed,
+    InputError for names that SQL cannot tell apart.
     """
     try:
         import duckdb
