@@ -7,7 +7,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import SOAK
-from tests.test_time_semantics import InMemory
+from tests.test_time_semantics import FromCheckpoints, InMemory
 from tests.test_time_semantics_can_fail import (
     CountsRepeatsTwice,
     EvictsTooEarly,
@@ -34,8 +34,34 @@ def test_whatever_comes_the_vectors_follow_from_the_log(steps, events_per_key):
     drive(InMemory(), steps, events_per_key)
 
 
+@settings(max_examples=2_000 if SOAK else 40)
+@given(*STEPS)
+def test_a_restart_from_a_checkpoint_changes_nothing(steps, events_per_key):
+    drive(FromCheckpoints(), steps, events_per_key)
+
+
+class CheckpointsAlone(FromCheckpoints):
+    """Forgets what the log holds behind the checkpoint."""
+
+    def restart(self, make, plan, log):
+        if not self.path_of(log).exists():
+            return super().restart(make, plan, log)
+        state = make(plan)
+        state.restore(self.path_of(log))
+        return state
+
+
 @pytest.mark.parametrize(
-    "wrong", [TiesExcluded, TimeIsArrival, EvictsTooEarly, CountsRepeatsTwice, FirstLabelCounts, RestartsWithoutLabels]
+    "wrong",
+    [
+        CheckpointsAlone,
+        TiesExcluded,
+        TimeIsArrival,
+        EvictsTooEarly,
+        CountsRepeatsTwice,
+        FirstLabelCounts,
+        RestartsWithoutLabels,
+    ],
 )
 def test_wrong_stores_do_not_get_through(wrong):
     @settings(max_examples=400, phases=[Phase.generate])

@@ -146,6 +146,7 @@ class ScenesOfRunning(Scenes):
                 used.append(f"{name} {number}")
                 seen = scene.event(used[-1], at_us, card=name, shop_id=f"s{card % 50}", amount=float(number))
                 assert (seen["card_count_1d"], seen["card_amount_sum_1d"]) == (number, number * (number - 1) / 2)
+        assert self.has_spilled(scene.door.state), "nothing was spilled, so nothing was shown"
         scene.proven(sampled=used[::499])
 
 

@@ -46,6 +46,10 @@ class Scenes:
         """Return an empty state that spills above a memory budget; None where the store has no budget."""
         return None
 
+    def has_spilled(self, state: StateStore) -> bool:
+        """Return whether a state of `make_state_within` has outgrown its budget. Default: it is taken on trust."""
+        return True
+
     def make_door(self, case: UseCase, log: Log, state: StateStore, clock: Clock) -> Door:
         """Return the door that scenarios go through."""
         return Door(case, log, state, clock, PSEUDONYMS)
@@ -57,7 +61,7 @@ class Scenes:
     def restart(self, make: Callable[[Plan], StateStore], plan: Plan, log: Log) -> StateStore:
         """Return the state as a new process builds it from the log."""
         state = make(plan)
-        state.load(log.events(), log.labels())
+        state.load(log.events(), log.labels(), log.find)
         return state
 
     def scene(self, make: Callable[[Plan], StateStore] | None = None, events_per_key: int = 0) -> Scene:
