@@ -28,7 +28,7 @@ LIBRARIES = {
     "loop": {"numpy", "pyarrow", "scipy"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog"},
-    "testing": {"numpy", "pyarrow"},
+    "testing": {"numpy", "pyarrow", "duckdb"},
 }  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 

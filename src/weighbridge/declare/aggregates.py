@@ -161,12 +161,16 @@ class Entity:
             return
         if not field.numeric:
             raise refuse(place, f"{field.name} is a {type(field).__name__}", "use a Money, Number or Integer field")
-        if kind not in ("sum", "mean", "std"):
+        if kind not in ("sum", "mean", "std", "quantile"):
             return
         if field.magnitude is None:
             raise refuse(
-                place, f"{field.name} has no bounds, so its sum could overflow", "declare at_least and at_most"
+                place, f"{field.name} has no bounds, so its {kind} could overflow", "declare at_least and at_most"
             )
+        if kind == "quantile":
+            if 2 * field.magnitude > INT64_MAX:
+                raise refuse(place, "the distance of two values can overflow 64 bits", "lower the bounds or decimals")
+            return
         power = 2 if kind == "std" else 1
         if self.contract.events_per_key * field.magnitude**power > INT64_MAX:
             raise refuse(place, "its sum can overflow 64 bits", "lower events_per_key, the bounds or the decimals")

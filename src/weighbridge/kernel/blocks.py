@@ -20,7 +20,6 @@ from weighbridge.kernel.history import (
     FIRST_US,
     FULL,
     ROOM,
-    addend,
     block_at,
     block_lines,
     count_at,
@@ -33,6 +32,7 @@ from weighbridge.kernel.history import (
     summary_at,
 )
 from weighbridge.kernel.program import table
+from weighbridge.kernel.selection import addend
 
 FIRST_CAPACITY = 4
 _LEAST, _GREATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max

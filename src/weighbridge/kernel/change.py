@@ -30,7 +30,6 @@ from weighbridge.kernel.history import (
     ID,
     LABEL,
     N,
-    addend,
     block_at,
     block_lines,
     count_at,
@@ -43,12 +42,13 @@ from weighbridge.kernel.history import (
     line_at,
     locate,
     order_at,
-    selected,
     summary_at,
 )
-from weighbridge.kernel.occurrences import hash_values, link, previous_line, unlink
+from weighbridge.kernel.newest import hash_values
+from weighbridge.kernel.occurrences import link, previous_line, unlink
 from weighbridge.kernel.ordered import forget_orders
 from weighbridge.kernel.program import table
+from weighbridge.kernel.selection import addend, selected
 from weighbridge.kernel.sorted_values import add_value, drop_value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
 from functools import cached_property
 
@@ -206,12 +207,12 @@ def _operand(field: Field, condition: Condition) -> int:
         raise DeclarationError(
             f"where= on {condition.field}: a free text has no fixed code; declare it as a Category to filter by it"
         )
-    scaled = condition.value * field.scale
-    if scaled != round(scaled):
+    scaled = Decimal(repr(condition.value)) * field.scale
+    if scaled != scaled.to_integral_value():
         raise DeclarationError(
             f"where= on {condition.field}: {condition.value} has more decimals than the field; round it to the field's"
         )
-    return round(scaled)
+    return int(scaled)
 
 
 def matrix(rows: list[list[int]], width: int) -> Ints:

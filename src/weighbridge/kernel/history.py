@@ -25,7 +25,6 @@ from weighbridge.kernel.entity_plan import (
     OCCURRENCES,
     ORDERS,
     SUMS,
-    RunningSum,
 )
 from weighbridge.kernel.program import table
 
@@ -165,43 +164,6 @@ def position(arena: Ints, root: int, number: int, slot: int) -> int:
 def holds(arena: Ints, bits: int, slot: int, selection: int) -> bool:
     """Return whether the event in a slot belongs to a selection; bits: address of the block's BITS line."""
     return selection < 0 or (arena[bits + slot] >> selection) & 1 == 1
-
-
-@njit(cache=True, nogil=True)
-def selected(terms: Ints, values: Ints) -> int:
-    """Return the bits of the selections that an event's values (int64[f]) meet."""
-    bits = 0
-    for number in range(len(terms)):
-        bits |= 1 << terms[number, 0]
-    for number in range(len(terms)):
-        value, operator, operand = values[terms[number, 1]], terms[number, 2], terms[number, 3]
-        if value == MISSING:
-            met = False
-        elif operator == 0:
-            met = value == operand
-        elif operator == 1:
-            met = value != operand
-        elif operator == 2:
-            met = value >= operand
-        elif operator == 3:
-            met = value <= operand
-        elif operator == 4:
-            met = value > operand
-        elif operator == 5:
-            met = value < operand
-        else:
-            met = True
-        if not met:
-            bits &= ~(1 << terms[number, 0])
-    return bits
-
-
-@njit(cache=True, nogil=True)
-def addend(kind: int, value: int) -> int:
-    """Return what a value adds to a running sum."""
-    if kind == RunningSum.COUNT:
-        return 1
-    return value if kind == RunningSum.SUM else value * value
 
 
 @njit(cache=True, nogil=True)

@@ -19,8 +19,9 @@ from weighbridge.kernel.entity_plan import (
     SUMS,
     TERMS,
 )
-from weighbridge.kernel.history import FOREVER, addend, selected
+from weighbridge.kernel.history import FOREVER
 from weighbridge.kernel.program import table
+from weighbridge.kernel.selection import addend, selected
 
 TIME, START, BITS, ROW, FIELDS = range(5)  # lines of a span; then fields, running sums, (code, previous, next)
 CODE, PREVIOUS, NEXT, PER_OCCURRENCE = range(4)

@@ -10,16 +10,17 @@ import numpy.typing as npt
 
 from weighbridge.clock import SECOND_US
 
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(2100, 1, 1, tzinfo=UTC)
-_STEP = timedelta(days=14)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime(1899, 12, 31, tzinfo=UTC)
+_LAST = datetime(2201, 1, 1, tzinfo=UTC)  # event times lie between 1900 and 2200
+_STEP = timedelta(days=3)  # no zone changes its offset twice in so short a time
 
 
 def zone_table(zones: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return when each zone's offset changes and to what.
 
     times: int64[z, t], microseconds UTC, rising, padded with the largest int64; offsets: int64[z, t], microseconds,
-    where offsets[z, i] holds from times[z, i] on. Between 1970 and 2100, as the IANA data on this machine say.
+    where offsets[z, i] holds from times[z, i] on. Between 1900 and 2200, as the IANA data on this machine say.
     """
     changes = [_changes(ZoneInfo(zone)) if zone != "UTC" else [(0, 0)] for zone in zones]
     longest = max(map(len, changes))
@@ -33,7 +34,7 @@ def zone_table(zones: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
 
 
 def _changes(zone: ZoneInfo) -> list[tuple[int, int]]:
-    found = [(0, _offset_us(zone, _FIRST))]
+    found = [(round((_FIRST - _EPOCH).total_seconds()) * SECOND_US, _offset_us(zone, _FIRST))]
     before = _FIRST
     while before < _LAST:
         after = before + _STEP
@@ -43,7 +44,7 @@ def _changes(zone: ZoneInfo) -> list[tuple[int, int]]:
                 middle = low + (high - low) // 2
                 low, high = (middle, high) if _offset_us(zone, middle) == found[-1][1] else (low, middle)
             moment = high.replace(microsecond=0)
-            found.append((round((moment - _FIRST).total_seconds()) * SECOND_US, _offset_us(zone, after)))
+            found.append((round((moment - _EPOCH).total_seconds()) * SECOND_US, _offset_us(zone, after)))
         before = after
     return found
 

@@ -132,7 +132,7 @@ class MemoryState:
     def load(self, events: pa.Table, labels: pa.Table, find: Find) -> None:
         """Take in the log's tables, by seq: all of them, or those behind a restored checkpoint.
 
-        `find` returns (seq, event) of an id that is stored, for labels about events of the checkpoint. What is beyond
+        `find` returns (seq, event) of an id that is stored, for labels about events that are in already. What is beyond
         retention is left out.
         """
         if len(events):
@@ -155,6 +155,8 @@ class MemoryState:
                 words, self._program, self._roots, self._keys, event_us, identities, started, values, row
             )
         self._early = {}
+        here = pc.is_in(pa.array(known, pa.string()), value_set=events["event_id"].combine_chunks()).to_pylist()
+        known = {i: v for (i, v), is_here in zip(known.items(), here, strict=True) if not is_here}
         for event_id, value in known.items():
             found = find(event_id)
             self.label(LabelRecord(event_id, value, 0, ""), found[1] if found else None)
