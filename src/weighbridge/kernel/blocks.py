@@ -31,7 +31,7 @@ from weighbridge.kernel.history import (
     sum_before,
     summary_at,
 )
-from weighbridge.kernel.program import table
+from weighbridge.kernel.program import cell, rows
 from weighbridge.kernel.selection import addend
 
 FIRST_CAPACITY = 4
@@ -75,9 +75,10 @@ def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def empty_extremes(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Set a block's extremes to those of no event."""
-    extremes, first = table(program, EXTREMES), ADDED + len(table(program, SUMS))
-    for line in range(len(extremes)):
-        arena[summary_at(arena, root, first + line) + number] = _GREATEST if extremes[line, 0] > 0 else _LEAST
+    first = ADDED + rows(program, SUMS)
+    for line in range(rows(program, EXTREMES)):
+        none = _GREATEST if cell(program, EXTREMES, line, 0) > 0 else _LEAST
+        arena[summary_at(arena, root, first + line) + number] = none
 
 
 @njit(cache=True, nogil=True)
@@ -86,7 +87,7 @@ def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
     count = count_at(arena, root, number - 1)
     before = summary_at(arena, root, BEFORE)
     arena[before + number] = arena[before + number - 1] + count
-    for line in range(len(table(program, SUMS))):
+    for line in range(rows(program, SUMS)):
         place = summary_at(arena, root, ADDED + line)
         arena[place + number] = sum_before(arena, program, root, number - 1, count, line)
 
@@ -94,10 +95,13 @@ def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def run_up(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Write a block's running sums from a slot on; those before it are right already."""
-    sums, bits, count = table(program, SUMS), line_at(arena, root, number, BITS), count_at(arena, root, number)
-    for line in range(len(sums)):
-        kind, selection = sums[line, 0], sums[line, 1]
-        values, place = line_at(arena, root, number, FIELDS + max(sums[line, 2], 0)), running_line(program, line)
+    bits, count = line_at(arena, root, number, BITS), count_at(arena, root, number)
+    for line in range(rows(program, SUMS)):
+        kind, selection = cell(program, SUMS, line, 0), cell(program, SUMS, line, 1)
+        values, place = (
+            line_at(arena, root, number, FIELDS + max(cell(program, SUMS, line, 2), 0)),
+            running_line(program, line),
+        )
         running = line_at(arena, root, number, place)
         total = arena[running + slot - 1] if slot > 0 else 0
         for each in range(slot, count):
@@ -137,7 +141,7 @@ def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Write a block's extremes and label counts from its events."""
     empty_extremes(arena, program, root, number)
-    labels = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES))
+    labels = ADDED + rows(program, SUMS) + rows(program, EXTREMES)
     for line in range(labels, directory_lines(program)):
         arena[summary_at(arena, root, line) + number] = 0
     for slot in range(count_at(arena, root, number)):
@@ -148,16 +152,13 @@ def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def widen_extremes(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Let a block's extremes take in the event in a slot."""
-    extremes, bits, first = (
-        table(program, EXTREMES),
-        line_at(arena, root, number, BITS),
-        ADDED + len(table(program, SUMS)),
-    )
-    for line in range(len(extremes)):
-        if holds(arena, bits, slot, extremes[line, 1]):
+    bits, first = line_at(arena, root, number, BITS), ADDED + rows(program, SUMS)
+    for line in range(rows(program, EXTREMES)):
+        if holds(arena, bits, slot, cell(program, EXTREMES, line, 1)):
             place = summary_at(arena, root, first + line) + number
-            value = arena[line_at(arena, root, number, FIELDS + extremes[line, 2]) + slot]
-            arena[place] = min(arena[place], value) if extremes[line, 0] > 0 else max(arena[place], value)
+            value = arena[line_at(arena, root, number, FIELDS + cell(program, EXTREMES, line, 2)) + slot]
+            smallest = cell(program, EXTREMES, line, 0) > 0
+            arena[place] = min(arena[place], value) if smallest else max(arena[place], value)
 
 
 @njit(cache=True, nogil=True)

@@ -47,7 +47,7 @@ from weighbridge.kernel.history import (
 from weighbridge.kernel.newest import hash_values
 from weighbridge.kernel.occurrences import link, previous_line, unlink
 from weighbridge.kernel.ordered import forget_orders
-from weighbridge.kernel.program import table
+from weighbridge.kernel.program import cell, rows, table
 from weighbridge.kernel.selection import addend, selected
 from weighbridge.kernel.sorted_values import add_value, drop_value
 
@@ -73,19 +73,19 @@ def shift_sums(arena: Ints, program: Ints, root: int, number: int, slot: int, si
 @njit(cache=True, nogil=True)
 def shift_cursors(arena: Ints, program: Ints, root: int, number: int, slot: int, add: bool) -> None:
     """Let the moving windows that hold an event take it in, or leave it out."""
-    cursors, orders = table(program, CURSORS), table(program, ORDERS)
     event_us = arena[block_at(arena, root, number) + slot]
-    for cursor in range(len(cursors)):
-        place, previous = cursor_at(program, root, cursor), previous_line(program, cursors[cursor, 2])
+    for cursor in range(rows(program, CURSORS)):
+        place = cursor_at(program, root, cursor)
+        previous = previous_line(program, cell(program, CURSORS, cursor, 2))
         was = arena[line_at(arena, root, number, previous) + slot]
         follows = arena[line_at(arena, root, number, previous + 1) + slot]
         if arena[place] < event_us <= arena[place + 1] and was <= arena[place] and follows > arena[place + 1]:
             arena[place + 2] += 1 if add else -1
-    for order in range(len(orders)):
+    for order in range(rows(program, ORDERS)):
         place = order_at(program, root, order)
         inside = arena[place + 2] != 0 and arena[place] < event_us <= arena[place + 1]
-        if inside and holds(arena, line_at(arena, root, number, BITS), slot, orders[order, 2]):
-            value = arena[line_at(arena, root, number, FIELDS + orders[order, 3]) + slot]
+        if inside and holds(arena, line_at(arena, root, number, BITS), slot, cell(program, ORDERS, order, 2)):
+            value = arena[line_at(arena, root, number, FIELDS + cell(program, ORDERS, order, 3)) + slot]
             if add:
                 add_value(arena, arena[place + 2], value)
             else:
@@ -125,13 +125,12 @@ def insert(arena: Ints, program: Ints, root: int, event_us: int, identity: int, 
     for line in range(block_lines(program)):
         for place in range(block + line * capacity + count, block + line * capacity + slot, -1):
             arena[place] = arena[place - 1]
-    fields = table(program, FIELD_PLACES)
     arena[block + EVENT_US * capacity + slot] = event_us
     arena[block + ID * capacity + slot] = identity
     arena[block + LABEL * capacity + slot] = label
-    arena[block + BITS * capacity + slot] = selected(table(program, TERMS), values)
-    for line in range(len(fields)):
-        arena[block + (FIELDS + line) * capacity + slot] = values[fields[line, 0]]
+    arena[block + BITS * capacity + slot] = selected(table(program, TERMS), values) if rows(program, TERMS) else 0
+    for line in range(rows(program, FIELD_PLACES)):
+        arena[block + (FIELDS + line) * capacity + slot] = values[cell(program, FIELD_PLACES, line, 0)]
     arena[summary_at(arena, root, COUNT) + number] = count + 1
     if slot == 0:
         arena[summary_at(arena, root, FIRST_US) + number] = event_us

@@ -44,45 +44,53 @@ def rank_below(n: int, level: float) -> int:
     return math.floor(float(n - 1) * level)
 
 
+# Below, the raws are named by their lines: raws[n], raws[total] ... are int64[>= rows]; so is the register `out`.
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def means(n: Ints, total: Ints, rows: int, scale: float, out: Floats) -> None:
+def means(raws: Ints, n: int, total: int, rows: int, scale: float, registers: Floats, out: int) -> None:
     """Mean, undefined without a value."""
     for i in range(rows):
-        mean = float(total[i]) / (float(n[i]) * scale)
-        out[i] = mean if n[i] > 0 else np.nan
+        mean = float(raws[total, i]) / (float(raws[n, i]) * scale)
+        registers[out, i] = mean if raws[n, i] > 0 else np.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def deviations(n: Ints, total: Ints, squares: Ints, rows: int, scale: float, out: Floats) -> None:
+def deviations(
+    raws: Ints, n: int, total: int, squares: int, rows: int, scale: float, registers: Floats, out: int
+) -> None:
     """Sample standard deviation, undefined below two values; in 64 bits where all products fit, the same in 128."""
     most = 0.0
     for i in range(rows):
-        most = max(most, float(n[i]) * float(squares[i]))
+        most = max(most, float(raws[n, i]) * float(raws[squares, i]))
     narrow = most < FITS
     for i in range(rows):
-        many = max(n[i], 2)
-        wide = float(many * squares[i] - total[i] * total[i]) if narrow else spread(many, total[i], squares[i])
+        many, sum_, square = max(raws[n, i], 2), raws[total, i], raws[squares, i]
+        wide = float(many * square - sum_ * sum_) if narrow else spread(many, sum_, square)
         deviation = math.sqrt(wide / float(many * (many - 1))) / scale
-        out[i] = deviation if n[i] > 1 else np.nan
+        registers[out, i] = deviation if raws[n, i] > 1 else np.nan
 
 
 @njit(cache=True, nogil=True)
-def of_order(n: Ints, below: Ints, above: Ints, rows: int, scale: float, level: float, out: Floats) -> None:
+def quantiles(
+    raws: Ints, n: int, below: int, above: int, rows: int, scale: float, level: float, registers: Floats, out: int
+) -> None:
     """Quantile, type 7 of Hyndman and Fan (1996): between the values of two ranks."""
     for i in range(rows):
-        if n[i] == 0:
-            out[i] = np.nan
+        count, value = raws[n, i], raws[below, i]
+        if count == 0:
+            registers[out, i] = np.nan
         else:
-            part = float(n[i] - 1) * level - float(rank_below(n[i], level))
-            out[i] = (float(below[i]) + part * float(above[i] - below[i])) / scale
+            part = float(count - 1) * level - float(rank_below(count, level))
+            registers[out, i] = (float(value) + part * float(raws[above, i] - value)) / scale
 
 
 @njit(cache=True, nogil=True)
-def of_times(operation: int, run: Ints, since_us: Ints, at_us: Ints, rows: int, out: Floats) -> None:
-    """Seconds since the newest event, or since a run of positives began."""
+def ages(raws: Ints, run: int, since_us: int, at_us: Ints, rows: int, registers: Floats, out: int) -> None:
+    """Seconds since a time; undefined for MISSING, and where the run that began then is empty (line run, or -1)."""
     for i in range(rows):
-        none = since_us[i] == MISSING if operation == Op.SINCE_LAST else run[i] == 0
-        out[i] = np.nan if none else float(at_us[i] - since_us[i]) / 1e6
+        none = raws[since_us, i] == MISSING or (run >= 0 and raws[run, i] == 0)
+        registers[out, i] = np.nan if none else float(at_us[i] - raws[since_us, i]) / 1e6
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -93,31 +101,32 @@ def formulas(program: Ints, raws: Ints, at_us: Ints, rows: int, registers: Float
     """
     specs, parameters = table(program, SPECS), table(program, PARAMETERS).view(np.float64)
     for number in range(len(specs)):
-        operation, out = specs[number, OP], registers[specs[number, OUT]]
+        operation, out = specs[number, OP], specs[number, OUT]
         scale, level = parameters[number, 0], parameters[number, 1]
-        first, second, third = raws[specs[number, FIRST]], raws[specs[number, SECOND]], raws[specs[number, THIRD]]
+        first, second, third = specs[number, FIRST], specs[number, SECOND], specs[number, THIRD]
         if operation == Op.SUM:
             for i in range(rows):
-                out[i] = float(first[i]) / scale
+                registers[out, i] = float(raws[first, i]) / scale
         elif operation == Op.MEAN:
-            means(first, second, rows, scale, out)
+            means(raws, first, second, rows, scale, registers, out)
         elif operation == Op.STD:
-            deviations(first, second, third, rows, scale, out)
+            deviations(raws, first, second, third, rows, scale, registers, out)
         elif operation in (Op.MIN, Op.MAX):
             for i in range(rows):
-                out[i] = float(second[i]) / scale if first[i] > 0 else np.nan
+                registers[out, i] = float(raws[second, i]) / scale if raws[first, i] > 0 else np.nan
         elif operation == Op.QUANTILE:
-            of_order(first, second, third, rows, scale, level, out)
+            quantiles(raws, first, second, third, rows, scale, level, registers, out)
         elif operation == Op.SINCE_LAST:
-            of_times(operation, first, first, at_us, rows, out)
+            ages(raws, -1, first, at_us, rows, registers, out)
         elif operation == Op.STREAK_AGE:
-            of_times(operation, first, second, at_us, rows, out)
+            ages(raws, first, second, at_us, rows, registers, out)
         elif operation == Op.SEEN_BEFORE:
             for i in range(rows):
-                out[i] = float(first[i]) if first[i] != MISSING else np.nan
+                registers[out, i] = float(raws[first, i]) if raws[first, i] != MISSING else np.nan
         elif operation == Op.LABEL_RATE:
             for i in range(rows):
-                out[i] = float(second[i]) / float(first[i]) if first[i] > 0 else np.nan
+                rate = float(raws[second, i]) / float(raws[first, i])
+                registers[out, i] = rate if raws[first, i] > 0 else np.nan
         else:  # a plain number of events, values, labels
             for i in range(rows):
-                out[i] = float(first[i])
+                registers[out, i] = float(raws[first, i])

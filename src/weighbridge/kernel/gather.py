@@ -44,7 +44,7 @@ from weighbridge.kernel.history import (
 )
 from weighbridge.kernel.occurrences import distinct, previous_line, seen
 from weighbridge.kernel.ordered import ranked
-from weighbridge.kernel.program import table
+from weighbridge.kernel.program import cell, rows, table
 
 Edge = tuple[int, int]
 
@@ -78,40 +78,41 @@ def greatest(arena: Ints, first: int, last: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def extreme_of_slots(arena: Ints, root: int, row: Ints, number: int, begin: int, end: int) -> int:
+def extreme_of_slots(arena: Ints, program: Ints, root: int, line: int, number: int, begin: int, end: int) -> int:
     """Return the smallest or largest selected value of some slots of a block."""
-    values, bits = line_at(arena, root, number, FIELDS + row[2]), line_at(arena, root, number, BITS)
-    if row[1] < 0:
-        if row[0] > 0:
+    smallest, selection = cell(program, EXTREMES, line, 0) > 0, cell(program, EXTREMES, line, 1)
+    values = line_at(arena, root, number, FIELDS + cell(program, EXTREMES, line, 2))
+    if selection < 0:
+        if smallest:
             return least(arena, values + begin, values + end)
         return greatest(arena, values + begin, values + end)
-    found = FOREVER if row[0] > 0 else NEVER
+    bits, found = line_at(arena, root, number, BITS), FOREVER if smallest else NEVER
     for slot in range(begin, end):
-        if holds(arena, bits, slot, row[1]):
+        if holds(arena, bits, slot, selection):
             value = arena[values + slot]
-            found = min(found, value) if row[0] > 0 else max(found, value)
+            found = min(found, value) if smallest else max(found, value)
     return found
 
 
 @njit(cache=True, nogil=True)
 def extreme(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> int:
     """Return the smallest or largest selected value between two edges; of no value, a value beyond all."""
-    row = table(program, EXTREMES)[line]
     if arena[root + BLOCKS] == 0:
         return 0
     if low[0] == high[0] and (low[1] > 0 or high[1] < count_at(arena, root, high[0])):
-        return extreme_of_slots(arena, root, row, low[0], low[1], high[1])
+        return extreme_of_slots(arena, program, root, line, low[0], low[1], high[1])
     first, last = low[0], high[0] + 1  # the blocks that lie whole between the edges
-    found = FOREVER if row[0] > 0 else NEVER
+    smallest = cell(program, EXTREMES, line, 0) > 0
+    found = FOREVER if smallest else NEVER
     if low[1] > 0:
-        found = extreme_of_slots(arena, root, row, low[0], low[1], count_at(arena, root, low[0]))
+        found = extreme_of_slots(arena, program, root, line, low[0], low[1], count_at(arena, root, low[0]))
         first += 1
     if high[1] < count_at(arena, root, high[0]):
-        part = extreme_of_slots(arena, root, row, high[0], 0, high[1])
-        found = min(found, part) if row[0] > 0 else max(found, part)
+        part = extreme_of_slots(arena, program, root, line, high[0], 0, high[1])
+        found = min(found, part) if smallest else max(found, part)
         last -= 1
-    summary = summary_at(arena, root, ADDED + len(table(program, SUMS)) + line)
-    if row[0] > 0:
+    summary = summary_at(arena, root, ADDED + rows(program, SUMS) + line)
+    if smallest:
         return min(found, least(arena, summary + first, summary + last))
     return max(found, greatest(arena, summary + first, summary + last))
 
@@ -137,8 +138,8 @@ def newest(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, selecti
 @njit(cache=True, nogil=True)
 def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
     """Return how many selected events between two edges have a label, and a positive one."""
-    selection = table(program, LABELS)[line, 0]
-    first = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES)) + 2 * line
+    selection = cell(program, LABELS, line, 0)
+    first = ADDED + rows(program, SUMS) + rows(program, EXTREMES) + 2 * line
     known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
     found, yes = 0, 0
     for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
@@ -159,8 +160,8 @@ def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line:
 @njit(cache=True, nogil=True)
 def streak(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
     """Return the run of positives that ends at the newest labelled event: its length and its first event's time."""
-    selection = table(program, LABELS)[line, 0]
-    first = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES)) + 2 * line
+    selection = cell(program, LABELS, line, 0)
+    first = ADDED + rows(program, SUMS) + rows(program, EXTREMES) + 2 * line
     known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
     run, oldest, oldest_end = 0, -1, 0
     number, slot = high

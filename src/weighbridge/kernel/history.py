@@ -26,7 +26,7 @@ from weighbridge.kernel.entity_plan import (
     ORDERS,
     SUMS,
 )
-from weighbridge.kernel.program import table
+from weighbridge.kernel.program import cell, rows
 
 # words of a root; behind them three for each hash (address, size, used), cursor (low, high, count) and order (low,
 # high, address)
@@ -41,32 +41,32 @@ NEVER, FOREVER = MISSING, np.iinfo(np.int64).max
 @njit(cache=True, nogil=True)
 def block_lines(program: Ints) -> int:
     """Return how many lines a block has."""
-    return running_line(program, len(table(program, SUMS))) + 2 * len(table(program, OCCURRENCES))
+    return running_line(program, rows(program, SUMS)) + 2 * rows(program, OCCURRENCES)
 
 
 @njit(cache=True, nogil=True)
 def running_line(program: Ints, number: int) -> int:
     """Return the block line of a running sum."""
-    return FIELDS + len(table(program, FIELD_PLACES)) + number
+    return FIELDS + rows(program, FIELD_PLACES) + number
 
 
 @njit(cache=True, nogil=True)
 def directory_lines(program: Ints) -> int:
     """Return how many lines a directory has."""
-    return ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES)) + 2 * len(table(program, LABELS))
+    return ADDED + rows(program, SUMS) + rows(program, EXTREMES) + 2 * rows(program, LABELS)
 
 
 @njit(cache=True, nogil=True)
 def root_words(program: Ints) -> int:
     """Return how many words a root has."""
-    parts = len(table(program, OCCURRENCES)) + len(table(program, CURSORS)) + len(table(program, ORDERS))
+    parts = rows(program, OCCURRENCES) + rows(program, CURSORS) + rows(program, ORDERS)
     return ROOT + 3 * parts
 
 
 @njit(cache=True, nogil=True)
 def words_for_one(arena: Ints, program: Ints) -> int:
     """Return a number of words that one event, its decision and its insertion, cannot exceed."""
-    orders, parts = len(table(program, ORDERS)), 3 + len(table(program, OCCURRENCES))
+    orders, parts = rows(program, ORDERS), 3 + rows(program, OCCURRENCES)
     grown = 3 * arena[LARGEST] + 2 * FULL * (block_lines(program) + directory_lines(program))
     return (parts + 2 * orders) * grown + 4 * orders * arena[LONGEST]
 
@@ -74,13 +74,13 @@ def words_for_one(arena: Ints, program: Ints) -> int:
 @njit(cache=True, nogil=True)
 def cursor_at(program: Ints, root: int, number: int) -> int:
     """Return the address of a distinct count's cursor."""
-    return root + ROOT + 3 * (len(table(program, OCCURRENCES)) + number)
+    return root + ROOT + 3 * (rows(program, OCCURRENCES) + number)
 
 
 @njit(cache=True, nogil=True)
 def order_at(program: Ints, root: int, number: int) -> int:
     """Return the address of an ordered window's cursor."""
-    return cursor_at(program, root, len(table(program, CURSORS)) + number)
+    return cursor_at(program, root, rows(program, CURSORS) + number)
 
 
 @njit(cache=True, nogil=True)
@@ -97,7 +97,7 @@ def new_history(arena: Ints, program: Ints) -> int:
 def forget_cursors(arena: Ints, program: Ints, root: int) -> None:
     """Set the distinct counts' cursors to an empty window before all events."""
     first = cursor_at(program, root, 0)
-    for number in range(len(table(program, CURSORS))):
+    for number in range(rows(program, CURSORS)):
         arena[first + 3 * number] = NEVER
         arena[first + 3 * number + 1] = NEVER
         arena[first + 3 * number + 2] = 0
@@ -214,10 +214,10 @@ def count_label(arena: Ints, program: Ints, root: int, number: int, slot: int, s
     label = arena[line_at(arena, root, number, LABEL) + slot]
     if label == UNKNOWN:
         return
-    labels, bits = table(program, LABELS), line_at(arena, root, number, BITS)
-    first = ADDED + len(table(program, SUMS)) + len(table(program, EXTREMES))
-    for line in range(len(labels)):
-        if holds(arena, bits, slot, labels[line, 0]):
+    bits = line_at(arena, root, number, BITS)
+    first = ADDED + rows(program, SUMS) + rows(program, EXTREMES)
+    for line in range(rows(program, LABELS)):
+        if holds(arena, bits, slot, cell(program, LABELS, line, 0)):
             arena[summary_at(arena, root, first + 2 * line) + number] += sign
             arena[summary_at(arena, root, first + 2 * line + 1) + number] += sign * label
 
@@ -227,7 +227,7 @@ def free_history(arena: Ints, program: Ints, root: int) -> None:
     """Free a history without events in blocks."""
     if arena[root + ROOM]:
         give_back(arena, arena[root + DIRECTORY], directory_lines(program) * arena[root + ROOM])
-    for number in range(len(table(program, OCCURRENCES))):
+    for number in range(rows(program, OCCURRENCES)):
         place = root + ROOT + 3 * number
         if arena[place]:
             give_back(arena, arena[place], 2 * arena[place + 1])

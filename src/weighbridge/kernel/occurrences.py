@@ -29,13 +29,13 @@ from weighbridge.kernel.history import (
     running_line,
 )
 from weighbridge.kernel.newest import newest_time, set_newest
-from weighbridge.kernel.program import table
+from weighbridge.kernel.program import cell, rows, table
 
 
 @njit(cache=True, nogil=True)
 def previous_line(program: Ints, line: int) -> int:
     """Return the block line of an occurrence's previous times; the next times follow it."""
-    return running_line(program, len(table(program, SUMS))) + 2 * line
+    return running_line(program, rows(program, SUMS)) + 2 * line
 
 
 @njit(cache=True, nogil=True)
@@ -73,6 +73,8 @@ def after(arena: Ints, root: int, number: int, slot: int, row: Ints, value: int)
 @njit(cache=True, nogil=True)
 def link(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Connect an event that has just been put in a slot with the neighbours of its values."""
+    if rows(program, OCCURRENCES) == 0:
+        return
     lines = table(program, OCCURRENCES)
     event_us = arena[block_at(arena, root, number) + slot]
     for line in range(len(lines)):
@@ -168,7 +170,7 @@ def distinct(
     high: tuple[int, int],
 ) -> int:  # fmt: skip
     """Return the number of distinct values in the window (low, high], and leave the cursor there."""
-    previous = previous_line(program, table(program, CURSORS)[cursor, 2])
+    previous = previous_line(program, cell(program, CURSORS, cursor, 2))
     if arena[root + BLOCKS] <= 1:
         return count_times(arena, root, previous, low, high, low_us, False)
     place = cursor_at(program, root, cursor)

@@ -26,3 +26,15 @@ def table(program: Ints, number: int) -> Ints:
     """Return a packed table, int64[rows, columns]."""
     offset, rows, columns = program[_HEAD * number], program[_HEAD * number + 1], program[_HEAD * number + 2]
     return program[offset : offset + rows * columns].reshape((rows, columns))
+
+
+@njit(cache=True, nogil=True)
+def rows(program: Ints, number: int) -> int:
+    """Return how many rows a packed table has."""
+    return program[_HEAD * number + 1]
+
+
+@njit(cache=True, nogil=True)
+def cell(program: Ints, number: int, row: int, column: int) -> int:
+    """Return one cell of a packed table: cheaper than the table where a kernel asks for few."""
+    return program[program[_HEAD * number] + row * program[_HEAD * number + 2] + column]

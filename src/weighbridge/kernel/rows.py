@@ -19,6 +19,7 @@ from weighbridge.kernel.plan import (
     ZONE_TIMES,
     RowOp,
 )
+from weighbridge.kernel.program import rows as count_of
 from weighbridge.kernel.program import table
 
 HOUR_US = DAY_US // 24
@@ -92,6 +93,8 @@ def load_fields(program: Ints, values: Ints, rows: int, registers: Floats) -> No
 @njit(cache=True, nogil=True)
 def row_features(program: Ints, event_us: Ints, rows: int, registers: Floats) -> None:
     """Fill the registers of the row features, in order."""
+    if count_of(program, ROW_OPS) == 0:
+        return
     ops, outs, every = table(program, ROW_OPS), table(program, ROW_OUT)[0], table(program, ROW_PARAMETERS)[0]
     parameters = every.view(np.float64)
     zone_times, zone_offsets = table(program, ZONE_TIMES), table(program, ZONE_OFFSETS)
