@@ -51,7 +51,7 @@ def rank_below(n: int, level: float) -> int:
 def means(raws: Ints, n: int, total: int, rows: int, scale: float, registers: Floats, out: int) -> None:
     """Mean, undefined without a value."""
     for i in range(rows):
-        mean = float(raws[total, i]) / (float(raws[n, i]) * scale)
+        mean = float(raws[total, i]) / (float(max(raws[n, i], 1)) * scale)
         registers[out, i] = mean if raws[n, i] > 0 else np.nan
 
 
@@ -125,7 +125,7 @@ def formulas(program: Ints, raws: Ints, at_us: Ints, rows: int, registers: Float
                 registers[out, i] = float(raws[first, i]) if raws[first, i] != MISSING else np.nan
         elif operation == Op.LABEL_RATE:
             for i in range(rows):
-                rate = float(raws[second, i]) / float(raws[first, i])
+                rate = float(raws[second, i]) / float(max(raws[first, i], 1))
                 registers[out, i] = rate if raws[first, i] > 0 else np.nan
         else:  # a plain number of events, values, labels
             for i in range(rows):
