@@ -16,6 +16,7 @@ from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, Labe
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LAST = 2**63 - 1  # beyond every seq
 Find = Callable[[str], tuple[int, EventRecord] | None]
 
 
@@ -53,12 +54,12 @@ class EventLog(Protocol):
         """Return which ids the log holds, a boolean array."""
         ...
 
-    def events(self, after: int = 0) -> pa.Table:
-        """Return the events with seq > after, by seq: seq, event_id, event_us, arrived_us, payload."""
+    def events(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the events with after < seq <= until, by seq: seq, event_id, event_us, arrived_us, payload."""
         ...
 
-    def labels(self, after: int = 0) -> pa.Table:
-        """Return the label records with seq > after, by seq: seq, event_id, value, arrived_us, source."""
+    def labels(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the label records with after < seq <= until, by seq: seq, event_id, value, arrived_us, source."""
         ...
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
@@ -144,8 +145,8 @@ class StateStore(Protocol):
 class TableStore(Protocol):
     """Named tables, replaced whole and atomically."""
 
-    def put(self, name: str, table: pa.Table) -> None:
-        """Store a table under a name; readers see the old one or the new one."""
+    def put(self, name: str, table: pa.Table | pa.RecordBatchReader) -> None:
+        """Store a table, or one that comes in batches, under a name; readers see the old one or the new one."""
         ...
 
     def get(self, name: str) -> pa.Table | None:
@@ -226,10 +227,23 @@ class Log(EventLog, DecisionLog, Protocol):
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What long work may take of this machine: memory beyond its input, cores, and a folder for what does not fit.
+
+    `folder` None is the system's folder for temporary files.
+    """
+
+    memory_bytes: int = 2 << 30
+    cores: int = 1
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
 class Stores:
     """Everything that runs is a function of (use case, stores, clock): these are the stores.
 
-    `reports` is the folder for what people read; `pseudonyms` replaces personal values at the door.
+    `reports` is the folder for what people read; `pseudonyms` replaces personal values at the door; `budget` bounds
+    long work.
     """
 
     log: Log
@@ -240,3 +254,4 @@ class Stores:
     signer: Signer
     pseudonyms: Pseudonyms
     reports: Path
+    budget: Budget = Budget()

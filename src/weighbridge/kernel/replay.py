@@ -17,6 +17,8 @@ from weighbridge.kernel.program import table
 from weighbridge.kernel.replay_keys import PAD, TILE, Keyed, Output, replay_keys
 from weighbridge.kernel.rows import finish
 
+NONE: Ints = np.zeros(0, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -44,13 +46,12 @@ def replay(plan: Plan, columns: Columns, wanted: Bools | None = None, *, cores: 
     Row d's vector is a function of d itself and of the records with seq < d.seq inside the declared windows.
     Raises InputError when a key has more events than the contract's `events_per_key`.
     """
-    slots = np.zeros(0, dtype=np.int64) if wanted is None else np.where(wanted, np.cumsum(wanted) - 1, -1)
+    slots = NONE if wanted is None else np.where(wanted, np.cumsum(wanted) - 1, -1)
     count = len(columns) if wanted is None else int(wanted.sum())
     vectors = np.empty((count, len(plan.vector)), dtype=np.float32)
     sides = np.empty((count, len(plan.sides)), dtype=np.float64)
     for entity in plan.entities:
-        output = Output(slots, *plan.targets(entity), vectors, sides)
-        _replay_entity(plan, entity, columns, output, cores)
+        replay_entity(plan, entity, columns, vectors, sides, cores, slots)
     finish_rows(plan, columns.event_us, columns.values, slots, sides, vectors)
     return vectors
 
@@ -87,7 +88,14 @@ def _finish_rows(
             done, count = done + count, 0
 
 
-def _replay_entity(plan: Plan, entity: EntityPlan, columns: Columns, output: Output, cores: int) -> None:
+def replay_entity(
+    plan: Plan, entity: EntityPlan, columns: Columns, vectors: Vectors, sides: Floats, cores: int, slots: Ints = NONE
+) -> None:
+    """Write an entity's aggregates to their places in vectors (float32[_, >= features]) and sides (float64[_, sides]).
+
+    slots: int64[n], the output row of each row or -1; empty where all are wanted. Raises InputError as `replay` does.
+    """
+    output = Output(slots, *plan.targets(entity), vectors, sides)
     keys = columns.values[:, entity.key_field]
     order, starts = group(keys)
     for number in np.flatnonzero(np.diff(starts) > plan.events_per_key):
@@ -108,9 +116,8 @@ def _replay_entity(plan: Plan, entity: EntityPlan, columns: Columns, output: Out
 
 def _labels_by_key(entity: EntityPlan, columns: Columns, order: Ints, starts: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """Return (place, seq, value) of the label records, key by key as they arrived, and where each key's start."""
-    none = np.zeros(0, dtype=np.int64)
     if not entity.uses_labels:
-        return none, none, none, np.zeros(len(starts), dtype=np.int64)
+        return NONE, NONE, NONE, np.zeros(len(starts), dtype=np.int64)
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.arange(len(order))
     about = places[columns.label_row]

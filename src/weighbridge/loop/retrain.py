@@ -27,7 +27,7 @@ def retrain(
     Raises GateClosed when the new bundle does not pass; then production is as it was.
     """
     run = Run("retrain", stores, clock)
-    tell(build(case, stores, clock))
+    tell(build(case, stores, clock, progress))
     trained = train(case, stores, clock, progress)
     tell(trained)
     bundle = str(trained.figures["bundle"])

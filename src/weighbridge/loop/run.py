@@ -45,7 +45,7 @@ def run(
         raise InputError(f"the stage {only} needs a file: use `weigh {only}`")
     verbs: dict[str, Verb] = {
         **sources,
-        "build": lambda: build(case, stores, clock),
+        "build": lambda: build(case, stores, clock, progress),
         "train": lambda: train(case, stores, clock, progress),
         "gate": lambda: gate(case, stores, clock),
         "promote": lambda: promote(case, stores, clock),

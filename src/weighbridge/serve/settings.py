@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     hot_events: int = Field(
         1_000_000, ge=0, description="newest events and labels that stay hot; a server that starts seals older ones"
     )
+    build_memory_mb: int = Field(
+        2048, ge=16, description="memory for building vectors, MiB; a larger history is built in parts over files"
+    )
     state_memory_mb: int = Field(
         1024, ge=16, description="memory for the histories of keys, MiB; beyond it they live in a file of the home"
     )

@@ -21,7 +21,7 @@ from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import DeclarationError, HomeError, InputError, StoreFailure, WeighbridgeError
 from weighbridge.identity import Pseudonyms
-from weighbridge.ports import StateStore, Stores
+from weighbridge.ports import Budget, StateStore, Stores
 
 if TYPE_CHECKING:
     from weighbridge.score.decide import Desk
@@ -88,7 +88,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
         yield
 
 
-def open_home(case: UseCase, folder: Path, *, create: bool, acknowledge: str = "synced") -> Home:
+def open_home(
+    case: UseCase, folder: Path, *, create: bool, acknowledge: str = "synced", build_memory_mb: int = 2_048
+) -> Home:
     """Open a home for a use case, or make one.
 
     Raises HomeError when it is missing (and not to be created), belongs to another use case or contract, or is damaged.
@@ -115,6 +117,7 @@ def open_home(case: UseCase, folder: Path, *, create: bool, acknowledge: str = "
         signer=HomeSigner(keys["signing.key"]),
         pseudonyms=Pseudonyms(keys["pseudonym.key"]),
         reports=folder / "reports",
+        budget=Budget(build_memory_mb << 20, os.cpu_count() or 1, folder),
     )
     return Home(folder, stores)
 

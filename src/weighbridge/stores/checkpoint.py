@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +14,7 @@ import numpy.typing as npt
 
 from weighbridge.errors import StoreFailure
 from weighbridge.kernel.arrays import Arrays
-from weighbridge.stores.files import sync_folder
+from weighbridge.stores.files import replacing
 
 _MAGIC = b"WEIGHCP1"
 _SIZES = struct.Struct("<8sQ")
@@ -34,22 +32,10 @@ def write_checkpoint(path: Path, facts: Mapping[str, Any], arrays: Arrays) -> No
         hashed.update(array.data.cast("B") if array.size else b"")
     shapes = {name: [array.dtype.str, list(array.shape)] for name, array in contents.items()}
     head = json.dumps({"facts": dict(facts), "arrays": shapes, "sha256": hashed.hexdigest()}).encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
-            try:
-                part.write(_SIZES.pack(_MAGIC, len(head)) + head + hashlib.sha256(head).digest())
-                for array in contents.values():
-                    part.write(array.data.cast("B") if array.size else b"")
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).replace(path)
-            except OSError:
-                Path(part.name).unlink(missing_ok=True)
-                raise
-        sync_folder(path.parent)
-    except OSError as fault:
-        raise StoreFailure(f"the checkpoint {path} could not be written ({fault.strerror})") from fault
+    with replacing(path) as file:
+        file.write(_SIZES.pack(_MAGIC, len(head)) + head + hashlib.sha256(head).digest())
+        for array in contents.values():
+            file.write(array.data.cast("B") if array.size else b"")
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], Arrays]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weighbridge.ports import LAST
 from weighbridge.stores.database import Database
 from weighbridge.stores.segments import Segment, SegmentFiles
 
@@ -131,7 +132,8 @@ class ColdLog:
         self.files.keep_only(cast(str, row[0]) for row in self._database.read("select file from segments"))
 
 
-def manifest(reader: sqlite3.Connection, kind: str, after: int = 0) -> list[Segment]:
-    """Return the segments of a kind that reach beyond a seq, by seq."""
-    rows = reader.execute(f"{_MANIFEST} where kind = ? and last_seq > ? order by first_seq", (kind, after))
+def manifest(reader: sqlite3.Connection, kind: str, after: int = 0, until: int = LAST) -> list[Segment]:
+    """Return the segments of a kind that hold some after < seq <= until, by seq."""
+    where = "where kind = ? and last_seq > ? and first_seq <= ? order by first_seq"
+    rows = reader.execute(f"{_MANIFEST} {where}", (kind, after, until))
     return [Segment(*row) for row in rows]

@@ -6,28 +6,33 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weighbridge.errors import BundleRefused, InputError, StoreFailure
 
+BATCH_ROWS = 131_072  # rows of a table that are written at once
 PART = ".part"  # ends the name of a file that is being written
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new one, never a part.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write that takes the place of `path` when the block ends well, durable.
 
-    Raises StoreFailure when it cannot be written; then nothing has changed.
+    A reader, or a crash, sees the old content or the new one, never a part. Raises StoreFailure when it cannot be
+    written; then nothing has changed.
     """
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("xb") as handle:
-                handle.write(content)
+                yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
             part.replace(path)
@@ -36,6 +41,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
     except OSError as fault:
         raise StoreFailure(f"{path} could not be written ({fault.strerror}); make room and try again") from fault
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole, as `replacing` does."""
+    with replacing(path) as handle:
+        handle.write(content)
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,9 +71,13 @@ class ParquetTables:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, name: str, table: pa.Table) -> None:
-        """Store a table under a name."""
-        write_atomically(self._folder / f"{name}.parquet", parquet_bytes(table))
+    def put(self, name: str, table: pa.Table | pa.RecordBatchReader) -> None:
+        """Store a table under a name; one that comes in batches is never whole in memory."""
+        reader = table.to_reader(BATCH_ROWS) if isinstance(table, pa.Table) else table
+        path = self._folder / f"{name}.parquet"
+        with replacing(path) as file, pq.ParquetWriter(file, reader.schema, compression="zstd") as writer:
+            for batch in reader:
+                writer.write_batch(batch)
 
     def get(self, name: str) -> pa.Table | None:
         """Return a table, or None; raises InputError when its file is damaged."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import BundleRefused, Conflict, InputError
+from weighbridge.ports import LAST
 from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord, Move
 from weighbridge.stores.chain import GENESIS, first_broken, link
 from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
@@ -89,17 +90,17 @@ class MemoryLog:
         """Return which ids the log holds."""
         return pa.array([i in self._places for i in event_ids.to_pylist()], pa.bool_())
 
-    def events(self, after: int = 0) -> pa.Table:
-        """Return the events with seq > after, by seq."""
+    def events(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the events with after < seq <= until, by seq."""
         with self._lock:
             if self._fresh:
                 self._events = pa.concat_tables([self._events, event_table(self._contract, self._fresh)])
                 self._fresh = []
-        return self._events.filter(pc.greater(self._events["seq"], after)) if after else self._events
+        return self._events.filter((pc.field("seq") > after) & (pc.field("seq") <= until))
 
-    def labels(self, after: int = 0) -> pa.Table:
-        """Return the label records with seq > after, by seq."""
-        return pa.Table.from_pylist([row for row in self._labels if row["seq"] > after], LABELS)
+    def labels(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the label records with after < seq <= until, by seq."""
+        return pa.Table.from_pylist([row for row in self._labels if after < row["seq"] <= until], LABELS)
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
@@ -170,9 +171,9 @@ class MemoryTables:
     def __init__(self) -> None:
         self._tables: dict[str, pa.Table] = {}
 
-    def put(self, name: str, table: pa.Table) -> None:
+    def put(self, name: str, table: pa.Table | pa.RecordBatchReader) -> None:
         """Store a table under a name."""
-        self._tables[name] = table
+        self._tables[name] = table if isinstance(table, pa.Table) else table.read_all()
 
     def get(self, name: str) -> pa.Table | None:
         """Return a table, or None."""

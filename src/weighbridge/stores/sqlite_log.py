@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict
+from weighbridge.ports import LAST
 from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord
 from weighbridge.stores.chain import first_broken, link
 from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
@@ -27,7 +28,6 @@ _COLUMNS = ", ".join(DECISIONS.names)
 _MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
 _HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
-LAST = 2**63 - 1  # beyond every seq
 STATEMENT_ROWS = 64
 _LINK_ROWS = 65_536  # decisions checked at once
 
@@ -118,13 +118,13 @@ class SqliteLog:
             return pa.array([False] * len(event_ids))
         return pa.array([self.holds(event_id) for event_id in event_ids.to_pylist()], pa.bool_())
 
-    def events(self, after: int = 0) -> pa.Table:
-        """Return the events with seq > after, by seq; segments wholly before it are not opened."""
-        return self._rows("event", after)
+    def events(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the events with after < seq <= until, by seq; segments wholly beyond are not opened."""
+        return self._rows("event", after, until)
 
-    def labels(self, after: int = 0) -> pa.Table:
-        """Return the label records with seq > after, by seq."""
-        return self._rows("label", after)
+    def labels(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the label records with after < seq <= until, by seq."""
+        return self._rows("label", after, until)
 
     def decisions(self) -> pa.Table:
         """Return all decisions by seq."""
@@ -174,15 +174,20 @@ class SqliteLog:
         with self._database.snapshot() as reader:
             return {kind: self._hot(reader, kind, 0, until) for kind in self._schemas}
 
-    def _rows(self, kind: str, after: int) -> pa.Table:
+    def _rows(self, kind: str, after: int, until: int = LAST) -> pa.Table:
         with self._database.snapshot() as reader:
-            segments, hot = manifest(reader, kind, after), self._hot(reader, kind, after)
-        return self._joined(kind, segments, hot, after)
+            segments, hot = manifest(reader, kind, after, until), self._hot(reader, kind, after, until)
+        return self._joined(kind, segments, hot, after, until)
 
-    def _joined(self, kind: str, segments: Sequence[Segment], hot: pa.Table, after: int) -> pa.Table:
-        sealed = [self._cold.files.table(segment, self._schemas[kind]) for segment in segments]
-        if sealed and sealed[0]["seq"][0].as_py() <= after:
-            sealed[0] = sealed[0].filter(pc.greater(sealed[0]["seq"], after))
+    def _joined(
+        self, kind: str, segments: Sequence[Segment], hot: pa.Table, after: int = 0, until: int = LAST
+    ) -> pa.Table:
+        sealed = []
+        for segment in segments:
+            table = self._cold.files.table(segment, self._schemas[kind])
+            if segment.first_seq <= after or segment.last_seq > until:
+                table = table.filter((pc.field("seq") > after) & (pc.field("seq") <= until))
+            sealed.append(table)
         in_order = not (segments and len(hot)) or segments[-1].last_seq < hot["seq"][0].as_py()
         table = pa.concat_tables([*sealed, hot])
         return table if in_order else table.sort_by("seq")  # an import went on behind hot records

@@ -53,7 +53,10 @@ def open_case(name: str, home: Path | None, *, create: bool, acknowledge: str | 
     from weighbridge.serve.wiring import find_case, open_home
 
     settings, case = settings_of(home=home, acknowledge=acknowledge), find_case(name)
-    return case, open_home(case, folder_of(settings, case.name), create=create, acknowledge=settings.acknowledge)
+    folder = folder_of(settings, case.name)
+    return case, open_home(
+        case, folder, create=create, acknowledge=settings.acknowledge, build_memory_mb=settings.build_memory_mb
+    )
 
 
 def mapping_of(pairs: list[str] | None) -> dict[str, str]:
