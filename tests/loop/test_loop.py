@@ -227,8 +227,24 @@ def test_a_new_pattern_is_noticed_and_learned(small_case, world, tmp_path):
     assert noticed is not None
     report = watch(small_case, stores, clock, last="7d")
     assert report.figures["recall"] < report.figures["recall_reference"]
+    assert_fresh(stores, report.figures)
     assert (stores.reports / "drift_detection_summary.json").exists()
     assert list((stores.reports / "drift_alerts").iterdir())
     retrain(replace(small_case, gates=[Gate("parity_mismatches", at_most=0)]), stores, clock, reason="test")
     assert desk.router.refresh()
     assert desk.router.champion.id != old.id
+
+
+def assert_fresh(stores, figures):
+    """Freshness is the age of an event when it was scored, its delay on the way included."""
+    decisions, events = stores.log.decisions().to_pylist(), stores.log.events()
+    happened = dict(zip(events["seq"].to_pylist(), events["event_us"].to_pylist(), strict=True))
+    newest = max(d["decided_us"] for d in decisions)
+    ages = [
+        d["decided_us"] + d["latency_us"] - happened[d["seq"]]
+        for d in decisions
+        if d["decided_us"] > newest - 7 * DAY_US
+    ]
+    assert figures["freshness_s_max"] == max(ages) / 1e6
+    assert figures["freshness_s_p99"] == pytest.approx(np.quantile(ages, 0.99) / 1e6)
+    assert figures["freshness_s_p50"] <= figures["freshness_s_p99"]

@@ -29,7 +29,8 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
     Drift is judged once decisions fill the window, so that days of the week weigh alike. PSI of the
     score and of every feature on bins fixed at training, and recall on the positives known so far against
     recall on validation (one-sided exact binomial test). Figures hold `severity`, `losing` and what they rest on;
-    a severity above none writes an alert. Raises InputError when nothing is in production.
+    a severity above none writes an alert. Freshness is how long after it
+    happened an event counted for the next decision. Raises InputError when nothing is in production.
     """
     run = Run("watch", stores, clock)
     current = stores.registry.alias(PRODUCTION)
@@ -46,7 +47,7 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
         "rows": len(decisions),
         **_drift(case, champion.facts["reference"], decisions, duration_us(last)),
     }
-    figures |= _recall(stores, champion.facts["reference"], decisions)
+    figures |= _recall(stores, champion.facts["reference"], decisions) | _freshness(stores, decisions)
     summary = {**figures, "run": run.id, "at": us_to_iso(clock.now_us())}
     write_report(stores.reports, "drift_detection_summary", summary)
     if figures["severity"] not in ("none", "not enough data") or figures["losing"]:
@@ -54,8 +55,10 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
     worst = f", most on {figures['worst_feature']} (PSI {figures['worst_psi']:.2f})" if figures["worst_feature"] else ""
     recall = "recall unknown" if figures["recall"] is None else f"recall {figures['recall']:.2f}"
     usual = f" against {figures['recall_reference']:.2f}" if figures["recall_reference"] is not None else ""
+    late = figures["freshness_s_p99"]
+    fresh = f"; 99 % of events counted {late:,.1f} s after they happened" if late is not None else ""
     return run.finish(
-        f"drift {figures['severity']}{worst}; {recall}{usual} on {figures['positives']} known positives", figures
+        f"drift {figures['severity']}{worst}; {recall}{usual} on {figures['positives']} known positives{fresh}", figures
     )
 
 
@@ -69,6 +72,23 @@ def _drift(case: UseCase, reference: dict[str, Any], decisions: Any, span_us: in
     worst = max(moved, key=lambda name: moved[name])
     severity = next((name for name, bound in SEVERITY if moved[worst] >= bound), "none")
     return {"severity": severity, "worst_feature": worst, "worst_psi": moved[worst], "score_psi": score, "psi": moved}
+
+
+def _freshness(stores: Stores, decisions: Any) -> dict[str, float | None]:  # noqa: ANN401
+    """Return how long after they happened events counted for the next decision: seconds from event time to scored.
+
+    Delay on the way to the door is in it: it is measured from the event's own time, not from its arrival.
+    """
+    names = [("freshness_s_p50", 0.5), ("freshness_s_p99", 0.99), ("freshness_s_max", 1.0)]
+    if not len(decisions):
+        return {name: None for name, _ in names}
+    first, last = pc.min(decisions["seq"]).as_py(), pc.max(decisions["seq"]).as_py()
+    events = stores.log.events(after=first - 1, until=last)
+    rows = pc.index_in(decisions["seq"], value_set=events["seq"].combine_chunks())
+    happened_us = events["event_us"].take(rows).drop_null().to_numpy()
+    counted_us = pc.add(decisions["decided_us"], decisions["latency_us"]).filter(rows.is_valid()).to_numpy()
+    seconds = (counted_us - happened_us) / 1e6
+    return {name: float(np.quantile(seconds, level)) if len(seconds) else None for name, level in names}
 
 
 def _recall(stores: Stores, reference: dict[str, Any], decisions: Any) -> dict[str, Any]:  # noqa: ANN401
