@@ -1,6 +1,6 @@
 """A desk in a process of its own, to be killed: JSON lines in, JSON lines out, once each is durable.
 
-python -m tests.crash.desk_process HOME [BYTES_A_FILE_MAY_GROW | acknowledge-early]
+python -m tests.crash.desk_process HOME [BYTES_A_FILE_MAY_GROW | acknowledge-early | little-memory]
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from tests.fixtures.tiny_fraud import case
 from weighbridge.clock import SystemClock
 from weighbridge.errors import StoreFailure
 from weighbridge.loop.seal import seal
-from weighbridge.serve.wiring import open_desk, open_home
+from weighbridge.serve import wiring
+from weighbridge.serve.logs import log_to
+from weighbridge.serve.wiring import open_home
 
+LITTLE_BYTES = 1 << 16  # of memory for the state, so that it moves to a file
 KEEP_HOT = 300  # so that a restart seals, and duplicates meet sealed events
 
 
@@ -47,11 +50,16 @@ def main(folder, how):
             sys.stdout.write(json.dumps(members) + "\n")
             sys.stdout.flush()
 
+    log_to(Path(folder) / "logs", "info")  # standard output is for answers
     home = open_home(case, Path(folder), create=False)
     with home.writing():
         stores = replace(home.stores, log=EarlyLog(home.stores.log)) if how == "acknowledge-early" else home.stores
         seal(case, stores, SystemClock(), KEEP_HOT)
-        desk = open_desk(case, stores, SystemClock())
+        wiring.SAVED_AFTER = 0  # every start renews the checkpoint, so that the next one has it and a log behind it
+        opened = wiring.open_checkpointed_desk(
+            case, replace(home, stores=stores), SystemClock(), LITTLE_BYTES if how == "little-memory" else 1 << 30
+        )
+        desk = opened.__enter__()
         if how.isdigit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit fails instead of killing
             largest = max(path.stat().st_size for path in Path(folder).rglob("*"))
@@ -74,7 +82,7 @@ def main(folder, how):
                 continue
             sent = desk.submit_label(message) if "label" in message else desk.submit(message, "t")
             sent.add_done_callback(told)
-        desk.close()
+        opened.__exit__(None, None, None)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from weighbridge.clock import SystemClock, us_to_iso
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.verify import verify
 from weighbridge.records import EventRecord, LabelRecord
-from weighbridge.serve.wiring import open_desk, open_home
+from weighbridge.serve.wiring import open_checkpointed_desk, open_home
 from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[2]
@@ -107,8 +107,9 @@ def vectors(opened, state):
 
 
 def restarted(opened):
-    """By the state that a desk starts with."""
-    return vectors(opened, open_desk(case, opened.stores, SystemClock())._state)
+    """By the state that a desk starts with, from a checkpoint and the log behind it where there is one."""
+    with open_checkpointed_desk(case, opened, SystemClock(), 1 << 30) as desk:
+        return vectors(opened, desk._state)
 
 
 def replayed(opened):

@@ -37,13 +37,27 @@ def load(child, rng, bodies, unanswered, elsewhere):
         time.sleep(rng.random() * 0.004)
 
 
+def tear(home, rng):
+    """Leave every second checkpoint shorter, or with a wrong byte; whether it did."""
+    path = home / "state" / "checkpoint"
+    if not path.exists() or rng.random() < 0.5:
+        return False
+    content = bytearray(path.read_bytes())
+    if rng.random() < 0.5:
+        del content[rng.randrange(len(content)) :]
+    else:
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    path.write_bytes(content)
+    return True
+
+
 @pytest.mark.slow
 def test_killed_under_load(home):
     rng = random.Random(11)
-    bodies, unanswered, said, survived = [], {}, [], 0
+    bodies, unanswered, said, survived, torn = [], {}, [], 0, 0
     for number in range(KILLS):
         starting = number % 5 == 4  # killed while it opens, seals and rebuilds its state
-        child = Child(home, started=not starting)
+        child = Child(home, "little-memory", started=not starting)
         threading.Timer(rng.uniform(0.1, 2.0) if starting else rng.uniform(0.05, 0.9), child.process.kill).start()
         elsewhere = open_home(case, home, create=False).stores.log if number % 2 else None
         load(child, rng, bodies, unanswered, elsewhere)
@@ -54,6 +68,7 @@ def test_killed_under_load(home):
         said += child.heard
         for event_id in child.of("ok"):
             unanswered.pop(event_id, None)
+        torn += tear(home, rng)
     child = Child(home)
     child.send(*unanswered.values())
     child.end()
@@ -61,6 +76,7 @@ def test_killed_under_load(home):
     assert not [s for s in said if s.get("kind") in ("wrong", "failed")]
     assert {s["id"] for s in said if s.get("kind") == "ok"} == {b["event_id"] for b in bodies}
     assert survived > 60 * KILLS
+    assert torn > KILLS // 4
     assert len(list((home / "log").glob("decision-*"))) > KILLS // 3
     assert faults(home, said) == []
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from weighbridge import cases
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
@@ -25,6 +27,7 @@ from weighbridge.ports import Budget, StateStore, Stores
 
 if TYPE_CHECKING:
     from weighbridge.score.decide import Desk
+    from weighbridge.stores.state import MemoryState
 
 SECRETS = ("signing.key", "pseudonym.key")
 SAVED_AFTER = 100_000  # records replayed at a start: then the checkpoint is renewed at once
@@ -185,8 +188,6 @@ def open_checkpointed_desk(case: UseCase, home: Home, clock: Clock, memory_bytes
     A checkpoint that is missing, torn, of another definition or ahead of the log is passed over, and the state is
     rebuilt from the log. `memory_bytes` bounds the state's memory; beyond it, it lives in a file of the home.
     """
-    import structlog
-
     from weighbridge.kernel.plan import compile_plan
     from weighbridge.stores.state import MemoryState
 
@@ -203,12 +204,20 @@ def open_checkpointed_desk(case: UseCase, home: Home, clock: Clock, memory_bytes
     events, labels = log.events(after=seq), log.labels(after=seq)
     state.load(events, labels, log.find)
     if len(events) + len(labels) >= SAVED_AFTER:
-        state.save(path, log.head().seq)
+        _save(state, path, log.head().seq)
     desk = _desk_over(case, home.stores, state, clock)
     with closing(desk):
         yield desk
     if desk.in_step:
-        state.save(path, log.head().seq)
+        _save(state, path, log.head().seq)
+
+
+def _save(state: MemoryState, path: Path, seq: int) -> None:
+    """Write a checkpoint, or go on without: the next start takes the older one, or the log."""
+    try:
+        state.save(path, seq)
+    except StoreFailure as fault:
+        structlog.get_logger().warning("no checkpoint was left", why=str(fault))
 
 
 def _desk_over(case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> Desk:

@@ -94,14 +94,14 @@ class MemoryState:
         return work.vector.tobytes()
 
     def append(self, event: EventRecord) -> None:
-        """Take in an event."""
-        values = self._values(event)
+        """Take in an event. Raises StoreFailure, and changes nothing, when the state has no room on disk to grow."""
+        values, words = self._values(event), self._make_room()
         for place, codes in self._codes.items():
             if values[0, place] != MISSING:
                 codes.named(int(values[0, place]), event.event_us)
         label = self._early.pop(event.event_id, UNKNOWN)
         self._latest_us = max(self._latest_us, event.arrived_us)
-        roots, words = self._roots_of(values), self._make_room()
+        roots = self._roots_of(values)
         step.write(
             words, self._program, roots, event.event_us, identity(event.event_id), label, values[0], self._before_us
         )
