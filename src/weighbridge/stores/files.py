@@ -75,7 +75,11 @@ class ParquetTables:
         """Store a table under a name; one that comes in batches is never whole in memory."""
         reader = table.to_reader(BATCH_ROWS) if isinstance(table, pa.Table) else table
         path = self._folder / f"{name}.parquet"
-        with replacing(path) as file, pq.ParquetWriter(file, reader.schema, compression="zstd") as writer:
+        texts = [field.name for field in reader.schema if pa.types.is_string(field.type)]  # numbers gain nothing by it
+        with (
+            replacing(path) as file,
+            pq.ParquetWriter(file, reader.schema, compression="zstd", use_dictionary=texts) as writer,
+        ):
             for batch in reader:
                 writer.write_batch(batch)
 
