@@ -51,7 +51,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 bench: setup
-	$(BIN)/python benchmarks/history.py $(ARGS)
+	$(BIN)/weigh bench $(ARGS)
 
 handbook: setup
 	$(BIN)/python -m examples.handbook $(ARGS)

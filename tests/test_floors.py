@@ -16,7 +16,7 @@ FLOORS = {
     "stores": 3, "learners": 3,
     "score": 4,
     "loop": 5,
-    "serve": 7, "testing": 6,
+    "serve": 7, "testing": 6, "bench": 6,
 }  # fmt: skip
 LIBRARIES = {
     "identity": {"ulid"},
@@ -28,6 +28,7 @@ LIBRARIES = {
     "loop": {"numpy", "pyarrow", "scipy"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog"},
+    "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm"},
     "testing": {"numpy", "pyarrow", "duckdb"},
 }  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))

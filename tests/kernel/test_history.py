@@ -12,11 +12,20 @@ from tests.mutants import printed_by_mutant
 from tests.strategies import START_US
 from tests.test_parity import OfOneDecision
 from weighbridge.clock import DAY_US
+from weighbridge.declare import Contract, Id, Key, Label, Time, UseCase, lightgbm
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.records import LabelRecord as LabelArrival
 from weighbridge.stores.state import MemoryState
-from weighbridge.testing.oracle import Event, LabelRecord
-from weighbridge.testing.samples import differing, record_of, replayed, sample_case
+from weighbridge.testing.oracle import Event, LabelRecord, Oracle
+from weighbridge.testing.samples import (
+    differing,
+    label_table_of,
+    record_of,
+    replayed,
+    sample_case,
+    stepped,
+    table_of,
+)
 
 CASE = sample_case()
 HOUR_US = DAY_US // 24
@@ -99,6 +108,36 @@ def test_long_histories_equal_the_oracle_on_sampled_events(seed):
     records = stream(seed, 1_500, 0.2, 40)
     rows = random.Random(seed).sample(range(len(split(records)[0])), 12)
     assert against_the_oracle(records, served(records)[0], rows) == 0
+
+
+def test_events_without_an_optional_key_share_one_history():
+    """The same by replay, by the state and by the oracle, at a restart and after an event is taken back."""
+    contract = Contract("login", [Id("id"), Time("at", late="3d"), Key("user", optional=True), Key("ip")])
+    user, ip = contract.by("user"), contract.by("ip")
+    features = [
+        user.count(last="7d"),
+        user.distinct("ip", last="7d"),
+        ip.distinct("user", last="7d"),
+        user.label_rate(last="7d"),
+    ]
+    case = UseCase("login", events=contract, features=features, label=Label("bad", matures="2d"), models=[lightgbm()])
+    rng, events = random.Random(2), []
+    for seq in range(1, 400):
+        values = {"user": rng.choice([None, "u1", "u2"]), "ip": f"i{rng.randrange(5)}"}
+        events.append(Event(seq, START_US + seq * HOUR_US - rng.choice([0, 0, DAY_US]), f"e{seq}", values))
+    labels = [LabelRecord(1_000 + n, f"e{n}", n % 2) for n in range(1, 300)]
+    found = replayed(case, events, labels)
+    assert differing(found, stepped(case, events, labels)) == 0
+    assert differing(found, Oracle(case, events, labels).vectors()) == 0
+    grown, loaded = MemoryState(compile_plan(case)), MemoryState(compile_plan(case))
+    for event in events:
+        grown.append(record_of(case, event))
+        grown.retract(record_of(case, event))
+        grown.append(record_of(case, event))
+    loaded.load(table_of(case, events), label_table_of([]), lambda _: None)
+    assert [grown.vector(record_of(case, e)) for e in events[-50:]] == [
+        loaded.vector(record_of(case, e)) for e in events[-50:]
+    ]
 
 
 def test_a_state_that_outgrows_its_memory_moves_to_a_file_and_loses_nothing(tmp_path):

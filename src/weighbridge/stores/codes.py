@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -49,12 +49,15 @@ class Codes:
         np.maximum.at(newest, codes, event_us)
         self.newest_us = newest.tolist()
 
-    def forgettable(self, before_us: int, looks: int) -> Iterator[int]:
-        """Yield, of the next so many codes in turn, those that only events at or before a time name."""
-        for _ in range(min(looks, len(self.texts))):
-            self._looked = (self._looked + 1) % len(self.texts)
-            if self.texts[self._looked] is not None and self.newest_us[self._looked] <= before_us:
-                yield self._looked
+    def forgettable(self, before_us: int, looks: int) -> list[int]:
+        """Return, of the next so many codes in turn, those that only events at or before a time name."""
+        found, count, looked = [], len(self.texts), self._looked
+        for _ in range(min(looks, count)):
+            looked = looked + 1 if looked + 1 < count else 0
+            if self.newest_us[looked] <= before_us and self.texts[looked] is not None:
+                found.append(looked)
+        self._looked = looked
+        return found
 
     def forget(self, code: int) -> None:
         """Forget a text; its code may come to mean another."""

@@ -16,7 +16,7 @@ from weighbridge.kernel import step
 from weighbridge.kernel.arena import TOP
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.columns import ints, stored_values
-from weighbridge.kernel.history import UNKNOWN, N
+from weighbridge.kernel.history import UNKNOWN
 from weighbridge.kernel.plan import Plan
 from weighbridge.ports import Find
 from weighbridge.records import EventRecord, LabelRecord
@@ -41,10 +41,10 @@ class MemoryState:
         self.plan = plan
         self._program, self._work = plan.program, step.Workspace(plan)
         self._room = Room(budget_bytes, folder)
-        self._keys = np.array([entity.key_field for entity in plan.entities], dtype=np.int64)
+        self._widen()
+        self._entities = step.with_empty_histories(plan, self._room.words)
+        self._keys = [entity.key_field for entity in plan.entities]
         self._roots = np.zeros((len(plan.entities), 64), dtype=np.int64)
-        self._make_room()
-        self._unseen = step.empty_histories(self._room.words, self._program, len(plan.entities))
         self._categories = {
             place: {text: code for code, text in enumerate(field.one_of)}
             for place, field in enumerate(plan.payload)
@@ -78,34 +78,35 @@ class MemoryState:
 
     def vector(self, event: EventRecord) -> bytes:
         """Return the vector of an event as of now, little-endian float32 bytes."""
-        values, work = self._values(event), self._work
-        roots = self._roots_of(values)
-        words = self._make_room()
-        for number, root in enumerate(roots.tolist()):
-            if root == 0:
-                roots[number] = self._unseen[number]
-            elif words[root + N] >= self.plan.events_per_key:
-                retained = step.retained(words, root, self._before_us)
-                if retained >= self.plan.events_per_key:
-                    key = self.plan.entities[number].key
-                    raise Rejected(key, "events_per_key", f"it has {retained} retained events, the declared bound")
+        values, work, done = self._values(event), self._work, step.NO_ROOM
         work.event_us[0] = event.event_us
-        step.read(words, self._program, roots, work.event_us, values, work.raws, work.registers, work.vector)
+        while done == step.NO_ROOM:
+            done = step.read(
+                self._room.words, self._program, self._roots, self._entities, self._latest_us - self._kept_us,
+                self.plan.events_per_key, work.event_us, values, work.raws, work.registers, work.vector,
+            )  # fmt: skip
+            if done == step.NO_ROOM:
+                self._widen()
+        if done != step.DONE:
+            bound = self.plan.events_per_key
+            raise Rejected(self.plan.entities[done].key, "events_per_key", f"it has {bound} retained events, the bound")
         return work.vector.tobytes()
 
     def append(self, event: EventRecord) -> None:
         """Take in an event. Raises StoreFailure, and changes nothing, when the state has no room on disk to grow."""
-        values, words = self._values(event), self._make_room()
+        values, label = self._values(event), self._early.get(event.event_id, UNKNOWN)
+        latest_us = max(self._latest_us, event.arrived_us)
+        while step.write(
+            self._room.words, self._program, self._roots, self._entities, event.event_us, identity(event.event_id),
+            label, values[0], latest_us - self._kept_us,
+        ) == step.NO_ROOM:  # fmt: skip
+            self._widen()
+        self._latest_us = latest_us
+        if label != UNKNOWN:
+            del self._early[event.event_id]
         for place, codes in self._codes.items():
-            if values[0, place] != MISSING:
-                codes.named(int(values[0, place]), event.event_us)
-        label = self._early.pop(event.event_id, UNKNOWN)
-        self._latest_us = max(self._latest_us, event.arrived_us)
-        roots = self._roots_of(values)
-        step.write(
-            words, self._program, roots, event.event_us, identity(event.event_id), label, values[0], self._before_us
-        )
-        self._set_roots(values, roots)
+            if event.values[place] is not None:
+                codes.named(values.item(0, place), event.event_us)
         self._forget(LOOKS)
         self._appended += 1
         if self._appended % RELEASE_EVERY == 0:
@@ -113,8 +114,16 @@ class MemoryState:
 
     def retract(self, event: EventRecord) -> None:
         """Take back the newest event, whose commit failed."""
-        roots = self._roots_of(self._values(event))
-        label = step.take_back(self._room.words, self._program, roots, event.event_us, identity(event.event_id))
+        values = self._values(event)[0]
+        label = step.take_back(
+            self._room.words,
+            self._program,
+            self._roots,
+            self._entities,
+            event.event_us,
+            identity(event.event_id),
+            values,
+        )
         if label != UNKNOWN:
             self._early[event.event_id] = label
 
@@ -123,11 +132,14 @@ class MemoryState:
         if event is None:
             self._early[label.event_id] = label.value
             return
-        roots = np.zeros(len(self._keys), dtype=np.int64)
-        for number, place in enumerate(self._keys.tolist()):
-            code = self._codes[place].known(str(event.values[place]))
-            roots[number] = self._roots[number, code] if code is not None and code < self._roots.shape[1] else 0
-        step.relabel(self._room.words, self._program, roots, event.event_us, identity(event.event_id), label.value)
+        for number, place in enumerate(self._keys):
+            text = event.values[place]
+            code = MISSING if text is None else self._codes[place].known(str(text))
+            root = 0 if code is None else int(self._roots[number, step.place_of(code)])
+            if root:
+                step.relabel(
+                    self._room.words, self._program, number, root, event.event_us, identity(event.event_id), label.value
+                )
 
     def load(self, events: pa.Table, labels: pa.Table, find: Find) -> None:
         """Take in the log's tables, by seq: all of them, or those behind a restored checkpoint.
@@ -150,10 +162,11 @@ class MemoryState:
         started = np.fromiter((known.pop(i, UNKNOWN) for i in ids), dtype=np.int64, count=len(ids))
         row = 0
         while row < len(ids):
-            words = self._make_room()
             row = step.write_many(
-                words, self._program, self._roots, self._keys, event_us, identities, started, values, row
+                self._room.words, self._program, self._roots, self._entities, event_us, identities, started, values, row
             )
+            if row < len(ids):
+                self._widen()
         self._early = {}
         here = pc.is_in(pa.array(known, pa.string()), value_set=events["event_id"].combine_chunks()).to_pylist()
         known = {i: v for (i, v), is_here in zip(known.items(), here, strict=True) if not is_here}
@@ -164,20 +177,21 @@ class MemoryState:
     def sweep(self) -> None:
         """Forget all that no later decision can see; events do it bit by bit as they come."""
         self._forget(max((len(codes) for codes in self._codes.values()), default=0))
-        for number in range(len(self._keys)):
-            step.forget_all(self._room.words, self._program, number, self._roots[number], self._before_us)
+        step.forget_all(self._room.words, self._program, self._roots, self._before_us)
 
     def save(self, path: Path, seq: int) -> None:
         """Write a checkpoint of the state after the record at a place of the log. Raises StoreFailure."""
         self.sweep()
         facts = {
             "format": FORMAT, "state": self.plan.case.state_digest, "seq": seq, "latest_us": self._latest_us,
-            "unseen": self._unseen, "early": self._early,
+            "early": self._early,
             "texts": {str(place): codes.texts for place, codes in self._codes.items()},
         }  # fmt: skip
         newest = {f"newest_{place}": np.array(c.newest_us, dtype=np.int64) for place, c in self._codes.items()}
         words = self._room.words
-        write_checkpoint(path, facts, {"words": words[: int(words[TOP])], "roots": self._roots, **newest})
+        write_checkpoint(
+            path, facts, {"words": words[: int(words[TOP])], "roots": self._roots, "entities": self._entities, **newest}
+        )
 
     def restore(self, path: Path, head_seq: int) -> int:
         """Read a checkpoint into a new state; return its place in the log, which ends at `head_seq`.
@@ -192,7 +206,7 @@ class MemoryState:
         words = arrays["words"]
         self._room.see_to(len(words))
         self._room.words[: len(words)] = words
-        self._roots, self._unseen = arrays["roots"], facts["unseen"]
+        self._roots, self._entities = arrays["roots"], arrays["entities"]
         self._early, self._latest_us = facts["early"], facts["latest_us"]
         for place in self._codes:
             self._codes[place] = Codes(facts["texts"][str(place)], arrays[f"newest_{place}"].tolist())
@@ -200,47 +214,37 @@ class MemoryState:
 
     def _values(self, event: EventRecord) -> Ints:
         """Return an event's values as int64[1, f]; the array is used again for the next event."""
-        values = self._work.values
+        values, codes, categories = self._work.values, self._codes, self._categories
         for place, value in enumerate(event.values):
-            if isinstance(value, str):
-                if place in self._codes:
-                    values[0, place] = self._codes[place].code(value)
-                else:
-                    values[0, place] = self._categories[place][value] if place in self._categories else 0
+            if value is None:
+                values[0, place] = MISSING
+            elif not isinstance(value, str):
+                values[0, place] = value
+            elif place in codes:
+                values[0, place] = codes[place].code(value)
             else:
-                values[0, place] = MISSING if value is None else value
+                values[0, place] = categories[place][value] if place in categories else 0
+        self._widen_roots()
         return values
 
-    def _roots_of(self, values: Ints) -> Ints:
-        """Return the roots of an event's keys, int64[entities]."""
-        self._widen_roots()
-        roots: Ints = self._roots[np.arange(len(self._keys)), values[0, self._keys]]
-        return roots
-
-    def _set_roots(self, values: Ints, roots: Ints) -> None:
-        self._roots[np.arange(len(self._keys)), values[0, self._keys]] = roots
-
     def _widen_roots(self) -> None:
-        codes = max((len(self._codes[place]) for place in self._keys.tolist()), default=0)
-        if codes > self._roots.shape[1]:
-            wider = np.zeros((len(self._keys), 2 * codes), dtype=np.int64)
+        most = max((len(self._codes[place]) for place in self._keys), default=0)
+        if most >= self._roots.shape[1]:
+            wider = np.zeros((len(self._keys), 2 * most), dtype=np.int64)
             wider[:, : self._roots.shape[1]] = self._roots
             self._roots = wider
 
-    def _make_room(self) -> Ints:
-        """See to room for any one event; return the arena."""
-        self._room.see_to(int(step.words_needed(self._room.words, self._program, len(self._keys))))
-        return self._room.words
+    def _widen(self) -> None:
+        """See to room for any one event."""
+        self._room.see_to(int(step.words_needed(self._room.words, self._program, len(self.plan.entities))))
 
     def _forget(self, looks: int) -> None:
         """Forget keys and texts that no later decision can see, looking at so many of each field."""
+        before_us = self._latest_us - self._kept_us
         for place, codes in self._codes.items():
-            for code in codes.forgettable(self._before_us, looks):
-                for number in np.flatnonzero(self._keys == place).tolist():
-                    root = int(self._roots[number, code])
-                    if root:
-                        step.forget(self._room.words, self._program, number, root, self._before_us)
-                        self._roots[number, code] = 0
+            for code in codes.forgettable(before_us, looks):
+                for number in [n for n, key in enumerate(self._keys) if key == place]:
+                    step.forget(self._room.words, self._program, number, self._roots, code + 1, before_us)
                 codes.forget(code)
 
 

@@ -1,0 +1,63 @@
+"""The benchmark runs, compares like with like, and says so when it does not. Timing decides nothing here."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+from weighbridge.bench.peers import PEERS, by_key, check, of_pandas
+from weighbridge.bench.workload import sample
+from weighbridge.errors import InputError
+from weighbridge.kernel.plan import compile_plan
+from weighbridge.kernel.replay import replay
+
+
+@pytest.mark.slow
+def test_a_quick_run_gives_every_figure(tmp_path):
+    code = "from weighbridge.serve.cli import main; main()"
+    words = [sys.executable, "-c", code, "bench", "--quick", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert told["machine"]["cores"] >= 1
+    figures = told["figures"]
+    assert {f["group"] for f in figures} == {"history", "build", "online", "state", "commit", "models", "start"}
+    assert all(math.isfinite(f["ours"]) for f in figures)
+    assert all(f["ours"] > 0 for f in figures if f["unit"] != "exponent")
+    assert {f["peer"] for f in figures if f["ratio"]} == {
+        "pandas groupby.rolling", "Polars rolling", "DuckDB RANGE windows", "LightGBM predict",
+    }  # fmt: skip
+    assert all(
+        f["ratio"] == pytest.approx(f["ours"] / f["theirs"]) for f in figures if f["group"] == "history" and f["ratio"]
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_peers_compute_the_same_features(name):
+    check(name, PEERS[name])
+
+
+def test_a_peer_that_computes_something_else_is_refused():
+    with pytest.raises(InputError, match="other features"):
+        check("pandas", partial(of_pandas, closed="both"))
+
+
+def test_features_are_put_in_the_peers_order():
+    columns = sample(2_000)
+    vectors = replay(compile_plan(sample_case()), columns)
+    names = sample_case().feature_names
+    found = by_key(columns, vectors)
+    order = np.lexsort((columns.event_us, columns.values[:, 0]))
+    assert np.array_equal(found[:, 1], vectors[order][:, names.index("card_amount_sum_1h")].astype(float))
+
+
+def sample_case():
+    from weighbridge.bench.workload import CASE
+
+    return CASE
