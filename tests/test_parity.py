@@ -114,9 +114,9 @@ MUTANTS = {
     "none": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] <= until_us"),
     "window edge in order": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] < until_us"),
     "window edge of a history": (
-        "kernel/history.py",
-        "arena[times + middle] <= at_us",
-        "arena[times + middle] < at_us",
+        "kernel/arena.py",
+        "arena[first + middle] <= value",
+        "arena[first + middle] < value",
     ),
     "label order": ("kernel/replay_keys.py", "keyed.label_seq[label] < keyed.seq[row]", "True"),
     "label order in order": ("kernel/in_order_labels.py", "label_seq[state[NEXT]] < seq[span[ROW, r]]", "True"),

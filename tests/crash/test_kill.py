@@ -38,9 +38,9 @@ def load(child, rng, bodies, unanswered, elsewhere):
 
 
 def tear(home, rng):
-    """Leave every second checkpoint shorter, or with a wrong byte; whether it did."""
+    """Leave the checkpoint shorter, or with a wrong byte; whether there was one."""
     path = home / "state" / "checkpoint"
-    if not path.exists() or rng.random() < 0.5:
+    if not path.exists():
         return False
     content = bytearray(path.read_bytes())
     if rng.random() < 0.5:
@@ -68,7 +68,7 @@ def test_killed_under_load(home):
         said += child.heard
         for event_id in child.of("ok"):
             unanswered.pop(event_id, None)
-        torn += tear(home, rng)
+        torn += tear(home, rng) if number % 2 else 0
     child = Child(home)
     child.send(*unanswered.values())
     child.end()
@@ -76,7 +76,7 @@ def test_killed_under_load(home):
     assert not [s for s in said if s.get("kind") in ("wrong", "failed")]
     assert {s["id"] for s in said if s.get("kind") == "ok"} == {b["event_id"] for b in bodies}
     assert survived > 60 * KILLS
-    assert torn > KILLS // 4
+    assert torn >= KILLS // 3
     assert len(list((home / "log").glob("decision-*"))) > KILLS // 3
     assert faults(home, said) == []
 

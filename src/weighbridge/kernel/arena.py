@@ -41,6 +41,19 @@ def widened(arena: Ints, words: int) -> Ints:
 
 
 @njit(cache=True, nogil=True)
+def at_most(arena: Ints, first: int, n: int, value: int) -> int:
+    """Return how many of n rising words, from a place on, are not above a value."""
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) >> 1
+        if arena[first + middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True, nogil=True)
 def rounded(words: int) -> tuple[int, int]:
     """Return (class, size) of the smallest block size that holds a number of words."""
     unit, number = 8, 0

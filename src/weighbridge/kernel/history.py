@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from weighbridge.kernel.arena import LARGEST, LONGEST, give_back, take
+from weighbridge.kernel.arena import LARGEST, LONGEST, at_most, give_back, take
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.entity_plan import (
     CURSORS,
@@ -106,26 +106,10 @@ def forget_cursors(arena: Ints, program: Ints, root: int) -> None:
 @njit(cache=True, nogil=True)
 def find(arena: Ints, root: int, at_us: int) -> tuple[int, int]:
     """Return the edge behind the events at or before a time, as (block, slot)."""
-    firsts = arena[root + DIRECTORY] + FIRST_US * arena[root + ROOM]
-    low, high = 0, arena[root + BLOCKS]
-    while low < high:
-        middle = (low + high) >> 1
-        if arena[firsts + middle] <= at_us:
-            low = middle + 1
-        else:
-            high = middle
-    if low == 0:
+    number = at_most(arena, arena[root + DIRECTORY] + FIRST_US * arena[root + ROOM], arena[root + BLOCKS], at_us) - 1
+    if number < 0:
         return 0, 0
-    number = low - 1
-    times, high = block_at(arena, root, number), count_at(arena, root, number)
-    low = 0
-    while low < high:
-        middle = (low + high) >> 1
-        if arena[times + middle] <= at_us:
-            low = middle + 1
-        else:
-            high = middle
-    return number, low
+    return number, at_most(arena, block_at(arena, root, number), count_at(arena, root, number), at_us)
 
 
 @njit(cache=True, nogil=True)

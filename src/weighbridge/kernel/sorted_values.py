@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from weighbridge.kernel.arena import give_back, take
+from weighbridge.kernel.arena import at_most, give_back, take
 from weighbridge.kernel.arrays import Ints
 
 VALUES, CHUNKS, ROOM, DIRECTORY, WORDS = range(5)
@@ -38,14 +38,7 @@ def free_set(arena: Ints, values: int) -> None:
 def chunk_of(arena: Ints, values: int, value: int) -> int:
     """Return the last chunk whose smallest value is not above a value; 0 where there is none."""
     smallest = arena[values + DIRECTORY] + SMALLEST * arena[values + ROOM]
-    low, high = 0, arena[values + CHUNKS]
-    while low < high:
-        middle = (low + high) >> 1
-        if arena[smallest + middle] <= value:
-            low = middle + 1
-        else:
-            high = middle
-    return max(low - 1, 0)
+    return max(at_most(arena, smallest, arena[values + CHUNKS], value) - 1, 0)
 
 
 @njit(cache=True, nogil=True)
@@ -103,14 +96,7 @@ def drop_value(arena: Ints, values: int, value: int) -> None:
     chunk = chunk_of(arena, values, value)
     directory, room = arena[values + DIRECTORY], arena[values + ROOM]
     place, count = arena[directory + chunk], arena[directory + COUNT * room + chunk]
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) >> 1
-        if arena[place + middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    for slot in range(low, count - 1):
+    for slot in range(at_most(arena, place, count, value) - 1, count - 1):
         arena[place + slot] = arena[place + slot + 1]
     arena[directory + COUNT * room + chunk] = count - 1
     arena[directory + SMALLEST * room + chunk] = arena[place]
