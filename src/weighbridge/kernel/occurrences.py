@@ -103,7 +103,8 @@ def link(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
             arena[mine] = newest
         if right < 0 or arena[mine] != NEVER:
             oldest = arena[mine] if right >= 0 or many else NEVER
-            left, place = before(arena, root, number, slot, lines[line], value, oldest)
+            first, behind = find(arena, root, oldest) if NEVER < oldest < event_us else (number, slot)
+            left, place = before(arena, root, first, behind, lines[line], value, oldest)
             if right < 0 and not many and left >= 0:
                 arena[mine] = arena[block_at(arena, root, left) + place]
             if left >= 0:
@@ -127,7 +128,9 @@ def unlink(arena: Ints, program: Ints, root: int, number: int, slot: int) -> Non
         elif arena[root + BLOCKS] > 1:
             set_newest(arena, root, line, value, was)
         if was != NEVER:
-            left, place = before(arena, root, number, slot, lines[line], value, was)
+            event_us = arena[block_at(arena, root, number) + slot]
+            first, behind = find(arena, root, was) if was < event_us else (number, slot)
+            left, place = before(arena, root, first, behind, lines[line], value, was)
             if left >= 0:
                 arena[line_at(arena, root, left, previous + 1) + place] = follows
 
