@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,7 +23,7 @@ def zone_table(zones: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     times: int64[z, t], microseconds UTC, rising, padded with the largest int64; offsets: int64[z, t], microseconds,
     where offsets[z, i] holds from times[z, i] on. Between 1900 and 2200, as the IANA data on this machine say.
     """
-    changes = [_changes(ZoneInfo(zone)) if zone != "UTC" else [(0, 0)] for zone in zones]
+    changes = [_changes(zone) if zone != "UTC" else [(0, 0)] for zone in zones]
     longest = max(map(len, changes))
     times = np.full((len(zones), longest), np.iinfo(np.int64).max)
     offsets = np.zeros((len(zones), longest), dtype=np.int64)
@@ -33,7 +34,9 @@ def zone_table(zones: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     return times, offsets
 
 
-def _changes(zone: ZoneInfo) -> list[tuple[int, int]]:
+@cache
+def _changes(name: str) -> list[tuple[int, int]]:
+    zone = ZoneInfo(name)
     found = [(round((_FIRST - _EPOCH).total_seconds()) * SECOND_US, _offset_us(zone, _FIRST))]
     before = _FIRST
     while before < _LAST:

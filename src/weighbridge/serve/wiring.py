@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from weighbridge import cases
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
@@ -199,7 +197,7 @@ def open_checkpointed_desk(case: UseCase, home: Home, clock: Clock, memory_bytes
         try:
             seq = state.restore(path, log.head().seq)
         except StoreFailure as fault:
-            structlog.get_logger().warning("checkpoint passed over", why=str(fault))
+            _warn("checkpoint passed over", fault)
             state = MemoryState(plan, memory_bytes, folder)
     events, labels = log.events(after=seq), log.labels(after=seq)
     state.load(events, labels, log.find)
@@ -217,7 +215,13 @@ def _save(state: MemoryState, path: Path, seq: int) -> None:
     try:
         state.save(path, seq)
     except StoreFailure as fault:
-        structlog.get_logger().warning("no checkpoint was left", why=str(fault))
+        _warn("no checkpoint was left", fault)
+
+
+def _warn(what: str, fault: StoreFailure) -> None:
+    import structlog
+
+    structlog.get_logger().warning(what, why=str(fault))
 
 
 def _desk_over(case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> Desk:

@@ -82,7 +82,7 @@ class MemoryState:
         work.event_us[0] = event.event_us
         while done == step.NO_ROOM:
             done = step.read(
-                self._room.words, self._program, self._roots, self._entities, self._latest_us - self._kept_us,
+                self._room.words, self._program, self._roots, self._entities, self._before_us,
                 self.plan.events_per_key, work.event_us, values, work.raws, work.registers, work.vector,
             )  # fmt: skip
             if done == step.NO_ROOM:
@@ -221,10 +221,11 @@ class MemoryState:
             elif not isinstance(value, str):
                 values[0, place] = value
             elif place in codes:
-                values[0, place] = codes[place].code(value)
+                code = values[0, place] = codes[place].code(value)
+                if code + 1 >= self._roots.shape[1]:
+                    self._widen_roots()
             else:
                 values[0, place] = categories[place][value] if place in categories else 0
-        self._widen_roots()
         return values
 
     def _widen_roots(self) -> None:
@@ -240,7 +241,7 @@ class MemoryState:
 
     def _forget(self, looks: int) -> None:
         """Forget keys and texts that no later decision can see, looking at so many of each field."""
-        before_us = self._latest_us - self._kept_us
+        before_us = self._before_us
         for place, codes in self._codes.items():
             for code in codes.forgettable(before_us, looks):
                 for number in [n for n, key in enumerate(self._keys) if key == place]:
