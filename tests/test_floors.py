@@ -21,7 +21,7 @@ FLOORS = {
 LIBRARIES = {
     "identity": {"ulid"},
     "ports": {"pyarrow"},
-    "kernel": {"numpy", "numba", "pyarrow"},
+    "kernel": {"numpy", "numba", "llvmlite", "pyarrow"},
     "stores": {"numpy", "pyarrow"},
     "learners": {"numpy", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},

@@ -111,27 +111,34 @@ def edge_log(late=True):
 
 
 MUTANTS = {
-    "none": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] <= until_us"),
-    "window edge in order": ("kernel/in_order.py", "times[pointer] <= until_us", "times[pointer] < until_us"),
+    "none": ("kernel/spans/windows.py", "max(last - width, first)", "max(last - width, first)"),
+    "window edge of a span": (
+        "kernel/spans/windows.py",
+        "first = ahead(times, first, times[a + i] - offset)",
+        "first = ahead(times, first, times[a + i] - offset - 1)",
+    ),
     "window edge of a history": (
         "kernel/arena.py",
         "arena[first + middle] <= value",
         "arena[first + middle] < value",
     ),
-    "label order": ("kernel/replay_keys.py", "keyed.label_seq[label] < keyed.seq[row]", "True"),
-    "label order in order": ("kernel/in_order_labels.py", "label_seq[state[NEXT]] < seq[span[ROW, r]]", "True"),
-    "distinct in order": ("kernel/in_order.py", "following[left] >= right", "following[left] > right"),
-    "stretch of an extreme": ("kernel/in_order.py", "line[last - width]", "line[first]"),
+    "label order by event": ("kernel/by_event.py", "keyed.label_seq[label] < keyed.seq[row]", "True"),
+    "labels of a span": ("kernel/spans/labels.py", "keyed.label_seq[state[TOLD]] < seq", "False"),
+    "distinct of a span": ("kernel/spans/windows.py", "following[left] >= right", "following[left] > right"),
+    "stretch of an extreme": ("kernel/spans/windows.py", "max(last - width, first)", "first"),
+    "what had not arrived": ("kernel/spans/arrived.py", "found -= missing_sum", "found -= 0 * missing_sum"),
     "ddof": ("kernel/formulas.py", "float(many * (many - 1))", "float(many * many)"),
 }
 CHECK = """
 from tests.test_parity import CASE, edge_log
+from weighbridge.kernel.spans import layout
 from weighbridge.testing.oracle import Oracle
 from weighbridge.testing.samples import differing, replayed
 found = 0
 for late in (True, False):
-    events, labels = edge_log(late)
-    found += differing(replayed(CASE, events, labels), Oracle(CASE, events, labels).vectors())
+    for layout.MOST_STEPS in (32, -1):  # a key with late events in a span, and event by event
+        events, labels = edge_log(late)
+        found += differing(replayed(CASE, events, labels), Oracle(CASE, events, labels).vectors())
 print(found)
 """
 

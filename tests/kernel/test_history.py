@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
 import pytest
 
 from tests.conftest import SOAK
+from tests.kernel.streams import CASE, HOUR_US, against_the_oracle, served, split, stream
 from tests.mutants import printed_by_mutant
 from tests.strategies import START_US
-from tests.test_parity import OfOneDecision
 from weighbridge.clock import DAY_US
 from weighbridge.declare import Contract, Id, Key, Label, Time, UseCase, lightgbm
 from weighbridge.kernel.plan import compile_plan
-from weighbridge.records import LabelRecord as LabelArrival
 from weighbridge.stores.state import MemoryState
 from weighbridge.testing.oracle import Event, LabelRecord, Oracle
 from weighbridge.testing.samples import (
@@ -22,60 +20,11 @@ from weighbridge.testing.samples import (
     label_table_of,
     record_of,
     replayed,
-    sample_case,
     stepped,
     table_of,
 )
 
-CASE = sample_case()
-HOUR_US = DAY_US // 24
 SEEDS = range(60) if SOAK else range(3)
-
-
-def stream(seed: int, n: int, late: float, shops: int) -> list[Event | LabelRecord]:
-    """One card's events over some twelve days, with labels and their corrections between them."""
-    rng, records, now, known = random.Random(seed), [], START_US, []
-    for seq in range(1, n + 1):
-        if known and rng.random() < 0.3:
-            records.append(LabelRecord(seq, rng.choice(known[-400:]), rng.randrange(2)))
-            continue
-        now += rng.choice([0, 1, HOUR_US // 10, rng.randrange(8 * 12 * DAY_US // n)])
-        back = (
-            rng.choice([1, HOUR_US, rng.randrange(3 * DAY_US), -rng.randrange(2 * HOUR_US)])
-            if rng.random() < late
-            else 0
-        )
-        values = {
-            "card": "c", "shop_id": f"s{rng.randrange(shops)}", "amount": rng.randrange(500_001),
-            "score": rng.choice([None, *range(-5, 6)]), "items": rng.randrange(100),
-            "device": rng.choice([None, "ios", "android", "web"]),
-        }  # fmt: skip
-        records.append(Event(seq, now - back, f"e{seq}", values))
-        known.append(f"e{seq}")
-    return records
-
-
-def served(records, retract: float = 0.0, seed: int = 0, **options):
-    """The vectors of the online path; some events come, are taken back, and come again."""
-    state, rng, stored, found = MemoryState(compile_plan(CASE), **options), random.Random(seed), {}, []
-    for record in records:
-        if isinstance(record, LabelRecord):
-            label = LabelArrival(record.event_id, record.value, record.seq, "test")
-            state.label(label, stored.get(record.event_id))
-            continue
-        event = record_of(CASE, record)
-        for _ in range(2 if rng.random() < retract else 0):
-            state.vector(event)
-            state.append(event)
-            state.retract(event)
-        found.append(np.frombuffer(state.vector(event), dtype="<f4"))
-        state.append(event)
-        stored[event.event_id] = event
-    return np.array(found), state
-
-
-def split(records):
-    return [r for r in records if isinstance(r, Event)], [r for r in records if isinstance(r, LabelRecord)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -90,17 +39,6 @@ def test_the_online_path_equals_replay(seed, late, shops):
 def test_what_is_taken_back_leaves_no_trace(seed):
     records = stream(seed, 2_500, 0.2, 40)
     assert differing(served(records, retract=0.3, seed=seed)[0], replayed(CASE, *split(records))) == 0
-
-
-def against_the_oracle(records, found, rows) -> int:
-    """Return how many values of sampled vectors differ from the oracle's."""
-    events, labels, wrong = *split(records), 0
-    for row in rows:
-        decision = events[row]
-        near = [e for e in events if e.seq < decision.seq and e.event_us > decision.event_us - 7 * DAY_US]
-        known = [r for r in labels if r.seq < decision.seq]
-        wrong += differing(found[row], OfOneDecision(CASE, [*near, decision], known).vector(decision))
-    return wrong
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -172,7 +110,7 @@ MUTANTS = {
     "the sums of a split block": ("kernel/blocks.py", "run_up(arena, program, root, number + 1, 0)", "pass"),
 }
 CHECK = """
-from tests.kernel.test_history import against_the_oracle, served, stream
+from tests.kernel.streams import against_the_oracle, served, stream
 records = stream(1, 700, 0.2, 40)
 print(against_the_oracle(records, served(records, retract=0.1)[0], range(330, 480, 15)))
 """

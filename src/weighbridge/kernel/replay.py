@@ -12,10 +12,12 @@ from numba import njit
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
 from weighbridge.kernel.entity_plan import OUT, EntityPlan
+from weighbridge.kernel.keyed import Keyed, group, labels_by_key
 from weighbridge.kernel.plan import VECTOR, Plan
 from weighbridge.kernel.program import table
-from weighbridge.kernel.replay_keys import PAD, TILE, Keyed, Output, replay_keys
+from weighbridge.kernel.replay_keys import PAD, replay_keys
 from weighbridge.kernel.rows import finish
+from weighbridge.kernel.scatter import TILE, Output
 
 NONE: Ints = np.zeros(0, dtype=np.int64)
 
@@ -100,9 +102,11 @@ def replay_entity(
     order, starts = group(keys)
     for number in np.flatnonzero(np.diff(starts) > plan.events_per_key):
         _check_bound(plan, entity, np.sort(columns.event_us[order[starts[number] : starts[number + 1]]]))
+    records, places, label_starts = labels_by_key(order, starts, columns.label_row if entity.uses_labels else NONE)
     keyed = Keyed(
-        order, starts, columns.seq, columns.event_us, columns.values, *_labels_by_key(entity, columns, order, starts)
-    )
+        order, starts, columns.seq, columns.event_us, columns.values, places, columns.label_seq[records],
+        columns.label_value[records], label_starts,
+    )  # fmt: skip
     cuts = np.searchsorted(starts, np.linspace(0, len(keys), cores + 1)[1:-1])
     edges = [0, *cuts.tolist(), len(starts) - 1]
     with ThreadPoolExecutor(cores) as pool:
@@ -112,45 +116,6 @@ def replay_entity(
         ]
         for part in parts:
             part.result()
-
-
-def _labels_by_key(entity: EntityPlan, columns: Columns, order: Ints, starts: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Return (place, seq, value) of the label records, key by key as they arrived, and where each key's start."""
-    if not entity.uses_labels:
-        return NONE, NONE, NONE, np.zeros(len(starts), dtype=np.int64)
-    places = np.empty(len(order), dtype=np.int64)
-    places[order] = np.arange(len(order))
-    about = places[columns.label_row]
-    groups = np.searchsorted(starts, about, side="right") - 1
-    known = np.argsort(groups, kind="stable")
-    label_starts = np.searchsorted(groups[known], np.arange(len(starts))).astype(np.int64)
-    return about[known], columns.label_seq[known], columns.label_value[known], label_starts
-
-
-def group(keys: Ints) -> tuple[Ints, Ints]:
-    """Return (order, starts): a stable order with equal keys together, and where each group starts, with an end."""
-    if not len(keys):
-        return np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    low, high = int(keys.min()), int(keys.max())
-    if high - low <= 4 * len(keys):
-        order, starts = _count_sort(keys, low, high)
-        return order, np.r_[starts[:-1][np.diff(starts) > 0], len(keys)]
-    order = np.argsort(keys, kind="stable")
-    ranked = keys[order]
-    return order, np.r_[0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(keys)].astype(np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _count_sort(keys: Ints, low: int, high: int) -> tuple[Ints, Ints]:
-    starts = np.zeros(high - low + 2, dtype=np.int64)
-    for row in range(len(keys)):
-        starts[keys[row] - low + 1] += 1
-    starts = np.cumsum(starts)
-    place, order = starts.copy(), np.empty(len(keys), dtype=np.int64)
-    for row in range(len(keys)):
-        order[place[keys[row] - low]] = row
-        place[keys[row] - low] += 1
-    return order, starts
 
 
 def _check_bound(plan: Plan, entity: EntityPlan, times: Ints) -> None:
