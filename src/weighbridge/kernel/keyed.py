@@ -58,6 +58,8 @@ def labels_by_key(order: Ints, starts: Ints, label_row: Ints) -> tuple[Ints, Int
     """Return (records, places, label_starts): label records key by key as they arrived, where in `order` the row of
     each lies, and where each key's start, with an end.
     """
+    if not len(label_row):
+        return label_row, label_row, np.zeros(len(starts), dtype=np.int64)
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.arange(len(order))
     about = places[label_row]

@@ -25,7 +25,7 @@ from weighbridge.stores.buckets import Buckets
 from weighbridge.stores.codes import Codes
 from weighbridge.stores.state import identity
 
-RANGE = 131_072  # places of the log that are read, and written, at once
+RANGE = 32_768  # places of the log that are read, and written, at once
 _COLUMNS = 2  # of a dealt event before its values: seq, event_us
 
 
