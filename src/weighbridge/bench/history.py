@@ -53,7 +53,7 @@ def offline(sizes: Sequence[int], told: Told) -> Iterator[Figure]:
     rows, some = max(sizes), sample(max(sizes), LATE)
     late = best(lambda: replay(plan, some), 3)
     yield Figure("history", f"{rows:,} rows, 5 % of them late", rows / late, "rows/s and core",
-                 "none late", rows / seconds[rows], seconds[rows] / late)  # fmt: skip
+                 "the same, none late", rows / seconds[rows], seconds[rows] / late)  # fmt: skip
     if len(sizes) > 1:
         grown = _exponent(min(sizes), seconds[min(sizes)], max(sizes), seconds[max(sizes)])
         yield Figure("history", f"growth of time, {min(sizes):,} to {max(sizes):,} rows", grown, "exponent")

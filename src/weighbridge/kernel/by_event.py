@@ -42,6 +42,6 @@ def key_by_event(
         insert(arena, program, root, keyed.event_us[row], row, early[place - first], keyed.values[row])
         if count == TILE or place == last - 1:
             formulas(program, tile, times, count, features)
-            scatter(program, rows, 0, count, features, output)
+            scatter(program, rows[:count], 0, count, features, output)
             count = 0
     return arena

@@ -17,7 +17,7 @@ from weighbridge.kernel.plan import VECTOR, Plan
 from weighbridge.kernel.program import table
 from weighbridge.kernel.replay_keys import PAD, replay_keys
 from weighbridge.kernel.rows import finish
-from weighbridge.kernel.scatter import TILE, Output
+from weighbridge.kernel.scatter import TILE, output_to
 
 NONE: Ints = np.zeros(0, dtype=np.int64)
 
@@ -97,7 +97,7 @@ def replay_entity(
 
     slots: int64[n], the output row of each row or -1; empty where all are wanted. Raises InputError as `replay` does.
     """
-    output = Output(slots, *plan.targets(entity), vectors, sides)
+    output = output_to(vectors, sides, *plan.targets(entity), slots)
     keys = columns.values[:, entity.key_field]
     order, starts = group(keys)
     for number in np.flatnonzero(np.diff(starts) > plan.events_per_key):

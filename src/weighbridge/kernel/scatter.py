@@ -22,6 +22,7 @@ class Output(NamedTuple):
 
     runs: int64[_, 3], rows (first aggregate, place in the vector, length); vectors: float32[wanted, features].
     side_of: int64[_, 2], rows (aggregate, place in the sides); sides: float64[wanted, sides].
+    touched: int64[_], columns of the vectors, one at least in each line of memory that the runs touch.
     """
 
     slots: Ints
@@ -29,6 +30,15 @@ class Output(NamedTuple):
     side_of: Ints
     vectors: Vectors
     sides: Floats
+    touched: Ints
+
+
+def output_to(vectors: Vectors, sides: Floats, runs: Ints, side_of: Ints, slots: Ints) -> Output:
+    """Return where features go."""
+    touched = [
+        c for _, first, length in runs.tolist() for c in {*range(first, first + length, LINE), first + length - 1}
+    ]
+    return Output(slots, runs, side_of, vectors, sides, np.array(touched, dtype=np.int64))
 
 
 @njit(cache=True, nogil=True)
@@ -40,11 +50,13 @@ def slot_of(slots: Ints, row: int) -> int:
 @njit(cache=True, nogil=True)
 def scatter(program: Ints, rows: Ints, begin: int, end: int, features: Floats, output: Output) -> None:
     """Write a tile's features to the vectors and sides of rows[begin:end]; those behind it are asked for in advance."""
-    slots, runs, side_of, vectors, sides = output
+    slots, runs, side_of, vectors, sides, touched = output
     outs = table(program, SPECS)[:, OUT].copy()
     some, last = np.empty(len(outs), dtype=np.float32), len(rows) - 1
     for i in range(end - begin):
-        ask_for(vectors, runs, slot_of(slots, rows[min(begin + i + AHEAD, last)]))
+        ahead = slot_of(slots, rows[min(begin + i + AHEAD, last)])
+        for number in range(len(touched) if ahead >= 0 else 0):
+            prefetch(vectors, ahead, touched[number])
         slot = slot_of(slots, rows[begin + i])
         if slot < 0:
             continue
@@ -57,14 +69,3 @@ def scatter(program: Ints, rows: Ints, begin: int, end: int, features: Floats, o
                 target[number] = source[number]
         for side in range(len(side_of)):
             sides[slot, side_of[side, 1]] = features[outs[side_of[side, 0]], i]
-
-
-@njit(cache=True, nogil=True)
-def ask_for(vectors: Vectors, runs: Ints, slot: int) -> None:
-    """Ask for the memory of an output row, unless it is -1."""
-    if slot < 0:
-        return
-    for run in range(len(runs)):
-        for column in range(runs[run, 1], runs[run, 1] + runs[run, 2], LINE):
-            prefetch(vectors, slot, column)
-        prefetch(vectors, slot, runs[run, 1] + runs[run, 2] - 1)
