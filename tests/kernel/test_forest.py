@@ -7,36 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from weighbridge.kernel.forest import Forest, sound
+from tests.kernel.grown import grown, rows
+from weighbridge.kernel.forest import sound
 from weighbridge.kernel.walk import TOGETHER
-
-
-def grown(rng, trees, leaves, inputs=4, lean=0.0):
-    """A random forest: each split is of a random leaf, or with `lean` of the newest one, which makes deep trees."""
-    nodes, roots = [], []
-    for _ in range(trees):
-        roots.append(len(nodes))
-        nodes.append([-1, 0.0, 0, 0, False, rng.normal()])
-        open_leaves = [len(nodes) - 1]
-        for _ in range(leaves - 1):
-            place = open_leaves.pop(-1 if rng.random() < lean else rng.integers(len(open_leaves)))
-            threshold = rng.choice([rng.normal(), 0.0, -0.0, np.inf, -np.inf], p=[0.8, 0.05, 0.05, 0.05, 0.05])
-            nodes[place] = [rng.integers(inputs), threshold, len(nodes), len(nodes) + 1, rng.random() < 0.5, 0.0]
-            open_leaves += [len(nodes), len(nodes) + 1]
-            nodes += [[-1, 0.0, 0, 0, False, rng.normal()] for _ in range(2)]
-    feature, threshold, left, right, nan_left, value = (np.array(of) for of in zip(*nodes, strict=True))
-    return Forest(
-        feature=feature.astype(np.int32), threshold=threshold.astype(np.float32), left=left.astype(np.int32),
-        right=right.astype(np.int32), nan_left=nan_left, value=value, roots=np.array(roots, dtype=np.int32),
-        bias=np.array(0.25), divisor=np.array(3.0), logistic=np.array(True),
-    )  # fmt: skip
-
-
-def rows(rng, count, inputs=4):
-    X = rng.normal(size=(count, inputs)).astype(np.float32)
-    for odd in (np.nan, np.inf, -np.inf, 0.0, -0.0):
-        X[rng.random(X.shape) < 0.08] = odd
-    return X
 
 
 def plainly(forest, X):
@@ -95,6 +68,13 @@ def changed(name, place, value):
         changed("feature", 0, -1),  # a leaf leaves its children alone
         changed("threshold", 0, np.nan),
         changed("value", 5, np.inf),
+        changed("cover", -1, 0.0),  # nothing divides by it
+        changed("cover", -1, -1.0),
+        changed("cover", -1, np.nan),
+        changed("cover", 0, np.inf),
+        changed("cover", 0, 900.0),  # less than its children's
+        changed("cover", 0, 1100.0),
+        lambda forest: replace(forest, cover=np.where(forest.feature < 0, 1e-40, forest.cover)),
         lambda forest: replace(forest, value=forest.value[:-1]),
         lambda forest: replace(forest, left=forest.left.astype(np.int64)),
         lambda forest: replace(forest, nan_left=forest.nan_left.reshape(-1, 1)),

@@ -1,4 +1,4 @@
-"""A forest of 500 trees on one row and on many, beside LightGBM's own, bit for bit; and what a start costs."""
+"""A forest of 500 trees on one row and on many and its Shapley values, beside LightGBM's own; what a start costs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from weighbridge.bench.workload import Figure, best
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Floats, Vectors
+from weighbridge.kernel.shapley import Shapley
 
 TREES, INPUTS, ROWS, MANY = 500, 30, 2_000, 10_000
 Score = Callable[[Vectors], Floats]
@@ -25,8 +26,10 @@ HELP = "import sys; sys.argv = ['weigh', '--help']; from weighbridge.serve.cli i
 
 
 def models(trees: int = TREES) -> Iterator[Figure]:
-    """Yield microseconds a row: one row a call, each another, and many. Raises InputError when a raw score differs
-    from LightGBM's in a bit."""
+    """Yield microseconds a row: raw scores and Shapley values of one row a call, each another, and raw scores of many.
+
+    Raises InputError when a raw score differs from LightGBM's in a bit, or a Shapley value by more than 1e-9.
+    """
     if not importlib.util.find_spec("lightgbm"):
         return
     from lightgbm import LGBMClassifier
@@ -44,11 +47,19 @@ def models(trees: int = TREES) -> Iterator[Figure]:
     def predict(rows: Vectors) -> Floats:
         return cast(Floats, booster.predict(rows, raw_score=True, num_threads=1))
 
+    def contribute(rows: Vectors) -> Floats:
+        return cast(Floats, booster.predict(rows, pred_contrib=True, num_threads=1))
+
+    shapley, ones = Shapley(forest), [fresh[row : row + 1] for row in range(1_000)]
     if forest.raw(fresh).tobytes() != predict(fresh).tobytes():
         raise InputError("the forest's raw scores differ from LightGBM's own")
-    ones = [fresh[row : row + 1] for row in range(1_000)]
+    if not np.allclose(shapley.values(fresh[:100]), contribute(fresh[:100])[:, :-1], rtol=0, atol=1e-9):
+        raise InputError("the forest's Shapley values differ from LightGBM's own")
     yield _beside(f"{trees} trees, one row, raw score", forest.raw, "LightGBM predict", predict, ones)
     yield _beside(f"{trees} trees, {MANY:,} rows, raw score, a row", forest.raw, "LightGBM predict", predict, [fresh])
+    yield _beside(
+        f"{trees} trees, one row, Shapley values", shapley.values, "LightGBM pred_contrib", contribute, ones[:100]
+    )
 
 
 def _beside(name: str, ours: Score, peer: str, theirs: Score, calls: list[Vectors]) -> Figure:

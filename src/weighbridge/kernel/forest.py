@@ -15,7 +15,9 @@ from numba import njit
 from weighbridge.kernel.arrays import Arrays, Floats, Vectors
 from weighbridge.kernel.walk import Layout, lay_out, walk
 
-PER_NODE = {"feature": "i4", "threshold": "f4", "left": "i4", "right": "i4", "nan_left": "?", "value": "f8"}
+PER_NODE = {"feature": "i4", "threshold": "f4", "left": "i4", "right": "i4", "nan_left": "?", "value": "f8",
+            "cover": "f8"}  # fmt: skip
+LEAST_SHARE = 1e-30  # of the largest cover
 ALONE = {"bias": "f8", "divisor": "f8", "logistic": "?"}
 
 
@@ -24,7 +26,8 @@ class Forest:
     """Flat arrays over all nodes of all trees; a tree is one run of nodes, its root first, parents before children.
 
     feature: int32[m], -1 at a leaf; threshold: float32[m]; left, right: int32[m]; nan_left: bool[m];
-    value: float64[m], what a leaf adds; roots: int32[trees]; bias, divisor: float64[], raw = bias + sum / divisor;
+    value: float64[m], what a leaf adds; cover: float64[m], the weight of the training rows that came by;
+    roots: int32[trees]; bias, divisor: float64[], raw = bias + sum / divisor;
     logistic: bool[], whether raw is a log-odds (else a probability).
     """
 
@@ -34,6 +37,7 @@ class Forest:
     right: npt.NDArray[np.int32]
     nan_left: npt.NDArray[np.bool_]
     value: Floats
+    cover: Floats
     roots: npt.NDArray[np.int32]
     bias: Floats
     divisor: Floats
@@ -105,7 +109,7 @@ def sound(predictor: Predictor, width: int) -> bool:
     """Whether stored arrays make a model that reads `width` inputs and never walks out of its arrays or in a circle."""
     if isinstance(predictor, Linear):
         return predictor.weights.shape == (width,) and bool(np.isfinite(predictor.weights).all())
-    return _well_formed(predictor) and _trees(predictor) and predictor.width <= width
+    return _well_formed(predictor) and _trees(predictor) and _covered(predictor) and predictor.width <= width
 
 
 def _well_formed(forest: Forest) -> bool:
@@ -131,6 +135,17 @@ def _trees(forest: Forest) -> bool:
         and (np.diff(forest.roots, prepend=-1) > 0).all()
         and (children > parents).all()
         and (tree_of_parent == tree_of_child).all()
+    )
+
+
+def _covered(forest: Forest) -> bool:
+    """Whether covers are positive, a node's is its children's, and no share of one is too small to divide by."""
+    inner, cover = forest.feature >= 0, forest.cover
+    children = cover[forest.left[inner]] + cover[forest.right[inner]]
+    return bool(
+        np.isfinite(cover).all()
+        and (cover > LEAST_SHARE * cover.max(initial=0)).all()
+        and np.allclose(children, cover[inner], rtol=1e-4, atol=0)  # XGBoost's are float32
     )
 
 
