@@ -27,7 +27,7 @@ from weighbridge.kernel.forest import Forest
 from weighbridge.kernel.walk import spread, step
 
 POINTS = 5  # a panel of points is one pass over a tree, enough for ten different inputs on a way
-SPLIT = np.dtype([(name, np.uint32) for name in ("node", "left", "parent", "above")])
+SPLIT = np.dtype([(name, np.uint32) for name in ("node", "left", "parent", "same")])
 Nodes = npt.NDArray[Any]
 
 
@@ -114,15 +114,15 @@ def _prepare(
                 expected += reached[node] * value[node]
                 asked[tree] = max(asked[tree], inputs[node])
                 continue
-            above = node
-            while above != root and _input(nodes, parent[above]) != _input(nodes, node):
-                above = parent[above]
+            same = node
+            while same != root and _input(nodes, parent[same]) != _input(nodes, node):
+                same = parent[same]
             for child in (left, left + 1):
                 part = cover[child] / cover[node]
-                parent[child], reached[child], share[child] = node, reached[node] * part, share[above] * part
-                inputs[child] = inputs[node] + (above == root)
+                parent[child], reached[child], share[child] = node, reached[node] * part, share[same] * part
+                inputs[child] = inputs[node] + (same == root)
             splits[split].node, splits[split].left = node - root, left - root
-            splits[split].parent, splits[split].above = parent[node] - root, above - root
+            splits[split].parent, splits[split].same = parent[node] - root, same - root
             split += 1
         first[tree + 1] = split
     return expected
@@ -161,7 +161,7 @@ def _meet(nodes: Nodes, root: np.uint64, run: Nodes, sources: Vectors, met: Floa
     for number in range(len(run)):
         split = run[np.uint64(number)]
         right = np.float64(step(nodes, root + split.node, sources) - root - split.left)
-        so_far = met[split.above]
+        so_far = met[split.same]
         met[split.left] = so_far * (1.0 - right)
         met[split.left + np.uint64(1)] = so_far * right
 
@@ -176,7 +176,7 @@ def _down(
         above[0, q] = weights[q]
     for number in range(len(run)):
         split = run[np.uint64(number)]
-        node, parent, same, left, right = split.node, split.parent, split.above, split.left, split.left + np.uint64(1)
+        node, parent, same, left, right = split.node, split.parent, split.same, split.left, split.left + np.uint64(1)
         z, a = share[root + node], met[node]
         z_same, a_same = share[root + same], met[same]
         value_left, value_right = value[root + left], value[root + right]
@@ -197,7 +197,7 @@ def _up(
     """Sum, at each split, value * product of the factors below it over its leaves, and add what its input gives."""
     for number in range(len(run) - 1, -1, -1):
         split = run[np.uint64(number)]
-        node, same, left, right = split.node, split.above, split.left, split.left + np.uint64(1)
+        node, same, left, right = split.node, split.same, split.left, split.left + np.uint64(1)
         z_left, z_right, z_same = share[root + left], share[root + right], share[root + same]
         d_left, d_right, d_same = met[left] - z_left, met[right] - z_right, met[same] - z_same
         given = 0.0
