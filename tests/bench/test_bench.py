@@ -30,7 +30,8 @@ def test_a_quick_run_gives_every_figure(tmp_path):
     assert all(math.isfinite(f["ours"]) for f in figures)
     assert all(f["ours"] > 0 for f in figures if f["unit"] != "exponent")
     assert {f["peer"] for f in figures if f["ratio"]} == {
-        "pandas groupby.rolling", "Polars rolling", "DuckDB RANGE windows", "the same, none late", "LightGBM predict",
+        "pandas groupby.rolling", "Polars rolling", "DuckDB RANGE windows", "the same, none late",
+        "LightGBM predict", "LightGBM pred_contrib",
     }  # fmt: skip
     assert all(
         f["ratio"] == pytest.approx(f["ours"] / f["theirs"]) for f in figures if f["group"] == "history" and f["ratio"]

@@ -83,17 +83,38 @@ def test_a_signed_bundle_of_another_declaration_is_refused(small_case, trained, 
         load(production, replace(small_case, features=[log("amount")]), trained.bundles, trained.signer)
 
 
-def test_a_signed_model_that_walks_out_of_its_arrays_is_refused(small_case, trained, production):
-    bundle = load(production, small_case, trained.bundles, trained.signer)
-    one = np.array([0], dtype=np.int32)
-    forest = Forest(
-        feature=one, threshold=np.zeros(1, np.float32), left=one + 5, right=one + 6, nan_left=np.zeros(1, np.bool_),
-        value=np.zeros(1), roots=one, bias=np.array(0.0), divisor=np.array(1.0), logistic=np.array(True),
-    )  # fmt: skip
+def refused(small_case, trained, bundle, forest):
     scorer = replace(bundle.scorer, predictor=forest)
     wild, files = pack(small_case, scorer, bundle.thresholds, {}, "", trained.signer)
     with pytest.raises(BundleRefused, match="does not fit"):
         load(wild, small_case, stored(wild, files), trained.signer)
+
+
+def test_a_signed_model_that_walks_out_of_its_arrays_is_refused(small_case, trained, production):
+    bundle = load(production, small_case, trained.bundles, trained.signer)
+    one = np.array([0], dtype=np.int32)
+    refused(small_case, trained, bundle, Forest(
+        feature=one, threshold=np.zeros(1, np.float32), left=one + 5, right=one + 6, nan_left=np.zeros(1, np.bool_),
+        value=np.zeros(1), cover=np.ones(1), roots=one, bias=np.array(0.0), divisor=np.array(1.0),
+        logistic=np.array(True),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "cover", [[10.0, 4.0, 6.5], [10.0, 10.0, 0.0], [10.0, 11.0, -1.0], [10.0, np.nan, 6.0], [10.0]]
+)
+def test_a_signed_forest_with_covers_that_are_none_is_refused(small_case, trained, production, cover):
+    bundle = load(production, small_case, trained.bundles, trained.signer)
+    good = Forest(
+        feature=np.array([0, -1, -1], np.int32), threshold=np.zeros(3, np.float32), left=np.array([1, 0, 0], np.int32),
+        right=np.array([2, 0, 0], np.int32), nan_left=np.zeros(3, np.bool_), value=np.array([0.0, -1.0, 1.0]),
+        cover=np.array([10.0, 4.0, 6.0]), roots=np.array([0], np.int32), bias=np.array(0.0), divisor=np.array(1.0),
+        logistic=np.array(True),
+    )  # fmt: skip
+    kept, files = pack(small_case, replace(bundle.scorer, predictor=good), bundle.thresholds, {}, "", trained.signer)
+    again = load(kept, small_case, stored(kept, files), trained.signer).scorer.predictor
+    assert again.cover.tolist() == [10.0, 4.0, 6.0]
+    refused(small_case, trained, bundle, replace(good, cover=np.array(cover)))
 
 
 def test_a_newer_format_is_refused(small_case, trained, production):

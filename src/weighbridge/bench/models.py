@@ -1,4 +1,4 @@
-"""A forest of 500 trees on one row, beside LightGBM's own prediction, bit for bit; and what a start costs."""
+"""A forest of 500 trees on one row and on many and its Shapley values, beside LightGBM's own; what a start costs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import importlib.util
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 
 from weighbridge.bench.workload import Figure, best
 from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Floats, Vectors
+from weighbridge.kernel.shapley import Shapley
 
-TREES, INPUTS, ROWS = 500, 30, 2_000
+TREES, INPUTS, ROWS, MANY = 500, 30, 2_000, 10_000
+Score = Callable[[Vectors], Floats]
 KERNELS = (
     "from weighbridge.bench.workload import CASE, sample; from weighbridge.kernel.plan import compile_plan; "
     "from weighbridge.kernel.replay import replay; replay(compile_plan(CASE), sample(1_000))"
@@ -22,7 +26,10 @@ HELP = "import sys; sys.argv = ['weigh', '--help']; from weighbridge.serve.cli i
 
 
 def models(trees: int = TREES) -> Iterator[Figure]:
-    """Yield microseconds of one row. Raises InputError when a raw score differs from LightGBM's in a bit."""
+    """Yield microseconds a row: raw scores and Shapley values of one row a call, each another, and raw scores of many.
+
+    Raises InputError when a raw score differs from LightGBM's in a bit, or a Shapley value by more than 1e-9.
+    """
     if not importlib.util.find_spec("lightgbm"):
         return
     from lightgbm import LGBMClassifier
@@ -35,14 +42,33 @@ def models(trees: int = TREES) -> Iterator[Figure]:
     options = {"n_estimators": trees, "num_leaves": 31, "random_state": 3}
     forest = fit_lightgbm(X, y, np.ones(ROWS), options)
     booster = LGBMClassifier(**{**DETERMINISTIC, **options}).fit(X, y).booster_
-    if forest.raw(X).tobytes() != booster.predict(X, raw_score=True).tobytes():
+    fresh = rng.normal(size=(MANY, INPUTS)).astype(np.float32)
+
+    def predict(rows: Vectors) -> Floats:
+        return cast(Floats, booster.predict(rows, raw_score=True, num_threads=1))
+
+    def contribute(rows: Vectors) -> Floats:
+        return cast(Floats, booster.predict(rows, pred_contrib=True, num_threads=1))
+
+    shapley, ones = Shapley(forest), [fresh[row : row + 1] for row in range(1_000)]
+    if forest.raw(fresh).tobytes() != predict(fresh).tobytes():
         raise InputError("the forest's raw scores differ from LightGBM's own")
-    rows = [X[row : row + 1] for row in range(200)]
-    ours, theirs = (
-        best(lambda score=score: [score(row) for row in rows], 5, time.perf_counter) / len(rows) * 1e6  # type: ignore[misc]
-        for score in (forest.raw, lambda row: booster.predict(row, raw_score=True, num_threads=1))
+    if not np.allclose(shapley.values(fresh[:100]), contribute(fresh[:100])[:, :-1], rtol=0, atol=1e-9):
+        raise InputError("the forest's Shapley values differ from LightGBM's own")
+    yield _beside(f"{trees} trees, one row, raw score", forest.raw, "LightGBM predict", predict, ones)
+    yield _beside(f"{trees} trees, {MANY:,} rows, raw score, a row", forest.raw, "LightGBM predict", predict, [fresh])
+    yield _beside(
+        f"{trees} trees, one row, Shapley values", shapley.values, "LightGBM pred_contrib", contribute, ones[:100]
     )
-    yield Figure("models", f"{trees} trees, one row, raw score", ours, "us", "LightGBM predict", theirs, theirs / ours)
+
+
+def _beside(name: str, ours: Score, peer: str, theirs: Score, calls: list[Vectors]) -> Figure:
+    rows = sum(len(call) for call in calls)
+    us, peer_us = (
+        best(lambda score=score: [score(call) for call in calls], 5, time.perf_counter) / rows * 1e6  # type: ignore[misc]
+        for score in (ours, theirs)
+    )
+    return Figure("models", name, us, "us", peer, peer_us, peer_us / us)
 
 
 def start() -> Iterator[Figure]:

@@ -6,20 +6,28 @@ A node sends a row left when its float32 value is <= the node's float32 threshol
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from weighbridge.kernel.arrays import Arrays, Floats, Vectors
+from weighbridge.kernel.walk import Layout, lay_out, walk
+
+PER_NODE = {"feature": "i4", "threshold": "f4", "left": "i4", "right": "i4", "nan_left": "?", "value": "f8",
+            "cover": "f8"}  # fmt: skip
+LEAST_SHARE = 1e-30  # of the largest cover
+ALONE = {"bias": "f8", "divisor": "f8", "logistic": "?"}
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Flat arrays over all nodes of all trees.
+    """Flat arrays over all nodes of all trees; a tree is one run of nodes, its root first, parents before children.
 
     feature: int32[m], -1 at a leaf; threshold: float32[m]; left, right: int32[m]; nan_left: bool[m];
-    value: float64[m], what a leaf adds; roots: int32[trees]; bias, divisor: float64[], raw = bias + sum / divisor;
+    value: float64[m], what a leaf adds; cover: float64[m], the weight of the training rows that came by;
+    roots: int32[trees]; bias, divisor: float64[], raw = bias + sum / divisor;
     logistic: bool[], whether raw is a log-odds (else a probability).
     """
 
@@ -29,6 +37,7 @@ class Forest:
     right: npt.NDArray[np.int32]
     nan_left: npt.NDArray[np.bool_]
     value: Floats
+    cover: Floats
     roots: npt.NDArray[np.int32]
     bias: Floats
     divisor: Floats
@@ -37,11 +46,15 @@ class Forest:
     def raw(self, inputs: Vectors) -> Floats:
         """Return the raw scores of rows, float64[n]; leaves are added tree by tree in float64."""
         out = np.empty(len(inputs), dtype=np.float64)
-        _raw(
-            self.feature, self.threshold, self.left, self.right, self.nan_left, self.value, self.roots,
-            float(self.bias), float(self.divisor), np.ascontiguousarray(inputs), out,
-        )  # fmt: skip
+        layout = self.layout
+        rows = np.ascontiguousarray(inputs)
+        walk(layout.nodes, layout.value, layout.roots, float(self.bias), float(self.divisor), rows, out)
         return out
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The nodes as rows walk them."""
+        return lay_out(self.arrays())
 
     def log_odds(self, inputs: Vectors) -> Floats:
         """Return log-odds of rows, float64[n]; probabilities are clipped to [1e-6, 1 - 1e-6] first."""
@@ -96,18 +109,43 @@ def sound(predictor: Predictor, width: int) -> bool:
     """Whether stored arrays make a model that reads `width` inputs and never walks out of its arrays or in a circle."""
     if isinstance(predictor, Linear):
         return predictor.weights.shape == (width,) and bool(np.isfinite(predictor.weights).all())
-    nodes = np.arange(len(predictor.feature))
-    inner = predictor.feature >= 0
-    children = np.concatenate([predictor.left[inner], predictor.right[inner]])
-    parents = np.concatenate([nodes[inner], nodes[inner]])
+    return _well_formed(predictor) and _trees(predictor) and _covered(predictor) and predictor.width <= width
+
+
+def _well_formed(forest: Forest) -> bool:
+    """Whether the arrays have their types, fit each other and hold numbers."""
+    stored, nodes = forest.arrays(), len(forest.feature)
+    return (
+        all(stored[name].dtype == kind for name, kind in {**PER_NODE, **ALONE, "roots": "i4"}.items())
+        and all(stored[name].shape == (nodes,) for name in PER_NODE)
+        and all(stored[name].shape == () for name in ALONE)
+        and forest.roots.ndim == 1
+        and bool(np.isfinite(forest.value).all() and not np.isnan(forest.threshold).any())
+        and bool(np.isfinite(forest.bias) and np.isfinite(forest.divisor) and forest.divisor > 0)
+    )
+
+
+def _trees(forest: Forest) -> bool:
+    """Whether each tree is one run of nodes after its root, parents first, each node the child of one parent."""
+    nodes, inner = len(forest.feature), np.flatnonzero(forest.feature >= 0)
+    parents, children = np.r_[inner, inner], np.r_[forest.left[inner], forest.right[inner]]
+    tree_of_parent, tree_of_child = (np.searchsorted(forest.roots, of, "right") for of in (parents, children))
     return bool(
-        predictor.width <= width
+        np.array_equal(np.sort(np.r_[forest.roots, children]), np.arange(nodes))
+        and (np.diff(forest.roots, prepend=-1) > 0).all()
         and (children > parents).all()
-        and (children < len(nodes)).all()
-        and (predictor.roots >= 0).all()
-        and (predictor.roots < len(nodes)).all()
-        and np.isfinite(predictor.value).all()
-        and float(predictor.divisor) > 0
+        and (tree_of_parent == tree_of_child).all()
+    )
+
+
+def _covered(forest: Forest) -> bool:
+    """Whether covers are positive, a node's is its children's, and no share of one is too small to divide by."""
+    inner, cover = forest.feature >= 0, forest.cover
+    children = cover[forest.left[inner]] + cover[forest.right[inner]]
+    return bool(
+        np.isfinite(cover).all()
+        and (cover > LEAST_SHARE * cover.max(initial=0)).all()
+        and np.allclose(children, cover[inner], rtol=1e-4, atol=0)  # XGBoost's are float32
     )
 
 
@@ -122,32 +160,6 @@ def _logits(probability: Floats, out: Floats) -> None:
     for row in range(len(probability)):
         p = min(max(probability[row], 1e-6), 1.0 - 1e-6)
         out[row] = np.log(p / (1.0 - p))
-
-
-@njit(cache=True, nogil=True)
-def _raw(
-    feature: npt.NDArray[np.int32],
-    threshold: Vectors,
-    left: npt.NDArray[np.int32],
-    right: npt.NDArray[np.int32],
-    nan_left: npt.NDArray[np.bool_],
-    value: Floats,
-    roots: npt.NDArray[np.int32],
-    bias: float,
-    divisor: float,
-    inputs: Vectors,
-    out: Floats,
-) -> None:
-    for row in range(len(inputs)):
-        total = 0.0
-        for tree in range(len(roots)):
-            node = roots[tree]
-            while feature[node] >= 0:
-                x = inputs[row, feature[node]]
-                goes_left = x <= threshold[node] or (np.isnan(x) and nan_left[node])
-                node = left[node] if goes_left else right[node]
-            total += value[node]
-        out[row] = bias + total / divisor
 
 
 @njit(cache=True, nogil=True)

@@ -25,10 +25,11 @@ def fit_lightgbm(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -
 
 def _add(nodes: Nodes, node: dict[str, Any]) -> int:
     if "split_feature" not in node:
-        return nodes.leaf(float(node["leaf_value"]))
+        # a tree of one leaf has no count
+        return nodes.leaf(float(node["leaf_value"]), float(node.get("leaf_count", 1)))
     threshold = float(node["threshold"])
     # without missing values in training LightGBM reads NaN as 0, else NaN takes the default side
     nan_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0
-    place = nodes.split(int(node["split_feature"]), threshold, nan_left=bool(nan_left))
+    place = nodes.split(int(node["split_feature"]), threshold, float(node["internal_count"]), nan_left=bool(nan_left))
     nodes.join(place, _add(nodes, node["left_child"]), _add(nodes, node["right_child"]))
     return place

@@ -23,7 +23,7 @@ def fit_random_forest(X: Vectors, y: Ints, weight: Floats, options: dict[str, An
     """Fit a random forest; its leaves hold the share of positives, the forest's score is their mean."""
     model = RandomForestClassifier(**{"n_jobs": 1, **options}).fit(X, y, sample_weight=weight)
     parts: dict[str, list[npt.NDArray[Any]]] = {
-        name: [] for name in ("feature", "threshold", "left", "right", "nan", "value")
+        name: [] for name in ("feature", "threshold", "left", "right", "nan", "value", "cover")
     }
     roots, offset = [], 0
     for estimator in model.estimators_:
@@ -40,12 +40,13 @@ def fit_random_forest(X: Vectors, y: Ints, weight: Floats, options: dict[str, An
         parts["right"].append(np.where(leaf, 0, tree.children_right + offset))
         parts["nan"].append(tree.missing_go_to_left.astype(bool))
         parts["value"].append(np.where(leaf, positive, 0.0))
+        parts["cover"].append(tree.weighted_n_node_samples)
         offset += tree.node_count
     whole = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     return Forest(
         feature=whole["feature"].astype(np.int32), threshold=whole["threshold"].astype(np.float32),
         left=whole["left"].astype(np.int32), right=whole["right"].astype(np.int32),
         nan_left=whole["nan"].astype(np.bool_), value=whole["value"].astype(np.float64),
-        roots=np.array(roots, dtype=np.int32), bias=np.array(0.0), divisor=np.array(float(len(roots))),
-        logistic=np.array(False),
+        cover=whole["cover"].astype(np.float64), roots=np.array(roots, dtype=np.int32),
+        bias=np.array(0.0), divisor=np.array(float(len(roots))), logistic=np.array(False),
     )  # fmt: skip

@@ -29,11 +29,13 @@ def fit_xgboost(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) ->
 
 
 def _add(nodes: Nodes, tree: dict[str, Any], number: int) -> int:
+    cover = float(tree["sum_hessian"][number])
     if tree["left_children"][number] < 0:
-        return nodes.leaf(float(np.float32(tree["split_conditions"][number])))
+        return nodes.leaf(float(np.float32(tree["split_conditions"][number])), cover)
     # XGBoost sends x < t left: for float32 values that is x <= the float32 just below t
     threshold = float(np.nextafter(np.float32(tree["split_conditions"][number]), np.float32(-np.inf)))
-    place = nodes.split(int(tree["split_indices"][number]), threshold, nan_left=bool(tree["default_left"][number]))
+    nan_left = bool(tree["default_left"][number])
+    place = nodes.split(int(tree["split_indices"][number]), threshold, cover, nan_left=nan_left)
     left = _add(nodes, tree, tree["left_children"][number])
     nodes.join(place, left, _add(nodes, tree, tree["right_children"][number]))
     return place
