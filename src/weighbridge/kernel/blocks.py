@@ -31,7 +31,7 @@ from weighbridge.kernel.history import (
     sum_before,
     summary_at,
 )
-from weighbridge.kernel.program import cell, rows
+from weighbridge.kernel.program import cell, count_of
 from weighbridge.kernel.selection import addend
 
 FIRST_CAPACITY = 4
@@ -75,8 +75,8 @@ def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def empty_extremes(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Set a block's extremes to those of no event."""
-    first = ADDED + rows(program, SUMS)
-    for line in range(rows(program, EXTREMES)):
+    first = ADDED + count_of(program, SUMS)
+    for line in range(count_of(program, EXTREMES)):
         none = _GREATEST if cell(program, EXTREMES, line, 0) > 0 else _LEAST
         arena[summary_at(arena, root, first + line) + number] = none
 
@@ -87,7 +87,7 @@ def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
     count = count_at(arena, root, number - 1)
     before = summary_at(arena, root, BEFORE)
     arena[before + number] = arena[before + number - 1] + count
-    for line in range(rows(program, SUMS)):
+    for line in range(count_of(program, SUMS)):
         place = summary_at(arena, root, ADDED + line)
         arena[place + number] = sum_before(arena, program, root, number - 1, count, line)
 
@@ -96,7 +96,7 @@ def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
 def run_up(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Write a block's running sums from a slot on; those before it are right already."""
     bits, count = line_at(arena, root, number, BITS), count_at(arena, root, number)
-    for line in range(rows(program, SUMS)):
+    for line in range(count_of(program, SUMS)):
         kind, selection = cell(program, SUMS, line, 0), cell(program, SUMS, line, 1)
         values, place = (
             line_at(arena, root, number, FIELDS + max(cell(program, SUMS, line, 2), 0)),
@@ -141,7 +141,7 @@ def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Write a block's extremes and label counts from its events."""
     empty_extremes(arena, program, root, number)
-    labels = ADDED + rows(program, SUMS) + rows(program, EXTREMES)
+    labels = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES)
     for line in range(labels, directory_lines(program)):
         arena[summary_at(arena, root, line) + number] = 0
     for slot in range(count_at(arena, root, number)):
@@ -152,8 +152,8 @@ def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def widen_extremes(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Let a block's extremes take in the event in a slot."""
-    bits, first = line_at(arena, root, number, BITS), ADDED + rows(program, SUMS)
-    for line in range(rows(program, EXTREMES)):
+    bits, first = line_at(arena, root, number, BITS), ADDED + count_of(program, SUMS)
+    for line in range(count_of(program, EXTREMES)):
         if holds(arena, bits, slot, cell(program, EXTREMES, line, 1)):
             place = summary_at(arena, root, first + line) + number
             value = arena[line_at(arena, root, number, FIELDS + cell(program, EXTREMES, line, 2)) + slot]

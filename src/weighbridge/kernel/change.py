@@ -47,7 +47,7 @@ from weighbridge.kernel.history import (
 from weighbridge.kernel.newest import hash_values
 from weighbridge.kernel.occurrences import link, previous_line, unlink
 from weighbridge.kernel.ordered import forget_orders
-from weighbridge.kernel.program import cell, rows, table
+from weighbridge.kernel.program import cell, count_of, table
 from weighbridge.kernel.selection import addend, selected
 from weighbridge.kernel.sorted_values import add_value, drop_value
 
@@ -74,14 +74,14 @@ def shift_sums(arena: Ints, program: Ints, root: int, number: int, slot: int, si
 def shift_cursors(arena: Ints, program: Ints, root: int, number: int, slot: int, add: bool) -> None:
     """Let the moving windows that hold an event take it in, or leave it out."""
     event_us = arena[block_at(arena, root, number) + slot]
-    for cursor in range(rows(program, CURSORS)):
+    for cursor in range(count_of(program, CURSORS)):
         place = cursor_at(program, root, cursor)
         previous = previous_line(program, cell(program, CURSORS, cursor, 2))
         was = arena[line_at(arena, root, number, previous) + slot]
         follows = arena[line_at(arena, root, number, previous + 1) + slot]
         if arena[place] < event_us <= arena[place + 1] and was <= arena[place] and follows > arena[place + 1]:
             arena[place + 2] += 1 if add else -1
-    for order in range(rows(program, ORDERS)):
+    for order in range(count_of(program, ORDERS)):
         place = order_at(program, root, order)
         inside = arena[place + 2] != 0 and arena[place] < event_us <= arena[place + 1]
         if inside and holds(arena, line_at(arena, root, number, BITS), slot, cell(program, ORDERS, order, 2)):
@@ -128,8 +128,8 @@ def insert(arena: Ints, program: Ints, root: int, event_us: int, identity: int, 
     arena[block + EVENT_US * capacity + slot] = event_us
     arena[block + ID * capacity + slot] = identity
     arena[block + LABEL * capacity + slot] = label
-    arena[block + BITS * capacity + slot] = selected(table(program, TERMS), values) if rows(program, TERMS) else 0
-    for line in range(rows(program, FIELD_PLACES)):
+    arena[block + BITS * capacity + slot] = selected(table(program, TERMS), values) if count_of(program, TERMS) else 0
+    for line in range(count_of(program, FIELD_PLACES)):
         arena[block + (FIELDS + line) * capacity + slot] = values[cell(program, FIELD_PLACES, line, 0)]
     arena[summary_at(arena, root, COUNT) + number] = count + 1
     if slot == 0:

@@ -44,7 +44,7 @@ from weighbridge.kernel.history import (
 )
 from weighbridge.kernel.occurrences import distinct, previous_line, seen
 from weighbridge.kernel.ordered import ranked
-from weighbridge.kernel.program import cell, rows, table
+from weighbridge.kernel.program import cell, count_of, table
 
 Edge = tuple[int, int]
 
@@ -111,7 +111,7 @@ def extreme(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: 
         part = extreme_of_slots(arena, program, root, line, high[0], 0, high[1])
         found = min(found, part) if smallest else max(found, part)
         last -= 1
-    summary = summary_at(arena, root, ADDED + rows(program, SUMS) + line)
+    summary = summary_at(arena, root, ADDED + count_of(program, SUMS) + line)
     if smallest:
         return min(found, least(arena, summary + first, summary + last))
     return max(found, greatest(arena, summary + first, summary + last))
@@ -139,7 +139,7 @@ def newest(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, selecti
 def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
     """Return how many selected events between two edges have a label, and a positive one."""
     selection = cell(program, LABELS, line, 0)
-    first = ADDED + rows(program, SUMS) + rows(program, EXTREMES) + 2 * line
+    first = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES) + 2 * line
     known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
     found, yes = 0, 0
     for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
@@ -161,7 +161,7 @@ def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line:
 def streak(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
     """Return the run of positives that ends at the newest labelled event: its length and its first event's time."""
     selection = cell(program, LABELS, line, 0)
-    first = ADDED + rows(program, SUMS) + rows(program, EXTREMES) + 2 * line
+    first = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES) + 2 * line
     known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
     run, oldest, oldest_end = 0, -1, 0
     number, slot = high

@@ -26,7 +26,7 @@ from weighbridge.kernel.entity_plan import (
     ORDERS,
     SUMS,
 )
-from weighbridge.kernel.program import cell, rows
+from weighbridge.kernel.program import cell, count_of
 
 # words of a root; behind them three for each hash (address, size, used), cursor (low, high, count) and order (low,
 # high, address)
@@ -41,32 +41,32 @@ NEVER, FOREVER = MISSING, np.iinfo(np.int64).max
 @njit(cache=True, nogil=True)
 def block_lines(program: Ints) -> int:
     """Return how many lines a block has."""
-    return running_line(program, rows(program, SUMS)) + 2 * rows(program, OCCURRENCES)
+    return running_line(program, count_of(program, SUMS)) + 2 * count_of(program, OCCURRENCES)
 
 
 @njit(cache=True, nogil=True)
 def running_line(program: Ints, number: int) -> int:
     """Return the block line of a running sum."""
-    return FIELDS + rows(program, FIELD_PLACES) + number
+    return FIELDS + count_of(program, FIELD_PLACES) + number
 
 
 @njit(cache=True, nogil=True)
 def directory_lines(program: Ints) -> int:
     """Return how many lines a directory has."""
-    return ADDED + rows(program, SUMS) + rows(program, EXTREMES) + 2 * rows(program, LABELS)
+    return ADDED + count_of(program, SUMS) + count_of(program, EXTREMES) + 2 * count_of(program, LABELS)
 
 
 @njit(cache=True, nogil=True)
 def root_words(program: Ints) -> int:
     """Return how many words a root has."""
-    parts = rows(program, OCCURRENCES) + rows(program, CURSORS) + rows(program, ORDERS)
+    parts = count_of(program, OCCURRENCES) + count_of(program, CURSORS) + count_of(program, ORDERS)
     return ROOT + 3 * parts
 
 
 @njit(cache=True, nogil=True)
 def words_for_one(arena: Ints, program: Ints) -> int:
     """Return a number of words that one event, its decision and its insertion, cannot exceed."""
-    orders, parts = rows(program, ORDERS), 3 + rows(program, OCCURRENCES)
+    orders, parts = count_of(program, ORDERS), 3 + count_of(program, OCCURRENCES)
     grown = 3 * arena[LARGEST] + 2 * FULL * (block_lines(program) + directory_lines(program))
     return (parts + 2 * orders) * grown + 4 * orders * arena[LONGEST]
 
@@ -74,13 +74,13 @@ def words_for_one(arena: Ints, program: Ints) -> int:
 @njit(cache=True, nogil=True)
 def cursor_at(program: Ints, root: int, number: int) -> int:
     """Return the address of a distinct count's cursor."""
-    return root + ROOT + 3 * (rows(program, OCCURRENCES) + number)
+    return root + ROOT + 3 * (count_of(program, OCCURRENCES) + number)
 
 
 @njit(cache=True, nogil=True)
 def order_at(program: Ints, root: int, number: int) -> int:
     """Return the address of an ordered window's cursor."""
-    return cursor_at(program, root, rows(program, CURSORS) + number)
+    return cursor_at(program, root, count_of(program, CURSORS) + number)
 
 
 @njit(cache=True, nogil=True)
@@ -97,7 +97,7 @@ def new_history(arena: Ints, program: Ints) -> int:
 def forget_cursors(arena: Ints, program: Ints, root: int) -> None:
     """Set the distinct counts' cursors to an empty window before all events."""
     first = cursor_at(program, root, 0)
-    for number in range(rows(program, CURSORS)):
+    for number in range(count_of(program, CURSORS)):
         arena[first + 3 * number] = NEVER
         arena[first + 3 * number + 1] = NEVER
         arena[first + 3 * number + 2] = 0
@@ -199,8 +199,8 @@ def count_label(arena: Ints, program: Ints, root: int, number: int, slot: int, s
     if label == UNKNOWN:
         return
     bits = line_at(arena, root, number, BITS)
-    first = ADDED + rows(program, SUMS) + rows(program, EXTREMES)
-    for line in range(rows(program, LABELS)):
+    first = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES)
+    for line in range(count_of(program, LABELS)):
         if holds(arena, bits, slot, cell(program, LABELS, line, 0)):
             arena[summary_at(arena, root, first + 2 * line) + number] += sign
             arena[summary_at(arena, root, first + 2 * line + 1) + number] += sign * label
@@ -211,7 +211,7 @@ def free_history(arena: Ints, program: Ints, root: int) -> None:
     """Free a history without events in blocks."""
     if arena[root + ROOM]:
         give_back(arena, arena[root + DIRECTORY], directory_lines(program) * arena[root + ROOM])
-    for number in range(rows(program, OCCURRENCES)):
+    for number in range(count_of(program, OCCURRENCES)):
         place = root + ROOT + 3 * number
         if arena[place]:
             give_back(arena, arena[place], 2 * arena[place + 1])

@@ -29,13 +29,13 @@ from weighbridge.kernel.history import (
     running_line,
 )
 from weighbridge.kernel.newest import newest_time, set_newest
-from weighbridge.kernel.program import cell, rows, table
+from weighbridge.kernel.program import cell, count_of, table
 
 
 @njit(cache=True, nogil=True)
 def previous_line(program: Ints, line: int) -> int:
     """Return the block line of an occurrence's previous times; the next times follow it."""
-    return running_line(program, rows(program, SUMS)) + 2 * line
+    return running_line(program, count_of(program, SUMS)) + 2 * line
 
 
 @njit(cache=True, nogil=True)
@@ -73,7 +73,7 @@ def after(arena: Ints, root: int, number: int, slot: int, row: Ints, value: int)
 @njit(cache=True, nogil=True)
 def link(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Connect an event that has just been put in a slot with the neighbours of its values."""
-    if rows(program, OCCURRENCES) == 0:
+    if count_of(program, OCCURRENCES) == 0:
         return
     lines = table(program, OCCURRENCES)
     event_us = arena[block_at(arena, root, number) + slot]

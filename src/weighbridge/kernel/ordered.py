@@ -18,7 +18,7 @@ from weighbridge.kernel.history import (
     order_at,
     position,
 )
-from weighbridge.kernel.program import rows, table
+from weighbridge.kernel.program import count_of, table
 from weighbridge.kernel.sorted_values import add_value, drop_value, free_set, new_set, value_at
 
 SHORT = 256  # events of a window that is sorted on the spot
@@ -27,7 +27,7 @@ SHORT = 256  # events of a window that is sorted on the spot
 @njit(cache=True, nogil=True)
 def forget_orders(arena: Ints, program: Ints, root: int) -> None:
     """Free the sets of a history; the next question builds them anew."""
-    for number in range(rows(program, ORDERS)):
+    for number in range(count_of(program, ORDERS)):
         place = order_at(program, root, number)
         if arena[place + 2]:
             free_set(arena, arena[place + 2])
