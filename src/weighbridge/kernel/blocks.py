@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from weighbridge.kernel.arena import give_back, take
@@ -18,14 +17,18 @@ from weighbridge.kernel.history import (
     DIRECTORY,
     FIELDS,
     FIRST_US,
+    FOREVER,
     FULL,
+    NEVER,
     ROOM,
     block_at,
     block_lines,
     count_at,
     count_label,
     directory_lines,
+    extreme_line,
     holds,
+    label_line,
     line_at,
     running_line,
     sum_before,
@@ -35,7 +38,6 @@ from weighbridge.kernel.program import cell, count_of
 from weighbridge.kernel.selection import addend
 
 FIRST_CAPACITY = 4
-_LEAST, _GREATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @njit(cache=True, nogil=True)
@@ -75,10 +77,9 @@ def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def empty_extremes(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Set a block's extremes to those of no event."""
-    first = ADDED + count_of(program, SUMS)
     for line in range(count_of(program, EXTREMES)):
-        none = _GREATEST if cell(program, EXTREMES, line, 0) > 0 else _LEAST
-        arena[summary_at(arena, root, first + line) + number] = none
+        none = FOREVER if cell(program, EXTREMES, line, 0) > 0 else NEVER
+        arena[summary_at(arena, root, extreme_line(program, line)) + number] = none
 
 
 @njit(cache=True, nogil=True)
@@ -98,11 +99,8 @@ def run_up(arena: Ints, program: Ints, root: int, number: int, slot: int) -> Non
     bits, count = line_at(arena, root, number, BITS), count_at(arena, root, number)
     for line in range(count_of(program, SUMS)):
         kind, selection = cell(program, SUMS, line, 0), cell(program, SUMS, line, 1)
-        values, place = (
-            line_at(arena, root, number, FIELDS + max(cell(program, SUMS, line, 2), 0)),
-            running_line(program, line),
-        )
-        running = line_at(arena, root, number, place)
+        values = line_at(arena, root, number, FIELDS + max(cell(program, SUMS, line, 2), 0))
+        running = line_at(arena, root, number, running_line(program, line))
         total = arena[running + slot - 1] if slot > 0 else 0
         for each in range(slot, count):
             if holds(arena, bits, each, selection):
@@ -141,8 +139,7 @@ def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Write a block's extremes and label counts from its events."""
     empty_extremes(arena, program, root, number)
-    labels = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES)
-    for line in range(labels, directory_lines(program)):
+    for line in range(label_line(program, 0), directory_lines(program)):
         arena[summary_at(arena, root, line) + number] = 0
     for slot in range(count_at(arena, root, number)):
         widen_extremes(arena, program, root, number, slot)
@@ -152,10 +149,10 @@ def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
 @njit(cache=True, nogil=True)
 def widen_extremes(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Let a block's extremes take in the event in a slot."""
-    bits, first = line_at(arena, root, number, BITS), ADDED + count_of(program, SUMS)
+    bits = line_at(arena, root, number, BITS)
     for line in range(count_of(program, EXTREMES)):
         if holds(arena, bits, slot, cell(program, EXTREMES, line, 1)):
-            place = summary_at(arena, root, first + line) + number
+            place = summary_at(arena, root, extreme_line(program, line)) + number
             value = arena[line_at(arena, root, number, FIELDS + cell(program, EXTREMES, line, 2)) + slot]
             smallest = cell(program, EXTREMES, line, 0) > 0
             arena[place] = min(arena[place], value) if smallest else max(arena[place], value)

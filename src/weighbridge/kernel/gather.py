@@ -20,12 +20,10 @@ from weighbridge.kernel.entity_plan import (
     PART,
     RAWS,
     SELECTION,
-    SUMS,
     Raw,
 )
 from weighbridge.kernel.formulas import rank_below
 from weighbridge.kernel.history import (
-    ADDED,
     BITS,
     BLOCKS,
     FIELDS,
@@ -33,27 +31,29 @@ from weighbridge.kernel.history import (
     LABEL,
     NEVER,
     UNKNOWN,
+    Edge,
     block_at,
     count_at,
+    extreme_line,
     find,
     holds,
+    label_line,
+    length,
     line_at,
-    position,
+    slots_between,
     sum_before,
     summary_at,
 )
 from weighbridge.kernel.occurrences import distinct, previous_line, seen
 from weighbridge.kernel.ordered import ranked
-from weighbridge.kernel.program import cell, count_of, table
-
-Edge = tuple[int, int]
+from weighbridge.kernel.program import cell, table
 
 
 @njit(cache=True, nogil=True)
 def total(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> int:
     """Return what a running sum grew by between two edges; line -1 counts all events."""
     if line < 0:
-        return position(arena, root, high[0], high[1]) - position(arena, root, low[0], low[1])
+        return length(arena, root, low, high)
     return sum_before(arena, program, root, high[0], high[1], line) - sum_before(
         arena, program, root, low[0], low[1], line
     )
@@ -111,7 +111,7 @@ def extreme(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: 
         part = extreme_of_slots(arena, program, root, line, high[0], 0, high[1])
         found = min(found, part) if smallest else max(found, part)
         last -= 1
-    summary = summary_at(arena, root, ADDED + count_of(program, SUMS) + line)
+    summary = summary_at(arena, root, extreme_line(program, line))
     if smallest:
         return min(found, least(arena, summary + first, summary + last))
     return max(found, greatest(arena, summary + first, summary + last))
@@ -139,12 +139,11 @@ def newest(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, selecti
 def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
     """Return how many selected events between two edges have a label, and a positive one."""
     selection = cell(program, LABELS, line, 0)
-    first = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES) + 2 * line
+    first = label_line(program, line)
     known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
     found, yes = 0, 0
     for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
-        begin = low[1] if number == low[0] else 0
-        end = high[1] if number == high[0] else count_at(arena, root, number)
+        begin, end = slots_between(arena, root, number, low, high)
         if begin == 0 and end == count_at(arena, root, number):
             found += arena[known + number]
             yes += arena[positive + number]
@@ -161,7 +160,7 @@ def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line:
 def streak(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
     """Return the run of positives that ends at the newest labelled event: its length and its first event's time."""
     selection = cell(program, LABELS, line, 0)
-    first = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES) + 2 * line
+    first = label_line(program, line)
     known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
     run, oldest, oldest_end = 0, -1, 0
     number, slot = high

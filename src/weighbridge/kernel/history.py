@@ -2,10 +2,10 @@
 
 It lives in an arena. A root names the directory; a block holds up to 128 events as lines (EVENT_US, ID, LABEL, BITS,
 the kept fields, the running sums within the block, then for each occurrence the times of the previous and the next
-event of the same value). The
-directory has one column a block: its address, its first event's time, its events, how many events came before it, the
-running sums before it, its smallest and largest values, its labelled and positive events. So an edge of a window is
-found by two binary searches, a sum over a window is one subtraction, and a late event moves at most one block.
+event of the same value). The directory has one column a block: its address, its first event's time, its events, how
+many events came before it, the running sums before it, its smallest and largest values, its labelled and positive
+events. So an edge of a window is found by two binary searches, a sum over a window is one subtraction, and a late
+event moves at most one block.
 
 An event goes behind all events of its own time: histories are filled in the order of arrival.
 """
@@ -36,6 +36,7 @@ ADDRESS, FIRST_US, COUNT, BEFORE, ADDED = range(5)  # lines of a directory
 UNKNOWN = -1  # a label that has not arrived
 FULL = 128  # events of a block; the only block of a short history is smaller
 NEVER, FOREVER = MISSING, np.iinfo(np.int64).max
+Edge = tuple[int, int]  # (block, slot) of the first event behind it
 
 
 @njit(cache=True, nogil=True)
@@ -53,7 +54,19 @@ def running_line(program: Ints, number: int) -> int:
 @njit(cache=True, nogil=True)
 def directory_lines(program: Ints) -> int:
     """Return how many lines a directory has."""
-    return ADDED + count_of(program, SUMS) + count_of(program, EXTREMES) + 2 * count_of(program, LABELS)
+    return label_line(program, count_of(program, LABELS))
+
+
+@njit(cache=True, nogil=True)
+def extreme_line(program: Ints, number: int) -> int:
+    """Return the directory line of an extreme."""
+    return ADDED + count_of(program, SUMS) + number
+
+
+@njit(cache=True, nogil=True)
+def label_line(program: Ints, number: int) -> int:
+    """Return the directory line of a count of labels; that of the positive ones follows it."""
+    return extreme_line(program, count_of(program, EXTREMES)) + 2 * number
 
 
 @njit(cache=True, nogil=True)
@@ -104,8 +117,8 @@ def forget_cursors(arena: Ints, program: Ints, root: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def find(arena: Ints, root: int, at_us: int) -> tuple[int, int]:
-    """Return the edge behind the events at or before a time, as (block, slot)."""
+def find(arena: Ints, root: int, at_us: int) -> Edge:
+    """Return the edge behind the events at or before a time."""
     number = at_most(arena, arena[root + DIRECTORY] + FIRST_US * arena[root + ROOM], arena[root + BLOCKS], at_us) - 1
     if number < 0:
         return 0, 0
@@ -145,6 +158,27 @@ def position(arena: Ints, root: int, number: int, slot: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def length(arena: Ints, root: int, low: Edge, high: Edge) -> int:
+    """Return how many events lie between two edges."""
+    return position(arena, root, high[0], high[1]) - position(arena, root, low[0], low[1])
+
+
+@njit(cache=True, nogil=True)
+def slots_between(arena: Ints, root: int, number: int, low: Edge, high: Edge) -> tuple[int, int]:
+    """Return (begin, end): which slots of a block, one of the blocks low[0] to high[0], lie between two edges."""
+    return low[1] if number == low[0] else 0, high[1] if number == high[0] else count_at(arena, root, number)
+
+
+@njit(cache=True, nogil=True)
+def moved(arena: Ints, root: int, cursor: int, low: Edge, high: Edge) -> tuple[Edge, Edge, int, int]:
+    """Return where the window of a cursor (address of: low, high) begins and ends, and how far both have to move."""
+    was_low, was_high = find(arena, root, arena[cursor]), find(arena, root, arena[cursor + 1])
+    left = position(arena, root, low[0], low[1]) - position(arena, root, was_low[0], was_low[1])
+    right = position(arena, root, high[0], high[1]) - position(arena, root, was_high[0], was_high[1])
+    return was_low, was_high, left, right
+
+
+@njit(cache=True, nogil=True)
 def holds(arena: Ints, bits: int, slot: int, selection: int) -> bool:
     """Return whether the event in a slot belongs to a selection; bits: address of the block's BITS line."""
     return selection < 0 or (arena[bits + slot] >> selection) & 1 == 1
@@ -180,16 +214,14 @@ def locate(arena: Ints, root: int, event_us: int, identity: int) -> tuple[int, i
 
 
 @njit(cache=True, nogil=True)
-def set_label(arena: Ints, program: Ints, root: int, event_us: int, identity: int, label: int) -> bool:
-    """Write the label of an event; False where the history does not hold it."""
+def set_label(arena: Ints, program: Ints, root: int, event_us: int, identity: int, label: int) -> None:
+    """Write the label of an event where the history holds it."""
     number, slot = locate(arena, root, event_us, identity)
     if number < 0:
-        return False
-    place = line_at(arena, root, number, LABEL) + slot
+        return
     count_label(arena, program, root, number, slot, -1)
-    arena[place] = label
+    arena[line_at(arena, root, number, LABEL) + slot] = label
     count_label(arena, program, root, number, slot, 1)
-    return True
 
 
 @njit(cache=True, nogil=True)
@@ -199,11 +231,11 @@ def count_label(arena: Ints, program: Ints, root: int, number: int, slot: int, s
     if label == UNKNOWN:
         return
     bits = line_at(arena, root, number, BITS)
-    first = ADDED + count_of(program, SUMS) + count_of(program, EXTREMES)
     for line in range(count_of(program, LABELS)):
         if holds(arena, bits, slot, cell(program, LABELS, line, 0)):
-            arena[summary_at(arena, root, first + 2 * line) + number] += sign
-            arena[summary_at(arena, root, first + 2 * line + 1) + number] += sign * label
+            known = label_line(program, line)
+            arena[summary_at(arena, root, known) + number] += sign
+            arena[summary_at(arena, root, known + 1) + number] += sign * label
 
 
 @njit(cache=True, nogil=True)

@@ -11,12 +11,13 @@ from weighbridge.kernel.history import (
     BITS,
     BLOCKS,
     FIELDS,
-    count_at,
-    find,
+    Edge,
     holds,
+    length,
     line_at,
+    moved,
     order_at,
-    position,
+    slots_between,
 )
 from weighbridge.kernel.program import count_of, table
 from weighbridge.kernel.sorted_values import add_value, drop_value, free_set, new_set, value_at
@@ -35,13 +36,10 @@ def forget_orders(arena: Ints, program: Ints, root: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def move_values(
-    arena: Ints, root: int, values: int, row: Ints, first: tuple[int, int], last: tuple[int, int], add: bool
-) -> None:
+def move_values(arena: Ints, root: int, values: int, row: Ints, first: Edge, last: Edge, add: bool) -> None:
     """Put the selected values between two edges into a set, or take them out."""
     for number in range(first[0], min(last[0] + 1, arena[root + BLOCKS])):
-        begin = first[1] if number == first[0] else 0
-        end = last[1] if number == last[0] else count_at(arena, root, number)
+        begin, end = slots_between(arena, root, number, first, last)
         line, bits = line_at(arena, root, number, FIELDS + row[3]), line_at(arena, root, number, BITS)
         for slot in range(begin, end):
             if holds(arena, bits, slot, row[2]):
@@ -52,12 +50,11 @@ def move_values(
 
 
 @njit(cache=True, nogil=True)
-def sorted_window(arena: Ints, root: int, row: Ints, low: tuple[int, int], high: tuple[int, int], n: int) -> Ints:
+def sorted_window(arena: Ints, root: int, row: Ints, low: Edge, high: Edge, n: int) -> Ints:
     """Return the n selected values between two edges, rising."""
     found, count = np.empty(n, dtype=np.int64), 0
     for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
-        begin = low[1] if number == low[0] else 0
-        end = high[1] if number == high[0] else count_at(arena, root, number)
+        begin, end = slots_between(arena, root, number, low, high)
         line, bits = line_at(arena, root, number, FIELDS + row[3]), line_at(arena, root, number, BITS)
         for slot in range(begin, end):
             if holds(arena, bits, slot, row[2]):
@@ -69,19 +66,17 @@ def sorted_window(arena: Ints, root: int, row: Ints, low: tuple[int, int], high:
 
 @njit(cache=True, nogil=True)
 def ranked(
-    arena: Ints, program: Ints, root: int, order: int, low_us: int, high_us: int, low: tuple[int, int],
-    high: tuple[int, int], n: int, rank: int,
+    arena: Ints, program: Ints, root: int, order: int, low_us: int, high_us: int, low: Edge, high: Edge, n: int,
+    rank: int,
 ) -> int:  # fmt: skip
     """Return the value of a rank (from 0) among the n > rank selected values of the window (low, high]."""
     row, place = table(program, ORDERS)[order], order_at(program, root, order)
-    at_low, at_high = position(arena, root, low[0], low[1]), position(arena, root, high[0], high[1])
-    if at_high - at_low <= SHORT:
+    events = length(arena, root, low, high)
+    if events <= SHORT:
         return sorted_window(arena, root, row, low, high, n)[rank]
     if arena[place + 2]:
-        was_low, was_high = find(arena, root, arena[place]), find(arena, root, arena[place + 1])
-        left = at_low - position(arena, root, was_low[0], was_low[1])
-        right = at_high - position(arena, root, was_high[0], was_high[1])
-        if abs(left) + abs(right) >= at_high - at_low:
+        was_low, was_high, left, right = moved(arena, root, place, low, high)
+        if abs(left) + abs(right) >= events:
             free_set(arena, arena[place + 2])
             arena[place + 2] = 0
         else:
