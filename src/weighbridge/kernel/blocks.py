@@ -6,7 +6,7 @@ from numba import njit
 
 from weighbridge.kernel.arena import give_back, take
 from weighbridge.kernel.arrays import Ints
-from weighbridge.kernel.entity_plan import EXTREMES, SUMS
+from weighbridge.kernel.entity_plan import EXTREMES, LABELS, SUMS
 from weighbridge.kernel.history import (
     ADDED,
     BEFORE,
@@ -24,7 +24,6 @@ from weighbridge.kernel.history import (
     block_at,
     block_lines,
     count_at,
-    count_label,
     directory_lines,
     extreme_line,
     holds,
@@ -34,6 +33,7 @@ from weighbridge.kernel.history import (
     sum_before,
     summary_at,
 )
+from weighbridge.kernel.known_labels import labels_before
 from weighbridge.kernel.program import cell, count_of
 from weighbridge.kernel.selection import addend
 
@@ -91,6 +91,10 @@ def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
     for line in range(count_of(program, SUMS)):
         place = summary_at(arena, root, ADDED + line)
         arena[place + number] = sum_before(arena, program, root, number - 1, count, line)
+    for line in range(count_of(program, LABELS)):
+        for label in range(2):
+            place = summary_at(arena, root, label_line(program, line) + label)
+            arena[place + number] = labels_before(arena, program, root, number - 1, count, line, label)
 
 
 @njit(cache=True, nogil=True)
@@ -137,13 +141,10 @@ def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 
 @njit(cache=True, nogil=True)
 def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
-    """Write a block's extremes and label counts from its events."""
+    """Write a block's extremes from its events."""
     empty_extremes(arena, program, root, number)
-    for line in range(label_line(program, 0), directory_lines(program)):
-        arena[summary_at(arena, root, line) + number] = 0
     for slot in range(count_at(arena, root, number)):
         widen_extremes(arena, program, root, number, slot)
-        count_label(arena, program, root, number, slot, 1)
 
 
 @njit(cache=True, nogil=True)

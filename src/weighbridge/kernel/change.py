@@ -33,7 +33,6 @@ from weighbridge.kernel.history import (
     block_at,
     block_lines,
     count_at,
-    count_label,
     cursor_at,
     find,
     forget_cursors,
@@ -42,6 +41,7 @@ from weighbridge.kernel.history import (
     line_at,
     locate,
     order_at,
+    shift_label,
     summary_at,
 )
 from weighbridge.kernel.newest import hash_values
@@ -138,7 +138,7 @@ def insert(arena: Ints, program: Ints, root: int, event_us: int, identity: int, 
     arena[root + N] += 1
     arena[LONGEST] = max(arena[LONGEST], arena[root + N])
     widen_extremes(arena, program, root, number, slot)
-    count_label(arena, program, root, number, slot, 1)
+    shift_label(arena, program, root, number, slot, 1)
     shift_sums(arena, program, root, number, slot, 1)
     link(arena, program, root, number, slot)
     shift_cursors(arena, program, root, number, slot, True)
@@ -151,6 +151,7 @@ def withdraw(arena: Ints, program: Ints, root: int, event_us: int, identity: int
     label = arena[line_at(arena, root, number, LABEL) + slot]
     shift_cursors(arena, program, root, number, slot, False)
     unlink(arena, program, root, number, slot)
+    shift_label(arena, program, root, number, slot, -1)
     shift_sums(arena, program, root, number, slot, -1)
     count, firsts = count_at(arena, root, number) - 1, summary_at(arena, root, FIRST_US)
     for line in range(block_lines(program)):

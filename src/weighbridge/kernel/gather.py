@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from weighbridge.kernel.arena import at_most
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.entity_plan import (
     EXTREMES,
     FIELD_PLACES,
     HIGH,
     KIND,
-    LABELS,
     LINE,
     LOW,
     OCCURRENCES,
@@ -19,31 +19,29 @@ from weighbridge.kernel.entity_plan import (
     ORDERS,
     PART,
     RAWS,
-    SELECTION,
     Raw,
 )
 from weighbridge.kernel.formulas import rank_below
 from weighbridge.kernel.history import (
+    ADDED,
     BITS,
     BLOCKS,
     FIELDS,
     FOREVER,
-    LABEL,
     NEVER,
-    UNKNOWN,
     Edge,
     block_at,
     count_at,
     extreme_line,
     find,
     holds,
-    label_line,
     length,
     line_at,
-    slots_between,
+    running_line,
     sum_before,
     summary_at,
 )
+from weighbridge.kernel.known_labels import labelled, streak
 from weighbridge.kernel.occurrences import distinct, previous_line, seen
 from weighbridge.kernel.ordered import ranked
 from weighbridge.kernel.program import cell, table
@@ -118,80 +116,20 @@ def extreme(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: 
 
 
 @njit(cache=True, nogil=True)
-def newest(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, selection: int, line: int) -> int:
-    """Return the time of the newest selected event between two edges, or MISSING; line counts the selection."""
-    number, slot = high
-    while number > low[0] or (number == low[0] and slot > low[1]):
-        begin = low[1] if number == low[0] else 0
-        some = line < 0 or total(arena, program, root, (number, 0), (number, slot), line) > 0
-        if some:
-            bits = line_at(arena, root, number, BITS)
-            for place in range(slot - 1, begin - 1, -1):
-                if holds(arena, bits, place, selection):
-                    return arena[block_at(arena, root, number) + place]
-        number -= 1
-        if number >= 0:
-            slot = count_at(arena, root, number)
-    return MISSING
-
-
-@njit(cache=True, nogil=True)
-def labelled(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
-    """Return how many selected events between two edges have a label, and a positive one."""
-    selection = cell(program, LABELS, line, 0)
-    first = label_line(program, line)
-    known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
-    found, yes = 0, 0
-    for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
-        begin, end = slots_between(arena, root, number, low, high)
-        if begin == 0 and end == count_at(arena, root, number):
-            found += arena[known + number]
-            yes += arena[positive + number]
-            continue
-        labels, bits = line_at(arena, root, number, LABEL), line_at(arena, root, number, BITS)
-        for slot in range(begin, end):
-            if arena[labels + slot] != UNKNOWN and holds(arena, bits, slot, selection):
-                found += 1
-                yes += arena[labels + slot]
-    return found, yes
-
-
-@njit(cache=True, nogil=True)
-def streak(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> tuple[int, int]:
-    """Return the run of positives that ends at the newest labelled event: its length and its first event's time."""
-    selection = cell(program, LABELS, line, 0)
-    first = label_line(program, line)
-    known, positive = summary_at(arena, root, first), summary_at(arena, root, first + 1)
-    run, oldest, oldest_end = 0, -1, 0
-    number, slot = high
-    while number > low[0] or (number == low[0] and slot > low[1]):
-        begin, count = low[1] if number == low[0] else 0, count_at(arena, root, number)
-        labels, bits = line_at(arena, root, number, LABEL), line_at(arena, root, number, BITS)
-        if begin == 0 and slot == count and arena[known + number] == arena[positive + number]:
-            run += arena[positive + number]
-            if arena[positive + number] > 0:
-                oldest, oldest_end = number, 0
-        else:
-            for place in range(slot - 1, begin - 1, -1):
-                if arena[labels + place] == UNKNOWN or not holds(arena, bits, place, selection):
-                    continue
-                if arena[labels + place] == 0:
-                    return run, first_positive(arena, root, oldest, oldest_end, selection)
-                run, oldest, oldest_end = run + 1, number, place
-        number -= 1
-        if number >= 0:
-            slot = count_at(arena, root, number)
-    return run, first_positive(arena, root, oldest, oldest_end, selection)
-
-
-@njit(cache=True, nogil=True)
-def first_positive(arena: Ints, root: int, number: int, slot: int, selection: int) -> int:
-    """Return the time of the first selected positive event of a block from a slot on; MISSING for block -1."""
-    if number < 0:
+def newest(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> int:
+    """Return the time of the newest event between two edges that a running count counts (-1: of any), or MISSING."""
+    if total(arena, program, root, low, high, line) == 0:
         return MISSING
-    labels, bits = line_at(arena, root, number, LABEL), line_at(arena, root, number, BITS)
-    while arena[labels + slot] != 1 or not holds(arena, bits, slot, selection):
-        slot += 1
+    number, slot = high
+    if line < 0:
+        if slot == 0:
+            number -= 1
+            slot = count_at(arena, root, number)
+        return arena[block_at(arena, root, number) + slot - 1]
+    counts, below = summary_at(arena, root, ADDED + line), sum_before(arena, program, root, number, slot, line) - 1
+    number = at_most(arena, counts, number + 1, below) - 1
+    running = line_at(arena, root, number, running_line(program, line))
+    slot = at_most(arena, running, count_at(arena, root, number), below - arena[counts + number])
     return arena[block_at(arena, root, number) + slot]
 
 
@@ -234,13 +172,14 @@ def gather(arena: Ints, program: Ints, root: int, at_us: int, values: Ints, raws
         elif kind == Raw.DISTINCT:
             found = distinct(arena, program, root, wanted[number, PART], low_us, high_us, low, high)
         elif kind == Raw.NEWEST_US:
-            found = newest(arena, program, root, low, high, wanted[number, SELECTION], line)
+            found = newest(arena, program, root, low, high, line)
         elif kind == Raw.SEEN:
             value = values[fields[occurrences[line, 1], 0]]
             found = seen(arena, root, occurrences[line], line, previous_line(program, line), low_us, high_us, value)
         elif kind <= Raw.POSITIVE:
-            of_all, positive = labelled(arena, program, root, low, high, line)
-            found = of_all if kind == Raw.LABELLED else positive
+            found = labelled(arena, program, root, low, high, line, 1)
+            if kind == Raw.LABELLED:
+                found += labelled(arena, program, root, low, high, line, 0)
         else:
             run, since_us = streak(arena, program, root, low, high, line)
             found = run if kind == Raw.RUN else since_us

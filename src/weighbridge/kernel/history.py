@@ -3,9 +3,9 @@
 It lives in an arena. A root names the directory; a block holds up to 128 events as lines (EVENT_US, ID, LABEL, BITS,
 the kept fields, the running sums within the block, then for each occurrence the times of the previous and the next
 event of the same value). The directory has one column a block: its address, its first event's time, its events, how
-many events came before it, the running sums before it, its smallest and largest values, its labelled and positive
-events. So an edge of a window is found by two binary searches, a sum over a window is one subtraction, and a late
-event moves at most one block.
+many events came before it, the running sums before it, its smallest and largest values, the negative and positive
+labels before it. So an edge of a window is found by two binary searches, a sum over a window is one subtraction, and
+a late event moves at most one block.
 
 An event goes behind all events of its own time: histories are filled in the order of arrival.
 """
@@ -65,7 +65,7 @@ def extreme_line(program: Ints, number: int) -> int:
 
 @njit(cache=True, nogil=True)
 def label_line(program: Ints, number: int) -> int:
-    """Return the directory line of a count of labels; that of the positive ones follows it."""
+    """Return the directory line of a selection's negative labels; that of the positive ones follows it."""
     return extreme_line(program, count_of(program, EXTREMES)) + 2 * number
 
 
@@ -219,23 +219,25 @@ def set_label(arena: Ints, program: Ints, root: int, event_us: int, identity: in
     number, slot = locate(arena, root, event_us, identity)
     if number < 0:
         return
-    count_label(arena, program, root, number, slot, -1)
-    arena[line_at(arena, root, number, LABEL) + slot] = label
-    count_label(arena, program, root, number, slot, 1)
+    place = line_at(arena, root, number, LABEL) + slot
+    if arena[place] != label:
+        shift_label(arena, program, root, number, slot, -1)
+        arena[place] = label
+        shift_label(arena, program, root, number, slot, 1)
 
 
 @njit(cache=True, nogil=True)
-def count_label(arena: Ints, program: Ints, root: int, number: int, slot: int, sign: int) -> None:
-    """Add the label of an event to its block's counts, or take it off (sign -1)."""
+def shift_label(arena: Ints, program: Ints, root: int, number: int, slot: int, sign: int) -> None:
+    """Add the label of the event in a slot to what lies before all later blocks, or take it off (sign -1)."""
     label = arena[line_at(arena, root, number, LABEL) + slot]
     if label == UNKNOWN:
         return
-    bits = line_at(arena, root, number, BITS)
+    bits, blocks = line_at(arena, root, number, BITS), arena[root + BLOCKS]
     for line in range(count_of(program, LABELS)):
         if holds(arena, bits, slot, cell(program, LABELS, line, 0)):
-            known = label_line(program, line)
-            arena[summary_at(arena, root, known) + number] += sign
-            arena[summary_at(arena, root, known + 1) + number] += sign * label
+            place = summary_at(arena, root, label_line(program, line) + label)
+            for later in range(number + 1, blocks):
+                arena[place + later] += sign
 
 
 @njit(cache=True, nogil=True)
