@@ -12,7 +12,7 @@ from tests.mutants import printed_by_mutant
 from tests.strategies import START_US
 from tests.test_parity import OfOneDecision
 from weighbridge.clock import DAY_US
-from weighbridge.declare import Contract, Id, Key, Label, Time, UseCase, lightgbm
+from weighbridge.declare import Category, Contract, Id, Integer, Key, Label, Time, UseCase, lightgbm
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.records import LabelRecord as LabelArrival
 from weighbridge.stores.state import MemoryState
@@ -142,6 +142,49 @@ def test_events_without_an_optional_key_share_one_history():
     ]
 
 
+PAYMENT = Contract(
+    "payment",
+    [
+        Id("id"),
+        Time("at", late="1min"),
+        Key("card"),
+        Category("shop", one_of=list("abcdefgh")),
+        Integer("n", at_least=0, at_most=9_999),
+    ],
+)
+CARD = PAYMENT.by("card")
+RESTING = UseCase(
+    "resting", events=PAYMENT, label=Label("bad", matures="2d"), models=[lightgbm()],
+    features=[CARD.distinct("shop", last="7d"), CARD.distinct("n", last="7d"), CARD.quantile("n", 0.5, last="7d"),
+              CARD.max("n", last="7d"), CARD.sum("n", last="7d"), CARD.label_rate(last="7d")],
+)  # fmt: skip
+
+
+def rested(n: int) -> int:
+    """Return how many values differ from replay's, of a card that rests while another's events go on.
+
+    Meanwhile all that no decision can see is forgotten, also of the window that the card's last decision saw.
+    """
+    rng, now, state, events, labels, found = random.Random(4), START_US, MemoryState(compile_plan(RESTING)), [], [], []
+    for number in range(n):
+        rests = number % 150 == 149
+        now += DAY_US if rests else rng.randrange(2 * 7 * DAY_US // 1_000)
+        values = {"card": "other" if rests else "c", "shop": rng.choice("abcdefgh"), "n": rng.randrange(10_000)}
+        events.append(Event(2 * number + 1, now, f"e{number}", values))
+        found.append(np.frombuffer(state.vector(record_of(RESTING, events[-1])), dtype="<f4"))
+        state.append(record_of(RESTING, events[-1]))
+        if rests:
+            state.sweep()
+        about = events[max(number - rng.randrange(2_000), 0)]
+        labels.append(LabelRecord(2 * number + 2, about.id, rng.randrange(2)))
+        state.label(LabelArrival(about.id, labels[-1].value, 2 * number + 2, "test"), record_of(RESTING, about))
+    return differing(np.array(found), replayed(RESTING, events, labels))
+
+
+def test_a_key_rests_while_its_old_blocks_are_forgotten():
+    assert rested(20_000 if SOAK else 6_000) == 0
+
+
 def test_a_state_that_outgrows_its_memory_moves_to_a_file_and_loses_nothing(tmp_path):
     records = stream(1, 4_000, 0.1, 400)
     found, state = served(records, budget_bytes=200_000, folder=tmp_path)
@@ -185,6 +228,25 @@ for shops in (40, 1):
     found += against_the_oracle(records, served(records, retract=0.1)[0], range(330, 480, 15))
 print(found)
 """
+
+
+OF_REST = {
+    "none": ("kernel/ordered.py", "arena[place] < before_us", "arena[place] < before_us"),
+    "a moving count of what is forgotten": ("kernel/history.py", "arena[place] < before_us", "False"),
+    "a set of values of what is forgotten": ("kernel/ordered.py", "arena[place] < before_us", "False"),
+    "where a directory begins that moved": (
+        "kernel/blocks.py",
+        "move_lines(arena, begin + gone",
+        "move_lines(arena, begin",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", OF_REST)
+def test_a_wrong_rest_is_noticed(mutant, tmp_path):
+    check = "from tests.kernel.test_history import rested; print(rested(1_700))"
+    assert (printed_by_mutant(tmp_path, *OF_REST[mutant], check) > 0) == (mutant != "none")
 
 
 @pytest.mark.slow

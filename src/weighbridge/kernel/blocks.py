@@ -19,6 +19,7 @@ from weighbridge.kernel.history import (
     FIRST_US,
     FOREVER,
     FULL,
+    GONE,
     NEVER,
     ROOM,
     block_at,
@@ -49,16 +50,23 @@ def move_lines(arena: Ints, source: int, source_room: int, target: int, target_r
 
 
 @njit(cache=True, nogil=True)
+def see_to_directory(arena: Ints, program: Ints, root: int) -> None:
+    """Make place for a block at the end of a full directory: where half of it is gone, the rest moves to its front."""
+    room, gone, lines = arena[root + ROOM], arena[root + GONE], directory_lines(program)
+    begin, wider = arena[root + DIRECTORY] - gone, room if 2 * gone > room else max(2 * room, 1)
+    found = begin if wider == room else take(arena, lines * wider)
+    move_lines(arena, begin + gone, room, found, wider, lines, arena[root + BLOCKS])
+    if room and wider > room:
+        give_back(arena, begin, lines * room)
+    arena[root + DIRECTORY], arena[root + ROOM], arena[root + GONE] = found, wider, 0
+
+
+@njit(cache=True, nogil=True)
 def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Put an empty block into the directory; its running sums are those at its beginning."""
-    room, blocks, lines = arena[root + ROOM], arena[root + BLOCKS], directory_lines(program)
-    if blocks == room:
-        wider = max(2 * room, 1)
-        found = take(arena, lines * wider)
-        if room:
-            move_lines(arena, arena[root + DIRECTORY], room, found, wider, lines, blocks)
-            give_back(arena, arena[root + DIRECTORY], lines * room)
-        arena[root + DIRECTORY], arena[root + ROOM] = found, wider
+    blocks, lines = arena[root + BLOCKS], directory_lines(program)
+    if arena[root + GONE] + blocks == arena[root + ROOM]:
+        see_to_directory(arena, program, root)
     if blocks == 0:
         arena[root + CAPACITY] = FIRST_CAPACITY
     for line in range(lines):
@@ -164,8 +172,12 @@ def drop_blocks(arena: Ints, program: Ints, root: int, first: int, last: int) ->
     """Free the blocks from first up to last and close the gap in the directory."""
     for number in range(first, last):
         give_back(arena, block_at(arena, root, number), block_lines(program) * arena[root + CAPACITY])
+    arena[root + BLOCKS] -= last - first
+    if first == 0:
+        arena[root + DIRECTORY] += last
+        arena[root + GONE] += last
+        return
     for line in range(directory_lines(program)):
         place = summary_at(arena, root, line)
-        for number in range(last, arena[root + BLOCKS]):
-            arena[place + number - last + first] = arena[place + number]
-    arena[root + BLOCKS] -= last - first
+        for number in range(first, arena[root + BLOCKS]):
+            arena[place + number] = arena[place + number - first + last]

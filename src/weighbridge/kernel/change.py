@@ -26,9 +26,11 @@ from weighbridge.kernel.history import (
     EVENT_US,
     FIELDS,
     FIRST_US,
+    FOREVER,
     FULL,
     ID,
     LABEL,
+    NEVER,
     N,
     block_at,
     block_lines,
@@ -171,19 +173,20 @@ def withdraw(arena: Ints, program: Ints, root: int, event_us: int, identity: int
 @njit(cache=True, nogil=True)
 def evict(arena: Ints, program: Ints, root: int, before_us: int) -> bool:
     """Forget the blocks that lie wholly at or before a time; whether no event is left, and the history is freed."""
-    gone, blocks = 0, arena[root + BLOCKS]
+    gone, blocks, last_us = 0, arena[root + BLOCKS], NEVER
     while gone < blocks:
         count = count_at(arena, root, gone)
-        if arena[block_at(arena, root, gone) + count - 1] > before_us:
+        until_us = arena[block_at(arena, root, gone) + count - 1]
+        if until_us > before_us:
             break
         arena[root + N] -= count
-        gone += 1
+        gone, last_us = gone + 1, until_us
     if gone:
         drop_blocks(arena, program, root, 0, gone)
-        forget_cursors(arena, program, root)
-        forget_orders(arena, program, root)
+        forget_cursors(arena, program, root, last_us)
+        forget_orders(arena, program, root, last_us)
     if arena[root + BLOCKS] == 0:
-        forget_orders(arena, program, root)
+        forget_orders(arena, program, root, FOREVER)
         free_history(arena, program, root)
         return True
     return False

@@ -5,7 +5,7 @@ the kept fields, the running sums within the block, then for each occurrence the
 event of the same value). The directory has one column a block: its address, its first event's time, its events, how
 many events came before it, the running sums before it, its smallest and largest values, the negative and positive
 labels before it. So an edge of a window is found by two binary searches, a sum over a window is one subtraction, and
-a late event moves at most one block.
+a late event moves at most one block. When old blocks are forgotten the directory begins GONE columns further on.
 
 An event goes behind all events of its own time: histories are filled in the order of arrival.
 """
@@ -30,7 +30,7 @@ from weighbridge.kernel.program import cell, count_of
 
 # words of a root; behind them three for each hash (address, size, used), cursor (low, high, count) and order (low,
 # high, address)
-N, DIRECTORY, BLOCKS, ROOM, CAPACITY, ROOT = range(6)
+N, DIRECTORY, BLOCKS, ROOM, GONE, CAPACITY, ROOT = range(7)
 EVENT_US, ID, LABEL, BITS, FIELDS = range(5)  # lines of a block
 ADDRESS, FIRST_US, COUNT, BEFORE, ADDED = range(5)  # lines of a directory
 UNKNOWN = -1  # a label that has not arrived
@@ -102,18 +102,17 @@ def new_history(arena: Ints, program: Ints) -> int:
     words = root_words(program)
     root = take(arena, words)
     arena[root : root + words] = 0
-    forget_cursors(arena, program, root)
+    forget_cursors(arena, program, root, FOREVER)
     return root
 
 
 @njit(cache=True, nogil=True)
-def forget_cursors(arena: Ints, program: Ints, root: int) -> None:
-    """Set the distinct counts' cursors to an empty window before all events."""
-    first = cursor_at(program, root, 0)
+def forget_cursors(arena: Ints, program: Ints, root: int, before_us: int) -> None:
+    """Set the distinct counts' cursors that begin before a time to an empty window before all events."""
     for number in range(count_of(program, CURSORS)):
-        arena[first + 3 * number] = NEVER
-        arena[first + 3 * number + 1] = NEVER
-        arena[first + 3 * number + 2] = 0
+        place = cursor_at(program, root, number)
+        if arena[place] < before_us:
+            arena[place], arena[place + 1], arena[place + 2] = NEVER, NEVER, 0
 
 
 @njit(cache=True, nogil=True)
@@ -244,7 +243,7 @@ def shift_label(arena: Ints, program: Ints, root: int, number: int, slot: int, s
 def free_history(arena: Ints, program: Ints, root: int) -> None:
     """Free a history without events in blocks."""
     if arena[root + ROOM]:
-        give_back(arena, arena[root + DIRECTORY], directory_lines(program) * arena[root + ROOM])
+        give_back(arena, arena[root + DIRECTORY] - arena[root + GONE], directory_lines(program) * arena[root + ROOM])
     for number in range(count_of(program, OCCURRENCES)):
         place = root + ROOT + 3 * number
         if arena[place]:

@@ -26,11 +26,11 @@ SHORT = 256  # events of a window that is sorted on the spot
 
 
 @njit(cache=True, nogil=True)
-def forget_orders(arena: Ints, program: Ints, root: int) -> None:
-    """Free the sets of a history; the next question builds them anew."""
+def forget_orders(arena: Ints, program: Ints, root: int, before_us: int) -> None:
+    """Free the sets of windows that begin before a time; the next question builds them anew."""
     for number in range(count_of(program, ORDERS)):
         place = order_at(program, root, number)
-        if arena[place + 2]:
+        if arena[place + 2] and arena[place] < before_us:
             free_set(arena, arena[place + 2])
             arena[place + 2] = 0
 
