@@ -146,43 +146,52 @@ PAYMENT = Contract(
     "payment",
     [
         Id("id"),
-        Time("at", late="1min"),
+        Time("at", late="1h"),
         Key("card"),
         Category("shop", one_of=list("abcdefgh")),
-        Integer("n", at_least=0, at_most=9_999),
+        Integer("n", at_least=0, at_most=10**9),
     ],
 )
 CARD = PAYMENT.by("card")
 RESTING = UseCase(
     "resting", events=PAYMENT, label=Label("bad", matures="2d"), models=[lightgbm()],
     features=[CARD.distinct("shop", last="7d"), CARD.distinct("n", last="7d"), CARD.quantile("n", 0.5, last="7d"),
-              CARD.max("n", last="7d"), CARD.sum("n", last="7d"), CARD.label_rate(last="7d")],
+              CARD.min("n", last=["1d", "7d"]), CARD.max("n", last=["1d", "7d"]), CARD.sum("n", last="7d"),
+              CARD.label_rate(last="7d"), CARD.label_streak(last="7d")],
 )  # fmt: skip
 
 
-def rested(n: int) -> int:
-    """Return how many values differ from replay's, of a card that rests while another's events go on.
+def rested(n: int, between: int = 150) -> int:
+    """Return how many values differ from replay's, of a card that rests for a day after each `between` events of one.
 
-    Meanwhile all that no decision can see is forgotten, also of the window that the card's last decision saw.
+    Meanwhile another's events go on, and what no decision can see is forgotten, also of the window that the card's last
+    decision saw.
     """
     rng, now, state, events, labels, found = random.Random(4), START_US, MemoryState(compile_plan(RESTING)), [], [], []
     for number in range(n):
-        rests = number % 150 == 149
-        now += DAY_US if rests else rng.randrange(2 * 7 * DAY_US // 1_000)
-        values = {"card": "other" if rests else "c", "shop": rng.choice("abcdefgh"), "n": rng.randrange(10_000)}
-        events.append(Event(2 * number + 1, now, f"e{number}", values))
-        found.append(np.frombuffer(state.vector(record_of(RESTING, events[-1])), dtype="<f4"))
-        state.append(record_of(RESTING, events[-1]))
+        rests = number % between == between - 1
+        now += DAY_US if rests else rng.randrange(2 * DAY_US // between)
+        back = rng.randrange(HOUR_US) if rng.random() < 0.1 else 0
+        values = {"card": "other" if rests else "c", "shop": rng.choice("abcdefgh"), "n": int(10 ** rng.uniform(0, 9))}
+        events.append(Event(2 * number + 1, now - back, f"e{number}", values))
+        event = record_of(RESTING, events[-1])
+        if rng.random() < 0.1:
+            failed = record_of(RESTING, Event(number, now - back, "failed", {**values, "n": rng.choice([0, 10**9])}))
+            state.append(failed)
+            state.retract(failed)
+        found.append(np.frombuffer(state.vector(event), dtype="<f4"))
+        state.append(event)
         if rests:
             state.sweep()
-        about = events[max(number - rng.randrange(2_000), 0)]
+        about = events[max(number - rng.randrange(20 * between), 0)]
         labels.append(LabelRecord(2 * number + 2, about.id, rng.randrange(2)))
         state.label(LabelArrival(about.id, labels[-1].value, 2 * number + 2, "test"), record_of(RESTING, about))
     return differing(np.array(found), replayed(RESTING, events, labels))
 
 
-def test_a_key_rests_while_its_old_blocks_are_forgotten():
-    assert rested(20_000 if SOAK else 6_000) == 0
+@pytest.mark.parametrize("between", [150, 6_000])
+def test_a_key_rests_while_its_old_blocks_are_forgotten(between):
+    assert rested((400 if SOAK else 60) * 100 + 10 * between, between) == 0
 
 
 def test_a_state_that_outgrows_its_memory_moves_to_a_file_and_loses_nothing(tmp_path):
@@ -234,19 +243,33 @@ OF_REST = {
     "none": ("kernel/ordered.py", "arena[place] < before_us", "arena[place] < before_us"),
     "a moving count of what is forgotten": ("kernel/history.py", "arena[place] < before_us", "False"),
     "a set of values of what is forgotten": ("kernel/ordered.py", "arena[place] < before_us", "False"),
+    "the groups of a late block": ("kernel/blocks.py", "regroup(arena, program, root, number)", "pass"),
+    "the groups of what was taken back": (
+        "kernel/extremes.py",
+        "    regroup(arena, program, root, number)",
+        "    pass",
+    ),
+    "the groups of a directory that moved": ("kernel/blocks.py", "regroup(arena, program, root, 0)", "pass"),
+    "where groups begin": ("kernel/extremes.py", "(gone + first + GROUP - 1) // GROUP", "(gone + first) // GROUP"),
+    "a new extreme in its group": ("kernel/extremes.py", "max(arena[of_group], value)", "arena[of_group]"),
     "where a directory begins that moved": (
         "kernel/blocks.py",
         "move_lines(arena, begin + gone",
         "move_lines(arena, begin",
     ),
 }
+CHECK_OF_REST = """
+import weighbridge.kernel.history
+weighbridge.kernel.history.GROUP = 2
+from tests.kernel.test_history import rested
+print(rested(2_500))
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", OF_REST)
 def test_a_wrong_rest_is_noticed(mutant, tmp_path):
-    check = "from tests.kernel.test_history import rested; print(rested(1_700))"
-    assert (printed_by_mutant(tmp_path, *OF_REST[mutant], check) > 0) == (mutant != "none")
+    assert (printed_by_mutant(tmp_path, *OF_REST[mutant], CHECK_OF_REST) > 0) == (mutant != "none")
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ from numba import njit
 
 from weighbridge.kernel.arena import give_back, take
 from weighbridge.kernel.arrays import Ints
-from weighbridge.kernel.entity_plan import EXTREMES, LABELS, SUMS
+from weighbridge.kernel.entity_plan import LABELS, OCCURRENCES, SUMS
+from weighbridge.kernel.extremes import empty_extremes, regroup, summarise
 from weighbridge.kernel.history import (
     ADDED,
     BEFORE,
@@ -17,19 +18,19 @@ from weighbridge.kernel.history import (
     DIRECTORY,
     FIELDS,
     FIRST_US,
-    FOREVER,
     FULL,
     GONE,
-    NEVER,
     ROOM,
+    ROOT,
     block_at,
     block_lines,
     count_at,
     directory_lines,
-    extreme_line,
+    directory_words,
     holds,
     label_line,
     line_at,
+    root_words,
     running_line,
     sum_before,
     summary_at,
@@ -54,11 +55,12 @@ def see_to_directory(arena: Ints, program: Ints, root: int) -> None:
     """Make place for a block at the end of a full directory: where half of it is gone, the rest moves to its front."""
     room, gone, lines = arena[root + ROOM], arena[root + GONE], directory_lines(program)
     begin, wider = arena[root + DIRECTORY] - gone, room if 2 * gone > room else max(2 * room, 1)
-    found = begin if wider == room else take(arena, lines * wider)
+    found = begin if wider == room else take(arena, directory_words(program, wider))
     move_lines(arena, begin + gone, room, found, wider, lines, arena[root + BLOCKS])
     if room and wider > room:
-        give_back(arena, begin, lines * room)
+        give_back(arena, begin, directory_words(program, room))
     arena[root + DIRECTORY], arena[root + ROOM], arena[root + GONE] = found, wider, 0
+    regroup(arena, program, root, 0)
 
 
 @njit(cache=True, nogil=True)
@@ -78,16 +80,9 @@ def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
     arena[arena[root + DIRECTORY] + number] = take(arena, block_lines(program) * arena[root + CAPACITY])
     arena[root + BLOCKS] = blocks + 1
     empty_extremes(arena, program, root, number)
+    regroup(arena, program, root, number)
     if number > 0:
         add_up(arena, program, root, number)
-
-
-@njit(cache=True, nogil=True)
-def empty_extremes(arena: Ints, program: Ints, root: int, number: int) -> None:
-    """Set a block's extremes to those of no event."""
-    for line in range(count_of(program, EXTREMES)):
-        none = FOREVER if cell(program, EXTREMES, line, 0) > 0 else NEVER
-        arena[summary_at(arena, root, extreme_line(program, line)) + number] = none
 
 
 @njit(cache=True, nogil=True)
@@ -148,26 +143,6 @@ def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
-    """Write a block's extremes from its events."""
-    empty_extremes(arena, program, root, number)
-    for slot in range(count_at(arena, root, number)):
-        widen_extremes(arena, program, root, number, slot)
-
-
-@njit(cache=True, nogil=True)
-def widen_extremes(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
-    """Let a block's extremes take in the event in a slot."""
-    bits = line_at(arena, root, number, BITS)
-    for line in range(count_of(program, EXTREMES)):
-        if holds(arena, bits, slot, cell(program, EXTREMES, line, 1)):
-            place = summary_at(arena, root, extreme_line(program, line)) + number
-            value = arena[line_at(arena, root, number, FIELDS + cell(program, EXTREMES, line, 2)) + slot]
-            smallest = cell(program, EXTREMES, line, 0) > 0
-            arena[place] = min(arena[place], value) if smallest else max(arena[place], value)
-
-
-@njit(cache=True, nogil=True)
 def drop_blocks(arena: Ints, program: Ints, root: int, first: int, last: int) -> None:
     """Free the blocks from first up to last and close the gap in the directory."""
     for number in range(first, last):
@@ -181,3 +156,16 @@ def drop_blocks(arena: Ints, program: Ints, root: int, first: int, last: int) ->
         place = summary_at(arena, root, line)
         for number in range(first, arena[root + BLOCKS]):
             arena[place + number] = arena[place + number - first + last]
+    regroup(arena, program, root, first)
+
+
+@njit(cache=True, nogil=True)
+def free_history(arena: Ints, program: Ints, root: int) -> None:
+    """Free a history without events in blocks."""
+    if arena[root + ROOM]:
+        give_back(arena, arena[root + DIRECTORY] - arena[root + GONE], directory_words(program, arena[root + ROOM]))
+    for number in range(count_of(program, OCCURRENCES)):
+        place = root + ROOT + 3 * number
+        if arena[place]:
+            give_back(arena, arena[place], 2 * arena[place + 1])
+    give_back(arena, root, root_words(program))

@@ -8,14 +8,14 @@ from weighbridge.kernel.arena import LONGEST
 from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.blocks import (
     drop_blocks,
+    free_history,
     open_block,
     run_up,
     split_block,
-    summarise,
     widen_block,
-    widen_extremes,
 )
 from weighbridge.kernel.entity_plan import CURSORS, FIELD_PLACES, ORDERS, SUMS, TERMS
+from weighbridge.kernel.extremes import summarise, widen_extremes
 from weighbridge.kernel.history import (
     ADDED,
     BEFORE,
@@ -38,7 +38,6 @@ from weighbridge.kernel.history import (
     cursor_at,
     find,
     forget_cursors,
-    free_history,
     holds,
     line_at,
     locate,

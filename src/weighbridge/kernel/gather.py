@@ -8,7 +8,6 @@ from numba import njit
 from weighbridge.kernel.arena import at_most
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.entity_plan import (
-    EXTREMES,
     FIELD_PLACES,
     HIGH,
     KIND,
@@ -21,20 +20,14 @@ from weighbridge.kernel.entity_plan import (
     RAWS,
     Raw,
 )
+from weighbridge.kernel.extremes import extreme
 from weighbridge.kernel.formulas import rank_below
 from weighbridge.kernel.history import (
     ADDED,
-    BITS,
-    BLOCKS,
-    FIELDS,
-    FOREVER,
-    NEVER,
     Edge,
     block_at,
     count_at,
-    extreme_line,
     find,
-    holds,
     length,
     line_at,
     running_line,
@@ -44,7 +37,7 @@ from weighbridge.kernel.history import (
 from weighbridge.kernel.known_labels import labelled, streak
 from weighbridge.kernel.occurrences import distinct, previous_line, seen
 from weighbridge.kernel.ordered import ranked
-from weighbridge.kernel.program import cell, table
+from weighbridge.kernel.program import table
 
 
 @njit(cache=True, nogil=True)
@@ -55,64 +48,6 @@ def total(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: in
     return sum_before(arena, program, root, high[0], high[1], line) - sum_before(
         arena, program, root, low[0], low[1], line
     )
-
-
-@njit(cache=True, nogil=True)
-def least(arena: Ints, first: int, last: int) -> int:
-    """Return the smallest of neighbouring words; of none, a value above all."""
-    found = FOREVER
-    for place in range(first, last):
-        found = min(found, arena[place])
-    return found
-
-
-@njit(cache=True, nogil=True)
-def greatest(arena: Ints, first: int, last: int) -> int:
-    """Return the largest of neighbouring words; of none, a value below all."""
-    found = NEVER
-    for place in range(first, last):
-        found = max(found, arena[place])
-    return found
-
-
-@njit(cache=True, nogil=True)
-def extreme_of_slots(arena: Ints, program: Ints, root: int, line: int, number: int, begin: int, end: int) -> int:
-    """Return the smallest or largest selected value of some slots of a block."""
-    smallest, selection = cell(program, EXTREMES, line, 0) > 0, cell(program, EXTREMES, line, 1)
-    values = line_at(arena, root, number, FIELDS + cell(program, EXTREMES, line, 2))
-    if selection < 0:
-        if smallest:
-            return least(arena, values + begin, values + end)
-        return greatest(arena, values + begin, values + end)
-    bits, found = line_at(arena, root, number, BITS), FOREVER if smallest else NEVER
-    for slot in range(begin, end):
-        if holds(arena, bits, slot, selection):
-            value = arena[values + slot]
-            found = min(found, value) if smallest else max(found, value)
-    return found
-
-
-@njit(cache=True, nogil=True)
-def extreme(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: int) -> int:
-    """Return the smallest or largest selected value between two edges; of no value, a value beyond all."""
-    if arena[root + BLOCKS] == 0:
-        return 0
-    if low[0] == high[0] and (low[1] > 0 or high[1] < count_at(arena, root, high[0])):
-        return extreme_of_slots(arena, program, root, line, low[0], low[1], high[1])
-    first, last = low[0], high[0] + 1  # the blocks that lie whole between the edges
-    smallest = cell(program, EXTREMES, line, 0) > 0
-    found = FOREVER if smallest else NEVER
-    if low[1] > 0:
-        found = extreme_of_slots(arena, program, root, line, low[0], low[1], count_at(arena, root, low[0]))
-        first += 1
-    if high[1] < count_at(arena, root, high[0]):
-        part = extreme_of_slots(arena, program, root, line, high[0], 0, high[1])
-        found = min(found, part) if smallest else max(found, part)
-        last -= 1
-    summary = summary_at(arena, root, extreme_line(program, line))
-    if smallest:
-        return min(found, least(arena, summary + first, summary + last))
-    return max(found, greatest(arena, summary + first, summary + last))
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from weighbridge.kernel.arena import LARGEST, LONGEST, at_most, give_back, take
+from weighbridge.kernel.arena import LARGEST, LONGEST, at_most, take
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.entity_plan import (
     CURSORS,
@@ -35,6 +35,7 @@ EVENT_US, ID, LABEL, BITS, FIELDS = range(5)  # lines of a block
 ADDRESS, FIRST_US, COUNT, BEFORE, ADDED = range(5)  # lines of a directory
 UNKNOWN = -1  # a label that has not arrived
 FULL = 128  # events of a block; the only block of a short history is smaller
+GROUP = 64  # blocks whose extremes are summed up once more
 NEVER, FOREVER = MISSING, np.iinfo(np.int64).max
 Edge = tuple[int, int]  # (block, slot) of the first event behind it
 
@@ -67,6 +68,18 @@ def extreme_line(program: Ints, number: int) -> int:
 def label_line(program: Ints, number: int) -> int:
     """Return the directory line of a selection's negative labels; that of the positive ones follows it."""
     return extreme_line(program, count_of(program, EXTREMES)) + 2 * number
+
+
+@njit(cache=True, nogil=True)
+def groups_of(room: int) -> int:
+    """Return how many groups of blocks a directory with so much room has for each extreme."""
+    return room // GROUP + 1
+
+
+@njit(cache=True, nogil=True)
+def directory_words(program: Ints, room: int) -> int:
+    """Return how many words a directory takes: its lines, then the groups of its extremes."""
+    return directory_lines(program) * room + count_of(program, EXTREMES) * groups_of(room)
 
 
 @njit(cache=True, nogil=True)
@@ -237,15 +250,3 @@ def shift_label(arena: Ints, program: Ints, root: int, number: int, slot: int, s
             place = summary_at(arena, root, label_line(program, line) + label)
             for later in range(number + 1, blocks):
                 arena[place + later] += sign
-
-
-@njit(cache=True, nogil=True)
-def free_history(arena: Ints, program: Ints, root: int) -> None:
-    """Free a history without events in blocks."""
-    if arena[root + ROOM]:
-        give_back(arena, arena[root + DIRECTORY] - arena[root + GONE], directory_lines(program) * arena[root + ROOM])
-    for number in range(count_of(program, OCCURRENCES)):
-        place = root + ROOT + 3 * number
-        if arena[place]:
-            give_back(arena, arena[place], 2 * arena[place + 1])
-    give_back(arena, root, root_words(program))
