@@ -94,14 +94,14 @@ def test_what_is_taken_back_leaves_no_trace(seed):
     assert differing(served(records, retract=0.3, seed=seed)[0], replayed(CASE, *split(records))) == 0
 
 
-def against_the_oracle(records, found, rows) -> int:
+def against_the_oracle(records, found, rows, case=CASE) -> int:
     """Return how many values of sampled vectors differ from the oracle's."""
     events, labels, wrong = *split(records), 0
     for row in rows:
         decision = events[row]
         near = [e for e in events if e.seq < decision.seq and e.event_us > decision.event_us - 7 * DAY_US]
         known = [r for r in labels if r.seq < decision.seq]
-        wrong += differing(found[row], OfOneDecision(CASE, [*near, decision], known).vector(decision))
+        wrong += differing(found[row], OfOneDecision(case, [*near, decision], known).vector(decision))
     return wrong
 
 
@@ -155,14 +155,15 @@ PAYMENT = Contract(
 CARD = PAYMENT.by("card")
 RESTING = UseCase(
     "resting", events=PAYMENT, label=Label("bad", matures="2d"), models=[lightgbm()],
-    features=[CARD.distinct("shop", last="7d"), CARD.distinct("n", last="7d"), CARD.quantile("n", 0.5, last="7d"),
+    features=[CARD.distinct("shop", last="7d"), CARD.distinct("n", last="7d"),
+              CARD.quantile("n", 0.5, last=["1d", "7d"]), CARD.quantile("n", 0.9, last=["7d", "1d"]),
               CARD.min("n", last=["1d", "7d"]), CARD.max("n", last=["1d", "7d"]), CARD.sum("n", last="7d"),
               CARD.label_rate(last="7d"), CARD.label_streak(last="7d")],
 )  # fmt: skip
 
 
 def rested(n: int, between: int = 150) -> int:
-    """Return how many values differ from replay's, of a card that rests for a day after each `between` events of one.
+    """Return how many values differ from replay's and the oracle's, of a card that rests for a day after each `between` events of one.
 
     Meanwhile another's events go on, and what no decision can see is forgotten, also of the window that the card's last
     decision saw.
@@ -186,7 +187,8 @@ def rested(n: int, between: int = 150) -> int:
         about = events[max(number - rng.randrange(20 * between), 0)]
         labels.append(LabelRecord(2 * number + 2, about.id, rng.randrange(2)))
         state.label(LabelArrival(about.id, labels[-1].value, 2 * number + 2, "test"), record_of(RESTING, about))
-    return differing(np.array(found), replayed(RESTING, events, labels))
+    sampled = against_the_oracle([*events, *labels], found, range(n // 2, n, n // 6), RESTING)
+    return sampled + differing(np.array(found), replayed(RESTING, events, labels))
 
 
 @pytest.mark.parametrize("between", [150, 6_000])
@@ -243,6 +245,8 @@ OF_REST = {
     "none": ("kernel/ordered.py", "arena[place] < before_us", "arena[place] < before_us"),
     "a moving count of what is forgotten": ("kernel/history.py", "arena[place] < before_us", "False"),
     "a set of values of what is forgotten": ("kernel/ordered.py", "arena[place] < before_us", "False"),
+    "the chunks before a rank": ("kernel/sorted_values.py", "rank - count, chunk + STRIDE", "rank, chunk + STRIDE"),
+    "the ranks of another window": ("kernel/gather.py", "wanted[number, LINE] == order", "True"),
     "the groups of a late block": ("kernel/blocks.py", "regroup(arena, program, root, number)", "pass"),
     "the groups of what was taken back": (
         "kernel/extremes.py",
@@ -259,8 +263,8 @@ OF_REST = {
     ),
 }
 CHECK_OF_REST = """
-import weighbridge.kernel.history
-weighbridge.kernel.history.GROUP = 2
+from weighbridge.kernel import history, sorted_values
+history.GROUP, sorted_values.FULL, sorted_values.STRIDE = 2, 16, 4
 from tests.kernel.test_history import rested
 print(rested(2_500))
 """

@@ -36,8 +36,8 @@ from weighbridge.kernel.history import (
 )
 from weighbridge.kernel.known_labels import labelled, streak
 from weighbridge.kernel.occurrences import distinct, previous_line, seen
-from weighbridge.kernel.ordered import ranked
-from weighbridge.kernel.program import table
+from weighbridge.kernel.ordered import ranked, settled
+from weighbridge.kernel.program import count_of, table
 
 
 @njit(cache=True, nogil=True)
@@ -69,26 +69,30 @@ def newest(arena: Ints, program: Ints, root: int, low: Edge, high: Edge, line: i
 
 
 @njit(cache=True, nogil=True)
-def quantile_part(
-    arena: Ints, program: Ints, root: int, order: int, kind: int, level: float, at_us: int, low: Edge, high: Edge
-) -> int:
-    """Return the value at the rank below a quantile's level, or at the next one; 0 where the window is empty."""
-    row, offsets = table(program, ORDERS)[order], table(program, OFFSETS)
-    n = total(arena, program, root, low, high, row[4])
-    if n == 0:
-        return 0
-    rank = rank_below(n, level)
-    if kind == Raw.ABOVE:
-        rank = min(rank + 1, n - 1)
-    low_us, high_us = at_us - offsets[row[0], 0], at_us - offsets[row[1], 0]
-    return ranked(arena, program, root, order, low_us, high_us, low, high, n, rank)
+def gather_ranks(
+    arena: Ints, program: Ints, root: int, order: int, at_us: int, edges: Ints, raws: Ints, row: int
+) -> None:
+    """Write the values at the ranks below and above each quantile level of a window; 0 where it is empty."""
+    spec, offsets, wanted = table(program, ORDERS)[order], table(program, OFFSETS), table(program, RAWS)
+    levels = wanted.view(np.float64)
+    low, high = (edges[spec[0], 0], edges[spec[0], 1]), (edges[spec[1], 0], edges[spec[1], 1])
+    n = total(arena, program, root, low, high, spec[4])
+    low_us, high_us = at_us - offsets[spec[0], 0], at_us - offsets[spec[1], 0]
+    rising = settled(arena, program, root, order, low_us, high_us, low, high, n)
+    for number in range(len(wanted)):
+        kind = wanted[number, KIND]
+        if (kind == Raw.BELOW or kind == Raw.ABOVE) and wanted[number, LINE] == order:
+            raws[number, row] = 0
+            if n > 0:
+                rank = rank_below(n, levels[number, PART])
+                rank = min(rank + 1, n - 1) if kind == Raw.ABOVE else rank
+                raws[number, row] = ranked(arena, program, root, order, rising, rank)
 
 
 @njit(cache=True, nogil=True)
 def gather(arena: Ints, program: Ints, root: int, at_us: int, values: Ints, raws: Ints, row: int) -> None:
     """Write every raw of a history, as of a decision at `at_us` about an event with `values`, to raws[:, row]."""
     offsets, wanted = table(program, OFFSETS), table(program, RAWS)
-    levels = wanted.view(np.float64)
     fields, occurrences = table(program, FIELD_PLACES), table(program, OCCURRENCES)
     edges = np.empty((len(offsets), 2), dtype=np.int64)
     for number in range(len(offsets)):
@@ -103,7 +107,7 @@ def gather(arena: Ints, program: Ints, root: int, at_us: int, values: Ints, raws
         elif kind == Raw.EXTREME:
             found = extreme(arena, program, root, low, high, line)
         elif kind <= Raw.ABOVE:
-            found = quantile_part(arena, program, root, line, kind, levels[number, PART], at_us, low, high)
+            continue  # written by gather_ranks, for all levels of a window at once
         elif kind == Raw.DISTINCT:
             found = distinct(arena, program, root, wanted[number, PART], low_us, high_us, low, high)
         elif kind == Raw.NEWEST_US:
@@ -119,3 +123,5 @@ def gather(arena: Ints, program: Ints, root: int, at_us: int, values: Ints, raws
             run, since_us = streak(arena, program, root, low, high, line)
             found = run if kind == Raw.RUN else since_us
         raws[number, row] = found
+    for order in range(count_of(program, ORDERS)):
+        gather_ranks(arena, program, root, order, at_us, edges, raws, row)

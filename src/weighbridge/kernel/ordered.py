@@ -65,15 +65,14 @@ def sorted_window(arena: Ints, root: int, row: Ints, low: Edge, high: Edge, n: i
 
 
 @njit(cache=True, nogil=True)
-def ranked(
-    arena: Ints, program: Ints, root: int, order: int, low_us: int, high_us: int, low: Edge, high: Edge, n: int,
-    rank: int,
-) -> int:  # fmt: skip
-    """Return the value of a rank (from 0) among the n > rank selected values of the window (low, high]."""
+def settled(
+    arena: Ints, program: Ints, root: int, order: int, low_us: int, high_us: int, low: Edge, high: Edge, n: int
+) -> Ints:
+    """Return the n selected values of the window (low, high], rising; of a long one none, but move its set there."""
     row, place = table(program, ORDERS)[order], order_at(program, root, order)
     events = length(arena, root, low, high)
     if events <= SHORT:
-        return sorted_window(arena, root, row, low, high, n)[rank]
+        return sorted_window(arena, root, row, low, high, n)
     if arena[place + 2]:
         was_low, was_high, left, right = moved(arena, root, place, low, high)
         if abs(left) + abs(right) >= events:
@@ -93,4 +92,12 @@ def ranked(
         arena[place + 2] = new_set(arena)
         move_values(arena, root, arena[place + 2], row, low, high, True)
     arena[place], arena[place + 1] = low_us, high_us
-    return value_at(arena, arena[place + 2], rank)
+    return np.empty(0, dtype=np.int64)
+
+
+@njit(cache=True, nogil=True)
+def ranked(arena: Ints, program: Ints, root: int, order: int, rising: Ints, rank: int) -> int:
+    """Return the value of a rank, from 0, of a window that is settled: of its rising values, or of its set."""
+    if len(rising):
+        return rising[rank]
+    return value_at(arena, arena[order_at(program, root, order) + 2], rank)

@@ -12,7 +12,8 @@ from weighbridge.kernel.arrays import Ints
 
 VALUES, CHUNKS, ROOM, DIRECTORY, WORDS = range(5)
 ADDRESS, COUNT, SMALLEST, LINES = range(4)
-FULL = 256  # values of a chunk
+FULL = 512  # values of a chunk
+STRIDE = 16  # chunks counted at once on the way to a rank
 
 
 @njit(cache=True, nogil=True)
@@ -115,6 +116,13 @@ def value_at(arena: Ints, values: int, rank: int) -> int:
     """Return the value of a rank, from 0; the set has more values than that."""
     directory, room = arena[values + DIRECTORY], arena[values + ROOM]
     counts, chunk = directory + COUNT * room, 0
+    while chunk + STRIDE <= arena[values + CHUNKS]:
+        count = 0
+        for each in range(counts + chunk, counts + chunk + STRIDE):
+            count += arena[each]
+        if rank < count:
+            break
+        rank, chunk = rank - count, chunk + STRIDE
     while rank >= arena[counts + chunk]:
         rank -= arena[counts + chunk]
         chunk += 1
