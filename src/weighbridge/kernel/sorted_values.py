@@ -81,10 +81,10 @@ def add_value(arena: Ints, values: int, value: int) -> None:
         if value >= arena[right]:
             chunk += 1
     directory, room = arena[values + DIRECTORY], arena[values + ROOM]
-    place, slot = arena[directory + chunk], arena[directory + COUNT * room + chunk]
-    while slot > 0 and arena[place + slot - 1] > value:
-        arena[place + slot] = arena[place + slot - 1]
-        slot -= 1
+    place, count = arena[directory + chunk], arena[directory + COUNT * room + chunk]
+    slot = at_most(arena, place, count, value)
+    for each in range(place + count, place + slot, -1):
+        arena[each] = arena[each - 1]
     arena[place + slot] = value
     arena[directory + COUNT * room + chunk] += 1
     arena[directory + SMALLEST * room + chunk] = arena[place]
