@@ -23,15 +23,17 @@ def stream(seed: int, n: int, late: float, shops: int, reach_us: int = 3 * DAY_U
     """One card's events over some twelve days, with labels and their corrections between them."""
     rng, records, now, known = random.Random(seed), [], START_US, []
     for seq in range(1, n + 1):
-        if known and rng.random() < 0.3:
-            records.append(LabelRecord(seq, rng.choice(known[-400:]), rng.randrange(2)))
+        awaited = records and isinstance(records[-1], LabelRecord) and records[-1].event_id == f"e{seq}"
+        if known and not awaited and rng.random() < 0.3:
+            about = f"e{seq + 1}" if rng.random() < 0.1 else rng.choice(known[-400:])  # the next event's, too early
+            records.append(LabelRecord(seq, about, rng.randrange(2)))
             continue
         now += rng.choice([0, 1, HOUR_US // 10, rng.randrange(8 * 12 * DAY_US // n)])
         back = (
             rng.choice([1, HOUR_US, rng.randrange(reach_us), -rng.randrange(2 * HOUR_US)]) if rng.random() < late else 0
         )
         values = {
-            "card": "c", "shop_id": f"s{rng.randrange(shops)}", "amount": rng.randrange(500_001),
+            "card": "c", "shop_id": f"s{rng.randrange(shops)}", "amount": rng.randrange(rng.choice([500_001, 500_001, 1_000])),
             "score": rng.choice([None, *range(-5, 6)]), "items": rng.randrange(100),
             "device": rng.choice([None, "ios", "android", "web"]),
         }  # fmt: skip
@@ -63,12 +65,12 @@ def split(records):
     return [r for r in records if isinstance(r, Event)], [r for r in records if isinstance(r, LabelRecord)]
 
 
-def against_the_oracle(records, found, rows) -> int:
+def against_the_oracle(records, found, rows, case=CASE) -> int:
     """Return how many values of sampled vectors differ from the oracle's."""
     events, labels, wrong = *split(records), 0
     for row in rows:
         decision = events[row]
         near = [e for e in events if e.seq < decision.seq and e.event_us > decision.event_us - 7 * DAY_US]
         known = [r for r in labels if r.seq < decision.seq]
-        wrong += differing(found[row], OfOneDecision(CASE, [*near, decision], known).vector(decision))
+        wrong += differing(found[row], OfOneDecision(case, [*near, decision], known).vector(decision))
     return wrong

@@ -99,11 +99,11 @@ records = stream(1, 700, 0.3, 40, reach_us=6 * HOUR_US)
 found = against_the_oracle(records, replayed(CASE, *split(records)), range(100, 480, 5))
 first, second, third = split(records)[0][:3]  # the third is late, and its label came before it
 events = [
-    replace(first, seq=1),
+    replace(first, seq=1, values={**first.values, "shop_id": second.values["shop_id"]}),
     replace(second, seq=3, event_us=first.event_us + 20),
     replace(third, seq=5, event_us=first.event_us + 10, values=second.values),
 ]
-labels = [LabelRecord(2, third.id, 1)]
+labels = [LabelRecord(2, third.id, 1), LabelRecord(4, first.id, 1)]
 print(found + differing(replayed(CASE, events, labels), Oracle(CASE, events, labels).vectors()))
 """
 

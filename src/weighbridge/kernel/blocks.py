@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from weighbridge.kernel.arena import give_back, take
 from weighbridge.kernel.arrays import Ints
-from weighbridge.kernel.entity_plan import EXTREMES, SUMS
+from weighbridge.kernel.entity_plan import LABELS, OCCURRENCES, SUMS
+from weighbridge.kernel.extremes import empty_extremes, regroup, summarise
 from weighbridge.kernel.history import (
     ADDED,
     BEFORE,
@@ -19,23 +19,27 @@ from weighbridge.kernel.history import (
     FIELDS,
     FIRST_US,
     FULL,
+    GONE,
     ROOM,
+    ROOT,
     block_at,
     block_lines,
     count_at,
-    count_label,
     directory_lines,
+    directory_words,
     holds,
+    label_line,
     line_at,
+    root_words,
     running_line,
     sum_before,
     summary_at,
 )
-from weighbridge.kernel.program import cell, rows
+from weighbridge.kernel.known_labels import labels_before
+from weighbridge.kernel.program import cell, count_of
 from weighbridge.kernel.selection import addend
 
 FIRST_CAPACITY = 4
-_LEAST, _GREATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @njit(cache=True, nogil=True)
@@ -47,16 +51,24 @@ def move_lines(arena: Ints, source: int, source_room: int, target: int, target_r
 
 
 @njit(cache=True, nogil=True)
+def see_to_directory(arena: Ints, program: Ints, root: int) -> None:
+    """Make place for a block at the end of a full directory: where half of it is gone, the rest moves to its front."""
+    room, gone, lines = arena[root + ROOM], arena[root + GONE], directory_lines(program)
+    begin, wider = arena[root + DIRECTORY] - gone, room if 2 * gone > room else max(2 * room, 1)
+    found = begin if wider == room else take(arena, directory_words(program, wider))
+    move_lines(arena, begin + gone, room, found, wider, lines, arena[root + BLOCKS])
+    if room and wider > room:
+        give_back(arena, begin, directory_words(program, room))
+    arena[root + DIRECTORY], arena[root + ROOM], arena[root + GONE] = found, wider, 0
+    regroup(arena, program, root, 0)
+
+
+@njit(cache=True, nogil=True)
 def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
     """Put an empty block into the directory; its running sums are those at its beginning."""
-    room, blocks, lines = arena[root + ROOM], arena[root + BLOCKS], directory_lines(program)
-    if blocks == room:
-        wider = max(2 * room, 1)
-        found = take(arena, lines * wider)
-        if room:
-            move_lines(arena, arena[root + DIRECTORY], room, found, wider, lines, blocks)
-            give_back(arena, arena[root + DIRECTORY], lines * room)
-        arena[root + DIRECTORY], arena[root + ROOM] = found, wider
+    blocks, lines = arena[root + BLOCKS], directory_lines(program)
+    if arena[root + GONE] + blocks == arena[root + ROOM]:
+        see_to_directory(arena, program, root)
     if blocks == 0:
         arena[root + CAPACITY] = FIRST_CAPACITY
     for line in range(lines):
@@ -68,17 +80,9 @@ def open_block(arena: Ints, program: Ints, root: int, number: int) -> None:
     arena[arena[root + DIRECTORY] + number] = take(arena, block_lines(program) * arena[root + CAPACITY])
     arena[root + BLOCKS] = blocks + 1
     empty_extremes(arena, program, root, number)
+    regroup(arena, program, root, number)
     if number > 0:
         add_up(arena, program, root, number)
-
-
-@njit(cache=True, nogil=True)
-def empty_extremes(arena: Ints, program: Ints, root: int, number: int) -> None:
-    """Set a block's extremes to those of no event."""
-    first = ADDED + rows(program, SUMS)
-    for line in range(rows(program, EXTREMES)):
-        none = _GREATEST if cell(program, EXTREMES, line, 0) > 0 else _LEAST
-        arena[summary_at(arena, root, first + line) + number] = none
 
 
 @njit(cache=True, nogil=True)
@@ -87,22 +91,23 @@ def add_up(arena: Ints, program: Ints, root: int, number: int) -> None:
     count = count_at(arena, root, number - 1)
     before = summary_at(arena, root, BEFORE)
     arena[before + number] = arena[before + number - 1] + count
-    for line in range(rows(program, SUMS)):
+    for line in range(count_of(program, SUMS)):
         place = summary_at(arena, root, ADDED + line)
         arena[place + number] = sum_before(arena, program, root, number - 1, count, line)
+    for line in range(count_of(program, LABELS)):
+        for label in range(2):
+            place = summary_at(arena, root, label_line(program, line) + label)
+            arena[place + number] = labels_before(arena, program, root, number - 1, count, line, label)
 
 
 @njit(cache=True, nogil=True)
 def run_up(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Write a block's running sums from a slot on; those before it are right already."""
     bits, count = line_at(arena, root, number, BITS), count_at(arena, root, number)
-    for line in range(rows(program, SUMS)):
+    for line in range(count_of(program, SUMS)):
         kind, selection = cell(program, SUMS, line, 0), cell(program, SUMS, line, 1)
-        values, place = (
-            line_at(arena, root, number, FIELDS + max(cell(program, SUMS, line, 2), 0)),
-            running_line(program, line),
-        )
-        running = line_at(arena, root, number, place)
+        values = line_at(arena, root, number, FIELDS + max(cell(program, SUMS, line, 2), 0))
+        running = line_at(arena, root, number, running_line(program, line))
         total = arena[running + slot - 1] if slot > 0 else 0
         for each in range(slot, count):
             if holds(arena, bits, each, selection):
@@ -138,36 +143,29 @@ def split_block(arena: Ints, program: Ints, root: int, number: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def summarise(arena: Ints, program: Ints, root: int, number: int) -> None:
-    """Write a block's extremes and label counts from its events."""
-    empty_extremes(arena, program, root, number)
-    labels = ADDED + rows(program, SUMS) + rows(program, EXTREMES)
-    for line in range(labels, directory_lines(program)):
-        arena[summary_at(arena, root, line) + number] = 0
-    for slot in range(count_at(arena, root, number)):
-        widen_extremes(arena, program, root, number, slot)
-        count_label(arena, program, root, number, slot, 1)
-
-
-@njit(cache=True, nogil=True)
-def widen_extremes(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
-    """Let a block's extremes take in the event in a slot."""
-    bits, first = line_at(arena, root, number, BITS), ADDED + rows(program, SUMS)
-    for line in range(rows(program, EXTREMES)):
-        if holds(arena, bits, slot, cell(program, EXTREMES, line, 1)):
-            place = summary_at(arena, root, first + line) + number
-            value = arena[line_at(arena, root, number, FIELDS + cell(program, EXTREMES, line, 2)) + slot]
-            smallest = cell(program, EXTREMES, line, 0) > 0
-            arena[place] = min(arena[place], value) if smallest else max(arena[place], value)
-
-
-@njit(cache=True, nogil=True)
 def drop_blocks(arena: Ints, program: Ints, root: int, first: int, last: int) -> None:
     """Free the blocks from first up to last and close the gap in the directory."""
     for number in range(first, last):
         give_back(arena, block_at(arena, root, number), block_lines(program) * arena[root + CAPACITY])
+    arena[root + BLOCKS] -= last - first
+    if first == 0:
+        arena[root + DIRECTORY] += last
+        arena[root + GONE] += last
+        return
     for line in range(directory_lines(program)):
         place = summary_at(arena, root, line)
-        for number in range(last, arena[root + BLOCKS]):
-            arena[place + number - last + first] = arena[place + number]
-    arena[root + BLOCKS] -= last - first
+        for number in range(first, arena[root + BLOCKS]):
+            arena[place + number] = arena[place + number - first + last]
+    regroup(arena, program, root, first)
+
+
+@njit(cache=True, nogil=True)
+def free_history(arena: Ints, program: Ints, root: int) -> None:
+    """Free a history without events in blocks."""
+    if arena[root + ROOM]:
+        give_back(arena, arena[root + DIRECTORY] - arena[root + GONE], directory_words(program, arena[root + ROOM]))
+    for number in range(count_of(program, OCCURRENCES)):
+        place = root + ROOT + 3 * number
+        if arena[place]:
+            give_back(arena, arena[place], 2 * arena[place + 1])
+    give_back(arena, root, root_words(program))

@@ -8,14 +8,14 @@ from weighbridge.kernel.arena import LONGEST
 from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.blocks import (
     drop_blocks,
+    free_history,
     open_block,
     run_up,
     split_block,
-    summarise,
     widen_block,
-    widen_extremes,
 )
 from weighbridge.kernel.entity_plan import CURSORS, FIELD_PLACES, ORDERS, SUMS, TERMS
+from weighbridge.kernel.extremes import summarise, widen_extremes
 from weighbridge.kernel.history import (
     ADDED,
     BEFORE,
@@ -26,28 +26,29 @@ from weighbridge.kernel.history import (
     EVENT_US,
     FIELDS,
     FIRST_US,
+    FOREVER,
     FULL,
     ID,
     LABEL,
+    NEVER,
     N,
     block_at,
     block_lines,
     count_at,
-    count_label,
     cursor_at,
     find,
     forget_cursors,
-    free_history,
     holds,
     line_at,
     locate,
     order_at,
+    shift_label,
     summary_at,
 )
 from weighbridge.kernel.newest import hash_values
 from weighbridge.kernel.occurrences import link, previous_line, unlink
 from weighbridge.kernel.ordered import forget_orders
-from weighbridge.kernel.program import cell, rows, table
+from weighbridge.kernel.program import cell, count_of, table
 from weighbridge.kernel.selection import addend, selected
 from weighbridge.kernel.sorted_values import add_value, drop_value
 
@@ -74,14 +75,14 @@ def shift_sums(arena: Ints, program: Ints, root: int, number: int, slot: int, si
 def shift_cursors(arena: Ints, program: Ints, root: int, number: int, slot: int, add: bool) -> None:
     """Let the moving windows that hold an event take it in, or leave it out."""
     event_us = arena[block_at(arena, root, number) + slot]
-    for cursor in range(rows(program, CURSORS)):
+    for cursor in range(count_of(program, CURSORS)):
         place = cursor_at(program, root, cursor)
         previous = previous_line(program, cell(program, CURSORS, cursor, 2))
         was = arena[line_at(arena, root, number, previous) + slot]
         follows = arena[line_at(arena, root, number, previous + 1) + slot]
         if arena[place] < event_us <= arena[place + 1] and was <= arena[place] and follows > arena[place + 1]:
             arena[place + 2] += 1 if add else -1
-    for order in range(rows(program, ORDERS)):
+    for order in range(count_of(program, ORDERS)):
         place = order_at(program, root, order)
         inside = arena[place + 2] != 0 and arena[place] < event_us <= arena[place + 1]
         if inside and holds(arena, line_at(arena, root, number, BITS), slot, cell(program, ORDERS, order, 2)):
@@ -128,8 +129,8 @@ def insert(arena: Ints, program: Ints, root: int, event_us: int, identity: int, 
     arena[block + EVENT_US * capacity + slot] = event_us
     arena[block + ID * capacity + slot] = identity
     arena[block + LABEL * capacity + slot] = label
-    arena[block + BITS * capacity + slot] = selected(table(program, TERMS), values) if rows(program, TERMS) else 0
-    for line in range(rows(program, FIELD_PLACES)):
+    arena[block + BITS * capacity + slot] = selected(table(program, TERMS), values) if count_of(program, TERMS) else 0
+    for line in range(count_of(program, FIELD_PLACES)):
         arena[block + (FIELDS + line) * capacity + slot] = values[cell(program, FIELD_PLACES, line, 0)]
     arena[summary_at(arena, root, COUNT) + number] = count + 1
     if slot == 0:
@@ -138,7 +139,7 @@ def insert(arena: Ints, program: Ints, root: int, event_us: int, identity: int, 
     arena[root + N] += 1
     arena[LONGEST] = max(arena[LONGEST], arena[root + N])
     widen_extremes(arena, program, root, number, slot)
-    count_label(arena, program, root, number, slot, 1)
+    shift_label(arena, program, root, number, slot, 1)
     shift_sums(arena, program, root, number, slot, 1)
     link(arena, program, root, number, slot)
     shift_cursors(arena, program, root, number, slot, True)
@@ -151,6 +152,7 @@ def withdraw(arena: Ints, program: Ints, root: int, event_us: int, identity: int
     label = arena[line_at(arena, root, number, LABEL) + slot]
     shift_cursors(arena, program, root, number, slot, False)
     unlink(arena, program, root, number, slot)
+    shift_label(arena, program, root, number, slot, -1)
     shift_sums(arena, program, root, number, slot, -1)
     count, firsts = count_at(arena, root, number) - 1, summary_at(arena, root, FIRST_US)
     for line in range(block_lines(program)):
@@ -170,19 +172,20 @@ def withdraw(arena: Ints, program: Ints, root: int, event_us: int, identity: int
 @njit(cache=True, nogil=True)
 def evict(arena: Ints, program: Ints, root: int, before_us: int) -> bool:
     """Forget the blocks that lie wholly at or before a time; whether no event is left, and the history is freed."""
-    gone, blocks = 0, arena[root + BLOCKS]
+    gone, blocks, last_us = 0, arena[root + BLOCKS], NEVER
     while gone < blocks:
         count = count_at(arena, root, gone)
-        if arena[block_at(arena, root, gone) + count - 1] > before_us:
+        until_us = arena[block_at(arena, root, gone) + count - 1]
+        if until_us > before_us:
             break
         arena[root + N] -= count
-        gone += 1
+        gone, last_us = gone + 1, until_us
     if gone:
         drop_blocks(arena, program, root, 0, gone)
-        forget_cursors(arena, program, root)
-        forget_orders(arena, program, root)
+        forget_cursors(arena, program, root, last_us)
+        forget_orders(arena, program, root, last_us)
     if arena[root + BLOCKS] == 0:
-        forget_orders(arena, program, root)
+        forget_orders(arena, program, root, FOREVER)
         free_history(arena, program, root)
         return True
     return False

@@ -31,10 +31,16 @@ _SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)  # 2**64 / golden ratio (Knuth, TAOCP 6
 
 
 @njit(cache=True, nogil=True)
+def home_of(value: int, mask: int) -> int:
+    """Return the slot where a value belongs in a hash table of mask + 1 slots, a power of two."""
+    mixed = value * _SPREAD
+    return (mixed ^ (mixed >> 29)) & mask
+
+
+@njit(cache=True, nogil=True)
 def slot_of(arena: Ints, hashed: int, size: int, value: int) -> int:
     """Return the address of a value's slot (value, newest time), or of the empty slot where it belongs."""
-    mixed = value * _SPREAD
-    slot = (mixed ^ (mixed >> 29)) & (size - 1)
+    slot = home_of(value, size - 1)
     while arena[hashed + 2 * slot + 1] != NEVER and arena[hashed + 2 * slot] != value:
         slot = (slot + 1) & (size - 1)
     return hashed + 2 * slot

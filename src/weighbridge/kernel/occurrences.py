@@ -19,23 +19,26 @@ from weighbridge.kernel.history import (
     FIELDS,
     FOREVER,
     NEVER,
+    Edge,
     block_at,
     count_at,
     cursor_at,
     find,
     holds,
+    length,
     line_at,
-    position,
+    moved,
     running_line,
+    slots_between,
 )
 from weighbridge.kernel.newest import newest_time, set_newest
-from weighbridge.kernel.program import cell, rows, table
+from weighbridge.kernel.program import cell, count_of, table
 
 
 @njit(cache=True, nogil=True)
 def previous_line(program: Ints, line: int) -> int:
     """Return the block line of an occurrence's previous times; the next times follow it."""
-    return running_line(program, rows(program, SUMS)) + 2 * line
+    return running_line(program, count_of(program, SUMS)) + 2 * line
 
 
 @njit(cache=True, nogil=True)
@@ -73,7 +76,7 @@ def after(arena: Ints, root: int, number: int, slot: int, row: Ints, value: int)
 @njit(cache=True, nogil=True)
 def link(arena: Ints, program: Ints, root: int, number: int, slot: int) -> None:
     """Connect an event that has just been put in a slot with the neighbours of its values."""
-    if rows(program, OCCURRENCES) == 0:
+    if count_of(program, OCCURRENCES) == 0:
         return
     lines = table(program, OCCURRENCES)
     event_us = arena[block_at(arena, root, number) + slot]
@@ -153,14 +156,11 @@ def seen(arena: Ints, root: int, row: Ints, line: int, previous: int, low_us: in
 
 
 @njit(cache=True, nogil=True)
-def count_times(
-    arena: Ints, root: int, line: int, first: tuple[int, int], last: tuple[int, int], edge_us: int, later: bool
-) -> int:
+def count_times(arena: Ints, root: int, line: int, first: Edge, last: Edge, edge_us: int, later: bool) -> int:
     """Return how many events between two edges have a line's time after `edge_us` (not `later`: at or before it)."""
     count = 0
     for number in range(first[0], min(last[0] + 1, arena[root + BLOCKS])):
-        begin = first[1] if number == first[0] else 0
-        end = last[1] if number == last[0] else count_at(arena, root, number)
+        begin, end = slots_between(arena, root, number, first, last)
         times = line_at(arena, root, number, line)
         for place in range(times + begin, times + end):
             count += (arena[place] > edge_us) == later
@@ -169,20 +169,16 @@ def count_times(
 
 @njit(cache=True, nogil=True)
 def distinct(
-    arena: Ints, program: Ints, root: int, cursor: int, low_us: int, high_us: int, low: tuple[int, int],
-    high: tuple[int, int],
+    arena: Ints, program: Ints, root: int, cursor: int, low_us: int, high_us: int, low: Edge, high: Edge
 ) -> int:  # fmt: skip
     """Return the number of distinct values in the window (low, high], and leave the cursor there."""
     previous = previous_line(program, cell(program, CURSORS, cursor, 2))
     if arena[root + BLOCKS] <= 1:
         return count_times(arena, root, previous, low, high, low_us, False)
     place = cursor_at(program, root, cursor)
-    was_low_us, was_high_us, count = arena[place], arena[place + 1], arena[place + 2]
-    was_low, was_high = find(arena, root, was_low_us), find(arena, root, was_high_us)
-    at_low, at_high = position(arena, root, low[0], low[1]), position(arena, root, high[0], high[1])
-    left = at_low - position(arena, root, was_low[0], was_low[1])
-    right = at_high - position(arena, root, was_high[0], was_high[1])
-    if abs(left) + abs(right) >= at_high - at_low:
+    was_low_us, count = arena[place], arena[place + 2]
+    was_low, was_high, left, right = moved(arena, root, place, low, high)
+    if abs(left) + abs(right) >= length(arena, root, low, high):
         count = count_times(arena, root, previous, low, high, low_us, False)
     else:
         if right >= 0:

@@ -11,37 +11,35 @@ from weighbridge.kernel.history import (
     BITS,
     BLOCKS,
     FIELDS,
-    count_at,
-    find,
+    Edge,
     holds,
+    length,
     line_at,
+    moved,
     order_at,
-    position,
+    slots_between,
 )
-from weighbridge.kernel.program import rows, table
+from weighbridge.kernel.program import count_of, table
 from weighbridge.kernel.sorted_values import add_value, drop_value, free_set, new_set, value_at
 
 SHORT = 256  # events of a window that is sorted on the spot
 
 
 @njit(cache=True, nogil=True)
-def forget_orders(arena: Ints, program: Ints, root: int) -> None:
-    """Free the sets of a history; the next question builds them anew."""
-    for number in range(rows(program, ORDERS)):
+def forget_orders(arena: Ints, program: Ints, root: int, before_us: int) -> None:
+    """Free the sets of windows that begin before a time; the next question builds them anew."""
+    for number in range(count_of(program, ORDERS)):
         place = order_at(program, root, number)
-        if arena[place + 2]:
+        if arena[place + 2] and arena[place] < before_us:
             free_set(arena, arena[place + 2])
             arena[place + 2] = 0
 
 
 @njit(cache=True, nogil=True)
-def move_values(
-    arena: Ints, root: int, values: int, row: Ints, first: tuple[int, int], last: tuple[int, int], add: bool
-) -> None:
+def move_values(arena: Ints, root: int, values: int, row: Ints, first: Edge, last: Edge, add: bool) -> None:
     """Put the selected values between two edges into a set, or take them out."""
     for number in range(first[0], min(last[0] + 1, arena[root + BLOCKS])):
-        begin = first[1] if number == first[0] else 0
-        end = last[1] if number == last[0] else count_at(arena, root, number)
+        begin, end = slots_between(arena, root, number, first, last)
         line, bits = line_at(arena, root, number, FIELDS + row[3]), line_at(arena, root, number, BITS)
         for slot in range(begin, end):
             if holds(arena, bits, slot, row[2]):
@@ -52,12 +50,11 @@ def move_values(
 
 
 @njit(cache=True, nogil=True)
-def sorted_window(arena: Ints, root: int, row: Ints, low: tuple[int, int], high: tuple[int, int], n: int) -> Ints:
+def sorted_window(arena: Ints, root: int, row: Ints, low: Edge, high: Edge, n: int) -> Ints:
     """Return the n selected values between two edges, rising."""
     found, count = np.empty(n, dtype=np.int64), 0
     for number in range(low[0], min(high[0] + 1, arena[root + BLOCKS])):
-        begin = low[1] if number == low[0] else 0
-        end = high[1] if number == high[0] else count_at(arena, root, number)
+        begin, end = slots_between(arena, root, number, low, high)
         line, bits = line_at(arena, root, number, FIELDS + row[3]), line_at(arena, root, number, BITS)
         for slot in range(begin, end):
             if holds(arena, bits, slot, row[2]):
@@ -68,20 +65,17 @@ def sorted_window(arena: Ints, root: int, row: Ints, low: tuple[int, int], high:
 
 
 @njit(cache=True, nogil=True)
-def ranked(
-    arena: Ints, program: Ints, root: int, order: int, low_us: int, high_us: int, low: tuple[int, int],
-    high: tuple[int, int], n: int, rank: int,
-) -> int:  # fmt: skip
-    """Return the value of a rank (from 0) among the n > rank selected values of the window (low, high]."""
+def settled(
+    arena: Ints, program: Ints, root: int, order: int, low_us: int, high_us: int, low: Edge, high: Edge, n: int
+) -> Ints:
+    """Return the n selected values of the window (low, high], rising; of a long one none, but move its set there."""
     row, place = table(program, ORDERS)[order], order_at(program, root, order)
-    at_low, at_high = position(arena, root, low[0], low[1]), position(arena, root, high[0], high[1])
-    if at_high - at_low <= SHORT:
-        return sorted_window(arena, root, row, low, high, n)[rank]
+    events = length(arena, root, low, high)
+    if events <= SHORT:
+        return sorted_window(arena, root, row, low, high, n)
     if arena[place + 2]:
-        was_low, was_high = find(arena, root, arena[place]), find(arena, root, arena[place + 1])
-        left = at_low - position(arena, root, was_low[0], was_low[1])
-        right = at_high - position(arena, root, was_high[0], was_high[1])
-        if abs(left) + abs(right) >= at_high - at_low:
+        was_low, was_high, left, right = moved(arena, root, place, low, high)
+        if abs(left) + abs(right) >= events:
             free_set(arena, arena[place + 2])
             arena[place + 2] = 0
         else:
@@ -98,4 +92,12 @@ def ranked(
         arena[place + 2] = new_set(arena)
         move_values(arena, root, arena[place + 2], row, low, high, True)
     arena[place], arena[place + 1] = low_us, high_us
-    return value_at(arena, arena[place + 2], rank)
+    return np.empty(0, dtype=np.int64)
+
+
+@njit(cache=True, nogil=True)
+def ranked(arena: Ints, program: Ints, root: int, order: int, rising: Ints, rank: int) -> int:
+    """Return the value of a rank, from 0, of a window that is settled: of its rising values, or of its set."""
+    if len(rising):
+        return rising[rank]
+    return value_at(arena, arena[order_at(program, root, order) + 2], rank)

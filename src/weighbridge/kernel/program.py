@@ -29,7 +29,7 @@ def table(program: Ints, number: int) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def rows(program: Ints, number: int) -> int:
+def count_of(program: Ints, number: int) -> int:
     """Return how many rows a packed table has."""
     return program[_HEAD * number + 1]
 

@@ -19,8 +19,7 @@ from weighbridge.kernel.plan import (
     ZONE_TIMES,
     RowOp,
 )
-from weighbridge.kernel.program import rows as count_of
-from weighbridge.kernel.program import table
+from weighbridge.kernel.program import count_of, table
 
 HOUR_US = DAY_US // 24
 

@@ -12,7 +12,8 @@ from weighbridge.kernel.arrays import Ints
 
 VALUES, CHUNKS, ROOM, DIRECTORY, WORDS = range(5)
 ADDRESS, COUNT, SMALLEST, LINES = range(4)
-FULL = 256  # values of a chunk
+FULL = 512  # values of a chunk
+STRIDE = 16  # chunks counted at once on the way to a rank
 
 
 @njit(cache=True, nogil=True)
@@ -80,10 +81,10 @@ def add_value(arena: Ints, values: int, value: int) -> None:
         if value >= arena[right]:
             chunk += 1
     directory, room = arena[values + DIRECTORY], arena[values + ROOM]
-    place, slot = arena[directory + chunk], arena[directory + COUNT * room + chunk]
-    while slot > 0 and arena[place + slot - 1] > value:
-        arena[place + slot] = arena[place + slot - 1]
-        slot -= 1
+    place, count = arena[directory + chunk], arena[directory + COUNT * room + chunk]
+    slot = at_most(arena, place, count, value)
+    for each in range(place + count, place + slot, -1):
+        arena[each] = arena[each - 1]
     arena[place + slot] = value
     arena[directory + COUNT * room + chunk] += 1
     arena[directory + SMALLEST * room + chunk] = arena[place]
@@ -115,6 +116,13 @@ def value_at(arena: Ints, values: int, rank: int) -> int:
     """Return the value of a rank, from 0; the set has more values than that."""
     directory, room = arena[values + DIRECTORY], arena[values + ROOM]
     counts, chunk = directory + COUNT * room, 0
+    while chunk + STRIDE <= arena[values + CHUNKS]:
+        count = 0
+        for each in range(counts + chunk, counts + chunk + STRIDE):
+            count += arena[each]
+        if rank < count:
+            break
+        rank, chunk = rank - count, chunk + STRIDE
     while rank >= arena[counts + chunk]:
         rank -= arena[counts + chunk]
         chunk += 1

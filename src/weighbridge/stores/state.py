@@ -25,7 +25,7 @@ from weighbridge.stores.codes import Codes
 from weighbridge.stores.room import Room
 
 BUDGET_BYTES = 1 << 30
-FORMAT = 1  # of histories in an arena: a checkpoint of another format is not read
+FORMAT = 2  # of histories in an arena: a checkpoint of another format is not read
 LOOKS = 2  # keys looked at for each event: it brings one at most, so that old ones cannot pile up
 RELEASE_EVERY = 4_096  # events between two releases of the memory of an arena in a file
 

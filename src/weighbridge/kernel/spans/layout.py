@@ -7,6 +7,7 @@ from numba import njit
 
 from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.entity_plan import FIELD_PLACES, OCCURRENCES, OFFSETS, SUMS, TERMS
+from weighbridge.kernel.newest import home_of
 from weighbridge.kernel.program import table
 from weighbridge.kernel.selection import addend, selected
 
@@ -139,8 +140,7 @@ def code_values(values: Ints, rows: int, slots: Ints, codes: Ints) -> None:
     mask, known = len(slots) - 1, 0
     slots[:, 1] = -1
     for r in range(rows):
-        mixed = values[r] * -7046029254386353131  # 2**64 / golden ratio, as int64
-        slot = (mixed ^ (mixed >> 29)) & mask
+        slot = home_of(values[r], mask)
         while slots[slot, 1] >= 0 and slots[slot, 0] != values[r]:
             slot = (slot + 1) & mask
         if slots[slot, 1] < 0:
