@@ -111,11 +111,11 @@ def edge_log(late=True):
 
 
 MUTANTS = {
-    "none": ("kernel/spans/windows.py", "max(last - width, first)", "max(last - width, first)"),
+    "none": ("kernel/spans/windows.py", "max(last - length, first)", "max(last - length, first)"),
     "window edge of a span": (
         "kernel/spans/windows.py",
-        "first = ahead(times, first, times[a + i] - offset)",
-        "first = ahead(times, first, times[a + i] - offset - 1)",
+        "first = ahead(times, first, times[r] - offset)",
+        "first = ahead(times, first, times[r] - offset - 1)",
     ),
     "window edge of a history": (
         "kernel/arena.py",
@@ -125,7 +125,7 @@ MUTANTS = {
     "label order by event": ("kernel/by_event.py", "keyed.label_seq[label] < keyed.seq[row]", "True"),
     "labels of a span": ("kernel/spans/labels.py", "keyed.label_seq[state[TOLD]] < seq", "False"),
     "distinct of a span": ("kernel/spans/windows.py", "following[left] >= right", "following[left] > right"),
-    "stretch of an extreme": ("kernel/spans/windows.py", "max(last - width, first)", "first"),
+    "stretch of an extreme": ("kernel/spans/windows.py", "max(last - length, first)", "first"),
     "what had not arrived": ("kernel/spans/arrived.py", "found -= missing_sum", "found -= 0 * missing_sum"),
     "ddof": ("kernel/formulas.py", "float(many * (many - 1))", "float(many * many)"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -28,30 +29,42 @@ class Keyed(NamedTuple):
     label_starts: Ints
 
 
-def group(keys: Ints) -> tuple[Ints, Ints]:
+def group(keys: Ints, cores: int = 1) -> tuple[Ints, Ints]:
     """Return (order, starts): a stable order with equal keys together, and where each group starts, with an end."""
     if not len(keys):
         return np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
     low, high = int(keys.min()), int(keys.max())
-    if high - low <= 4 * len(keys):
-        order, starts = _count_sort(keys, low, high)
+    if (high - low) * cores <= 4 * len(keys):
+        order, starts = _sorted_by_count(keys, low, high, cores)
         return order, np.r_[starts[:-1][np.diff(starts) > 0], len(keys)]
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     return order, np.r_[0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(keys)].astype(np.int64)
 
 
-@njit(cache=True, nogil=True)
-def _count_sort(keys: Ints, low: int, high: int) -> tuple[Ints, Ints]:
-    starts = np.zeros(high - low + 2, dtype=np.int64)
-    for row in range(len(keys)):
-        starts[keys[row] - low + 1] += 1
-    starts = np.cumsum(starts)
-    place, order = starts.copy(), np.empty(len(keys), dtype=np.int64)
-    for row in range(len(keys)):
-        order[place[keys[row] - low]] = row
-        place[keys[row] - low] += 1
+def _sorted_by_count(keys: Ints, low: int, high: int, cores: int) -> tuple[Ints, Ints]:
+    """Return (order, starts) of all keys from low to high; each core counts, then places, a part of the rows."""
+    order, edges = np.empty(len(keys), dtype=np.int64), np.linspace(0, len(keys), cores + 1).astype(np.int64)
+    counts = np.zeros((cores, high - low + 1), dtype=np.int64)
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(lambda p: _count(keys[edges[p] : edges[p + 1]], low, counts[p]), range(cores)))
+        starts = np.r_[0, np.cumsum(counts.sum(axis=0))]
+        places = starts[:-1] + np.cumsum(counts, axis=0) - counts
+        list(pool.map(lambda p: _place(keys, edges[p], edges[p + 1], low, places[p], order), range(cores)))
     return order, starts
+
+
+@njit(cache=True, nogil=True)
+def _count(keys: Ints, low: int, counts: Ints) -> None:
+    for row in range(len(keys)):
+        counts[keys[row] - low] += 1
+
+
+@njit(cache=True, nogil=True)
+def _place(keys: Ints, first: int, last: int, low: int, places: Ints, order: Ints) -> None:
+    for row in range(first, last):
+        order[places[keys[row] - low]] = row
+        places[keys[row] - low] += 1
 
 
 def labels_by_key(order: Ints, starts: Ints, label_row: Ints) -> tuple[Ints, Ints, Ints]:

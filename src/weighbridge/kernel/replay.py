@@ -99,7 +99,7 @@ def replay_entity(
     """
     output = output_to(vectors, sides, *plan.targets(entity), slots)
     keys = columns.values[:, entity.key_field]
-    order, starts = group(keys)
+    order, starts = group(keys, cores)
     for number in np.flatnonzero(np.diff(starts) > plan.events_per_key):
         _check_bound(plan, entity, np.sort(columns.event_us[order[starts[number] : starts[number + 1]]]))
     records, places, label_starts = labels_by_key(order, starts, columns.label_row if entity.uses_labels else NONE)

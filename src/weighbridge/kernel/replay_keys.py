@@ -1,6 +1,7 @@
 """All aggregates of a range of keys: span by span, and a key of great disorder event by event.
 
-A tile is up to 1,024 rows of raws; one set of formulas turns it into features, which are scattered to their rows.
+A tile is up to 1,024 rows of a span's raws; one set of formulas turns it into features, which are scattered to their
+rows.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Scratch(NamedTuple):
     """What spans are worked out in, used again and again.
 
     span: int64[lines, rows]; logs: int64[n], see `halvings`; levels: int64[extremes, levels, rows], see `lift`;
-    edges: int64[offsets, tile]; tile: int64[raws, tile]; features: float64[registers, tile].
+    edges: int64[offsets, rows]; tile: int64[raws, tile]; features: float64[registers, tile].
     """
 
     span: Ints
@@ -90,7 +91,7 @@ def scratch_for(program: Ints, keyed: Keyed, first: int, last: int, registers: i
         np.empty((span_lines(program), longest + PAD), dtype=np.int64),
         logs,
         np.empty((len(table(program, EXTREMES)), logs[-1] + 1, longest + PAD), dtype=np.int64),
-        np.empty((len(table(program, OFFSETS)), TILE + PAD), dtype=np.int64),
+        np.empty((len(table(program, OFFSETS)), longest + PAD), dtype=np.int64),
         np.empty((max(len(table(program, RAWS)), 1), TILE + PAD), dtype=np.int64),
         np.empty((registers, TILE + PAD), dtype=np.float64),
     )
@@ -102,7 +103,7 @@ def replay_keys(program: Ints, keyed: Keyed, first: int, last: int, registers: i
     scratch = scratch_for(program, keyed, first, last, registers)
     arena, group = new_arena(1 << 16), first
     while group < last:
-        end, rows, longest, filled = group, 0, 0, FILLED
+        end, rows, filled = group, 0, FILLED
         while end < last:
             more = keyed.starts[end + 1] - keyed.starts[end]
             if end > group and rows + more > SPAN:
@@ -111,9 +112,9 @@ def replay_keys(program: Ints, keyed: Keyed, first: int, last: int, registers: i
             filled = fill_span(program, scratch.span, rows, mine, keyed.event_us, keyed.values)
             if filled != FILLED:
                 break
-            rows, end, longest = rows + more, end + 1, max(longest, more)
+            rows, end = rows + more, end + 1
         if rows:
-            arena = of_span(program, keyed, group, end, longest, scratch, arena, output)
+            arena = of_span(program, keyed, group, end, scratch, arena, output)
         group = end
         if filled == DISORDERED:
             arena = key_by_event(program, keyed, group, arena, scratch.tile, scratch.features, output)
@@ -121,26 +122,23 @@ def replay_keys(program: Ints, keyed: Keyed, first: int, last: int, registers: i
 
 
 @njit(cache=True, nogil=True)
-def of_span(
-    program: Ints, keyed: Keyed, first: int, last: int, longest: int, scratch: Scratch, arena: Ints, output: Output
-) -> Ints:
+def of_span(program: Ints, keyed: Keyed, first: int, last: int, scratch: Scratch, arena: Ints, output: Output) -> Ints:
     """Write the aggregates of a span of the keys first to last; return the arena."""
     span, logs, levels, edges, tile, features = scratch
     wanted, rows = table(program, RAWS), keyed.starts[last] - keyed.starts[first]
     span[TIME, rows : rows + PAD] = LAST_TIME
-    pointers = np.zeros(len(edges), dtype=np.int64)
     moved, ranks = np.zeros((len(wanted), 3), dtype=np.int64), np.zeros((len(table(program, ORDERS)), WIDTH), np.int64)
     known = nothing_known(program, keyed, first, last)
     sum_up(program, span, rows)
     sighted = np.empty((len(wanted), 0), dtype=np.int64)
     if len(table(program, OCCURRENCES)):
         sighted = chained(program, span, rows)
+    longest = cut(program, span, rows, edges)
     for number in range(len(levels)):
         lift(program, span, rows, number, levels[number, : logs[min(longest, len(logs) - 1)] + 1])
     start_arena(arena)
     for a in range(0, rows, TILE):
         b = min(a + TILE, rows)
-        cut(program, span, a, b, pointers, edges)
         for raw in range(len(wanted)):
             of_raw(program, span, a, b, raw, moved[raw], sighted, levels, logs, edges, tile)
         only_arrived(program, span, a, b, levels, logs, edges, tile)
@@ -171,7 +169,7 @@ def of_raw(
 ) -> None:  # fmt: skip
     """Write one raw of the rows a to b, unless sets or labels write it."""
     row, out = table(program, RAWS)[raw], tile[raw]
-    kind, line, low, high = row[KIND], row[LINE], edges[row[LOW]], edges[row[HIGH]]
+    kind, line, low, high = row[KIND], row[LINE], edges[row[LOW], a:b], edges[row[HIGH], a:b]
     if kind == Raw.N and line < 0:
         lengths(low, high, b - a, out)
     elif kind <= Raw.TOTAL:

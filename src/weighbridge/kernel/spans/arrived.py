@@ -33,7 +33,7 @@ def only_arrived(program: Ints, span: Ints, a: int, b: int, levels: Ints, logs: 
         if span[SETTLED, r] == r:
             continue
         for raw in range(len(wanted)):
-            low, high = edges[wanted[raw, LOW], r - a], edges[wanted[raw, HIGH], r - a]
+            low, high = edges[wanted[raw, LOW], r], edges[wanted[raw, HIGH], r]
             begin = max(low, span[SETTLED, r])
             if begin >= high:
                 continue
@@ -67,7 +67,7 @@ def extreme(
     program: Ints, span: Ints, r: int, levels: Ints, logs: Ints, low: int, begin: int, high: int, line: int
 ) -> int:
     """Return the extreme of the rows that had arrived; of none, any value."""
-    found = smallest(levels, logs, low, begin) if low < begin else FOREVER
+    found = smallest(levels.reshape(-1), levels.shape[1], logs, low, begin) if low < begin else FOREVER
     for j in range(begin, high):
         if span[ROW, j] < span[ROW, r]:
             found = min(found, levels[0, j])

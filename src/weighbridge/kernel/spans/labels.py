@@ -128,7 +128,7 @@ def count_labels(
             kind, line = wanted[raw, KIND], wanted[raw, LINE]
             if kind < Raw.LABELLED:
                 continue
-            low, high, selection = edges[wanted[raw, LOW], r - a], edges[wanted[raw, HIGH], r - a], selections[line, 0]
+            low, high, selection = edges[wanted[raw, LOW], r], edges[wanted[raw, HIGH], r], selections[line, 0]
             if asked < 0 or not same_window(wanted, asked, raw):
                 if kind <= Raw.POSITIVE:
                     one, other = counts_of(span, known, r, line, low, high, selection)

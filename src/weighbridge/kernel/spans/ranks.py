@@ -26,7 +26,7 @@ def rank_values(
             if state[SET]:
                 free_set(arena, state[SET])
             state[SET], state[LEFT], state[RIGHT] = new_set(arena), r, r
-        low, high = edges[row[0], r - a], edges[row[1], r - a]
+        low, high = edges[row[0], r], edges[row[1], r]
         while state[RIGHT] < high:
             move(span, arena, state[SET], row, state[RIGHT], True)
             state[RIGHT] += 1

@@ -24,34 +24,35 @@ def ahead(times: Ints, place: int, until_us: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def cut(program: Ints, span: Ints, a: int, b: int, pointers: Ints, edges: Ints) -> None:
-    """Find the window edges of the rows a to b; pointers: int64[offsets], where the last call left off.
+def cut(program: Ints, span: Ints, rows: int, edges: Ints) -> int:
+    """Find the window edges of all rows; return how many rows the longest window has.
 
     Two pointers of a window move through two halves of the rows, so that neither waits for the other.
     """
-    offsets, times, half = table(program, OFFSETS), span[TIME], (b - a) // 2
+    offsets, times, half, longest = table(program, OFFSETS), span[TIME], rows // 2, 0
     for number in range(len(offsets)):
-        offset, edge, first = offsets[number, 0], edges[number], pointers[number]
+        offset, edge = offsets[number, 0], edges[number]
         if offset == 0:
-            for r in range(a, b):
-                edge[r - a] = r
+            for r in range(rows):
+                edge[r] = r
             continue
-        second = first + np.searchsorted(times[first:b], times[a + half] - offset, side="right")
-        for i in range(half):
-            first = ahead(times, first, times[a + i] - offset)
-            second = ahead(times, second, times[a + half + i] - offset)
-            edge[i], edge[half + i] = first, second
-        if b - a > 2 * half:
-            second = ahead(times, second, times[b - 1] - offset)
-            edge[b - a - 1] = second
-        pointers[number] = second
+        first, second = 0, np.searchsorted(times[:rows], times[half] - offset, side="right")
+        for r in range(half):
+            first = ahead(times, first, times[r] - offset)
+            second = ahead(times, second, times[half + r] - offset)
+            edge[r], edge[half + r] = first, second
+        if rows > 2 * half:
+            edge[rows - 1] = ahead(times, second, times[rows - 1] - offset)
+        for r in range(rows):
+            longest = max(longest, r - edge[r])
+    return longest
 
 
 @njit(cache=True, nogil=True)
 def differences(line: Ints, low: Ints, high: Ints, rows: int, out: Ints) -> None:
     """Write what a running sum grew by over each window."""
-    for i in range(rows):
-        out[i] = line[high[i]] - line[low[i]]
+    for i in range(rows):  # unsigned: numba looks whether a signed place counts from the end
+        out[i] = line[np.uint64(high[i])] - line[np.uint64(low[i])]
 
 
 @njit(cache=True, nogil=True)
@@ -84,23 +85,27 @@ def lift(program: Ints, span: Ints, rows: int, number: int, levels: Ints) -> Non
 
 
 @njit(cache=True, nogil=True)
-def smallest(levels: Ints, logs: Ints, first: int, last: int) -> int:
-    """Return the least of the rows first to last in a table of extremes: of the two stretches that cover them."""
-    level = logs[min(last - first, len(logs) - 1)]
-    line, width = np.uint64(level), 1 << level  # unsigned: numba looks whether a signed place counts from the end
-    end = max(last - width, first)
-    found, place = min(levels[line, np.uint64(first)], levels[line, np.uint64(end)]), first + width
+def smallest(cells: Ints, width: int, logs: Ints, first: int, last: int) -> int:
+    """Return the least of the rows first to last: of the two stretches that cover them.
+
+    cells: a table of extremes in one line, `width` a level; first is a row even where first == last.
+    """
+    level = logs[np.uint64(min(last - first, len(logs) - 1))]
+    base, length = np.uint64(level * width), 1 << level
+    end = max(last - length, first)
+    found, place = min(cells[base + np.uint64(first)], cells[base + np.uint64(end)]), first + length
     while place < end:  # only where they are more than two of the longest stretches
-        found = min(found, levels[line, np.uint64(place)])
-        place += width
+        found = min(found, cells[base + np.uint64(place)])
+        place += length
     return found
 
 
 @njit(cache=True, nogil=True)
 def extremes(levels: Ints, logs: Ints, sign: int, low: Ints, high: Ints, rows: int, out: Ints) -> None:
     """Write the extreme of each window; 0 for an empty one."""
+    cells, width = levels.reshape(-1), levels.shape[1]
     for i in range(rows):
-        found = smallest(levels, logs, low[i], high[i])
+        found = smallest(cells, width, logs, low[i], high[i])
         out[i] = sign * found if low[i] < high[i] else 0
 
 
