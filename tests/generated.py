@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import typer.main
 from typer.main import get_command
 
+from weighbridge.clock import SystemClock
+from weighbridge.kernel.plan import compile_plan
+from weighbridge.score.decide import Desk
 from weighbridge.serve.cli import app
+from weighbridge.serve.http.app import documented
+from weighbridge.serve.http.door import Door
 from weighbridge.serve.schema import event_schema
 from weighbridge.serve.settings import Settings
 from weighbridge.serve.wiring import find_case
+from weighbridge.stores.memory import MemoryLog
+from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,11 +50,19 @@ def settings_example() -> str:
     return "\n".join(lines)
 
 
+def openapi() -> str:
+    case = find_case("card_fraud")
+    stores = SimpleNamespace(log=MemoryLog(case.events))
+    desk = Desk(case, stores, MemoryState(compile_plan(case)), SystemClock())
+    return json.dumps(documented(Door(desk)).openapi(), indent=2) + "\n"
+
+
 def generated() -> dict[Path, str]:
     schema = json.dumps(event_schema(find_case("card_fraud")), indent=2) + "\n"
     return {
         ROOT / "docs" / "cli.md": cli_reference(),
         ROOT / "docs" / "schema" / "card_fraud.json": schema,
+        ROOT / "docs" / "schema" / "card_fraud.openapi.json": openapi(),
         ROOT / ".env.example": settings_example(),
     }
 

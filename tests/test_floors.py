@@ -27,7 +27,7 @@ LIBRARIES = {
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
-              "structlog"},
+              "structlog", "prometheus_client"},
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm"},
     "testing": {"numpy", "pyarrow", "duckdb"},
 }  # fmt: skip

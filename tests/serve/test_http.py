@@ -15,8 +15,10 @@ from tests.conftest import CUT_US, memory_stores
 from weighbridge.clock import us_to_iso
 from weighbridge.errors import StoreFailure
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.http import make_app
-from weighbridge.serve.schema import decision_schema, event_schema, problem_schema
+from weighbridge.serve.http.app import documented, make_app
+from weighbridge.serve.http.door import Door
+from weighbridge.serve.http.raw import InFront
+from weighbridge.serve.schema import batch_answer_schema, decision_schema, event_schema, problem_schema
 from weighbridge.serve.wiring import open_desk
 
 GOOD = {
@@ -174,11 +176,121 @@ def test_without_a_bundle_the_door_says_so(small_case, stores, clock):
             assert "no bundle is in production" in answer.json()["detail"]
 
 
+PATHS = [
+    "/predict", "/predict/batch", "/feedback", "/health", "/ready", "/metadata", "/sample-transaction", "/metrics", "/stats",
+]  # fmt: skip
+
+
 def test_the_documented_api_is_the_one_that_answers(client):
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/predict", "/feedback", "/health", "/metadata"}
-    schema = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(paths) == {"/v1" + path for path in PATHS}
+    schema = paths["/v1/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False
+    for path, methods in paths.items():
+        for name in (path, path.removeprefix("/v1")):
+            assert client.get(name).status_code == (200 if "get" in methods else 405)
+
+
+def same_but_for_ids(answer):
+    told = answer.json()
+    for one in [told, *told.get("results", [])]:
+        one.pop("trace_id", None)
+    kept = {
+        k: v
+        for k, v in answer.headers.items()
+        if k not in ("traceparent", "x-request-id", "content-length", "date", "server")
+    }
+    return answer.status_code, told, kept
+
+
+@pytest.mark.parametrize("path", ["/predict", "/v1/predict", "/feedback", "/predict/batch"])
+def test_the_raw_posts_answer_as_the_documented_ones(desk, path):
+    door = Door(desk)
+    with TestClient(InFront(door, documented(door))) as raw, TestClient(documented(door)) as whole:
+        bodies = [content for content, _ in NASTY.values()] + [
+            body(),
+            json.dumps({"event_id": "x", "label": 1}).encode(),
+        ]
+        for content in [*bodies, json.dumps({"events": [GOOD, {}, {**GOOD, "amount": 1}]}).encode()]:
+            answers = [
+                c.post(path, content=content, headers={"content-type": "application/json"}) for c in (raw, whole)
+            ]
+            assert same_but_for_ids(answers[0]) == same_but_for_ids(answers[1])
+
+
+def test_a_batch_is_decided_in_order_and_each_event_has_its_own_outcome(client, desk):
+    others = [{**GOOD, "event_id": GOOD["event_id"][:-2] + f"{n:02d}", "card_id": f"c{n}"} for n in range(10, 13)]
+    answer = client.post(
+        "/predict/batch", json={"events": [*others, {**GOOD, "amount": -1}, others[0], {**others[1], "amount": 2}]}
+    )
+    assert answer.status_code == 200
+    jsonschema.validate(answer.json(), batch_answer_schema())
+    results = answer.json()["results"]
+    assert [r["status"] for r in results] == [200, 200, 200, 422, 200, 409]
+    assert results[4]["decision_id"] == results[0]["decision_id"]
+    assert (results[3]["field"], results[3]["rule"]) == ("amount", "at_least")
+    assert desk.stores.log.decisions()["event_id"].to_pylist() == [o["event_id"] for o in others]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"events": [{}] * 257}, 413),
+        ({"events": {}}, 422),
+        ({"events": [1]}, 422),
+        ({}, 422),
+        ({"events": [], "x": 1}, 422),
+        ({"events": []}, 200),
+    ],
+)
+def test_batches_are_bounded_and_strict(client, sent, status):
+    assert client.post("/predict/batch", json=sent).status_code == status
+
+
+def test_ids_of_a_request_are_taken_over_or_made(client, desk):
+    trace_id, sent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    headers = {"x-request-id": "order-17", "traceparent": f"00-{trace_id}-{sent}-01"}
+    answer = client.post("/predict", json=GOOD, headers=headers)
+    assert answer.headers["x-request-id"] == "order-17"
+    version, trace, span, flags = answer.headers["traceparent"].split("-")
+    assert (version, trace, flags) == ("00", trace_id, "01")
+    assert span != sent
+    assert answer.json()["trace_id"] == trace_id == desk.stores.log.decisions()["trace_id"][-1].as_py()
+    for bad in (
+        {"x-request-id": "a" * 65, "traceparent": "00-0"},
+        {"x-request-id": "a b", "traceparent": f"00-{'0' * 32}-{sent}-01"},
+    ):
+        answer = client.get("/health", headers=bad)
+        assert answer.headers["x-request-id"] == answer.headers["traceparent"].split("-")[1] != "0" * 32
+    lost = client.get("/nowhere")
+    assert lost.headers["traceparent"].split("-")[1] == lost.headers["x-request-id"] == lost.json()["trace_id"]
+
+
+def test_figures_count_what_was_answered(client):
+    client.post("/predict", json=GOOD)
+    client.post("/v1/predict", json=GOOD)
+    client.post("/predict", json={**GOOD, "amount": -1})
+    told = client.get("/stats").json()
+    assert told["/predict"]["statuses"] == {"200": 2, "422": 1}
+    assert told["/predict"]["latency_us_p50"] > 0
+    text = client.get("/metrics").text
+    assert 'weigh_requests_total{path="/predict",status="200"} 2.0' in text
+    assert 'weigh_refused_total{rule="at_least"} 1.0' in text
+    assert sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("weigh_decisions_total")) == 1
+    assert GOOD["card_id"] not in text
+
+
+def test_a_sample_can_be_sent_back(client):
+    one, other = client.get("/sample-transaction").json(), client.get("/v1/sample-transaction").json()
+    assert one["event_id"] != other["event_id"]
+    assert client.post("/predict", json=one).status_code == client.post("/predict", json=other).status_code == 200
+
+
+def test_a_door_with_too_much_to_store_is_not_ready(client, desk, monkeypatch):
+    assert client.get("/ready").json() == {"status": "ready", "pending": 0}
+    monkeypatch.setattr(desk, "_pending", 3_000)
+    assert client.get("/ready").status_code == 503
+    assert client.get("/health").status_code == 200
 
 
 def test_logs_hold_no_body(desk, client, tmp_path, monkeypatch):

@@ -90,6 +90,11 @@ class Desk:
         """Take in one label and wait for its commit; raises what the future of `submit_label` raises."""
         return self.submit_label(body).result()
 
+    @property
+    def pending(self) -> int:
+        """How many events have no answer yet."""
+        return self._pending
+
     def close(self) -> None:
         """Commit what is pending; whatever comes afterwards is refused."""
         with self._settled:

@@ -30,7 +30,7 @@ from weighbridge.loop.verify import verify
 from weighbridge.loop.watch import watch
 from weighbridge.score.bundle import load
 from weighbridge.score.decide import Desk
-from weighbridge.serve.http import make_app
+from weighbridge.serve.http.app import make_app
 from weighbridge.serve.logs import log_to
 from weighbridge.serve.server import bind, serving
 from weighbridge.serve.traffic import Caller, Message, arrived_before, messages, replay

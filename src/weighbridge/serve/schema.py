@@ -6,6 +6,7 @@ from typing import Any
 
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category, Field, Numeric, Text, Time
+from weighbridge.serve.strict import MOST_EVENTS
 
 
 def event_schema(case: UseCase) -> dict[str, Any]:
@@ -56,6 +57,20 @@ def decision_schema() -> dict[str, Any]:
         "trace_id": text,
     }
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def batch_schema(case: UseCase) -> dict[str, Any]:
+    """Return the schema of several raw events."""
+    events = {"type": "array", "maxItems": MOST_EVENTS, "items": event_schema(case)}
+    return {"type": "object", "additionalProperties": False, "required": ["events"], "properties": {"events": events}}
+
+
+def batch_answer_schema() -> dict[str, Any]:
+    """Return the schema of the answer to several events: each a decision, or a problem, with its status."""
+    decided = decision_schema()
+    decided["properties"] = {"status": {"const": 200}, **decided["properties"]}
+    results = {"type": "array", "items": {"anyOf": [decided, problem_schema()]}}
+    return {"type": "object", "required": ["results"], "properties": {"results": results}}
 
 
 def label_schema() -> dict[str, Any]:

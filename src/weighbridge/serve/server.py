@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
 
 from weighbridge.errors import HomeError
+from weighbridge.serve.http.raw import Application
 
 START_SECONDS = 10.0
 BACKLOG = 1_024
@@ -33,13 +33,13 @@ def bind(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(app: FastAPI, listening: socket.socket) -> None:
+def serve(app: Application, listening: socket.socket) -> None:
     """Serve until interrupted."""
     _server(app).run(sockets=[listening])
 
 
 @contextmanager
-def serving(app: FastAPI, listening: socket.socket) -> Iterator[int]:
+def serving(app: Application, listening: socket.socket) -> Iterator[int]:
     """Serve in a thread for as long as the block runs; gives the port."""
     server = _server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)
@@ -56,7 +56,7 @@ def serving(app: FastAPI, listening: socket.socket) -> Iterator[int]:
         thread.join(START_SECONDS)
 
 
-def _server(app: FastAPI) -> uvicorn.Server:
+def _server(app: Application) -> uvicorn.Server:
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5
     )

@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 from weighbridge.kernel.rules import json_type
 
 LARGEST_BODY = 64 * 1024
+LARGEST_BATCH = 1024 * 1024
+MOST_EVENTS = 256  # of one batch
 
 
 class Malformed(ValueError):

@@ -66,7 +66,7 @@ def serve(
     """Decide raw events over HTTP on loopback, with the bundle that is in production; promotions are followed."""
     from weighbridge.clock import SystemClock
     from weighbridge.loop.seal import seal
-    from weighbridge.serve.http import make_app
+    from weighbridge.serve.http.app import make_app
     from weighbridge.serve.logs import log_to
     from weighbridge.serve.server import bind
     from weighbridge.serve.server import serve as serve_app

@@ -1,0 +1,183 @@
+"""The documented application: FastAPI's routes and schema, with the raw posts in front."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from weighbridge import __version__
+from weighbridge.errors import StoreFailure
+from weighbridge.score.decide import MOST_PENDING, Desk
+from weighbridge.serve.http.door import JSON, PROBLEM, VERSION, Door, Reply, reply
+from weighbridge.serve.http.problem import Problem
+from weighbridge.serve.http.raw import InFront
+from weighbridge.serve.http.sample import Samples
+from weighbridge.serve.http.trace import trace_of
+from weighbridge.serve.schema import (
+    batch_answer_schema,
+    batch_schema,
+    decision_schema,
+    event_schema,
+    label_schema,
+    problem_schema,
+)
+
+FOLLOW_EVERY_SECONDS = 0.5
+NO_BUNDLE = "no bundle is in production"
+
+
+def make_app(desk: Desk) -> InFront:
+    """Return the ASGI application of a desk. Every path works with `/v1` before it, as documented, and without."""
+    door = Door(desk)
+    return InFront(door, documented(door))
+
+
+def documented(door: Door) -> FastAPI:
+    """Return the whole API as FastAPI serves and describes it."""
+    desk = door.desk
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        follower = asyncio.create_task(_follow(desk))
+        yield
+        follower.cancel()
+
+    app = FastAPI(
+        title=f"weighbridge {desk.case.name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    routes = _routes(door)
+    app.include_router(routes, prefix=VERSION)
+    app.include_router(routes, include_in_schema=False)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, fault: HTTPException) -> Response:
+        return _problem(request, Problem(fault.status_code, str(fault.detail)))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, fault: Exception) -> Response:
+        return _problem(request, door.unexpected(request.url.path, trace_of(request.headers.raw), fault))
+
+    return app
+
+
+def _routes(door: Door) -> APIRouter:
+    desk, routes, samples = door.desk, APIRouter(), Samples(door.desk.case)
+
+    async def posted(request: Request) -> Response:
+        return _response(await door.post(request.scope, request.receive))
+
+    def post(path: str, body: dict[str, Any], answer: dict[str, Any], about: str) -> None:
+        routes.add_api_route(
+            path, posted, methods=["POST"], name=path.strip("/"), summary=about, openapi_extra=_documented(body, answer)
+        )
+
+    def get(path: str, handle: Callable[[], dict[str, Any] | bytes], about: str) -> None:
+        async def got(request: Request) -> Response:
+            try:
+                found = handle()
+            except Problem as problem:
+                return _problem(request, problem)
+            if isinstance(found, bytes):
+                return Response(found, media_type="text/plain; version=0.0.4")
+            return _response(reply(200, JSON, found, trace_of(request.headers.raw)))
+
+        routes.add_api_route(path, got, methods=["GET"], name=path.strip("/"), summary=about, response_class=Response)
+
+    post("/predict", event_schema(desk.case), decision_schema(),
+         "Decide one raw event; the same event again gets the same answer.")  # fmt: skip
+    post("/predict/batch", batch_schema(desk.case), batch_answer_schema(),
+         "Decide several events in their order; each has its decision or its problem at its place.")  # fmt: skip
+    post("/feedback", label_schema(), {"type": "object"},
+         "Take in what came of an event; a label may come before its event, and a later one corrects it.")  # fmt: skip
+    get("/health", lambda: _fit(desk, {"status": "ok"}), "Say whether this process is fit to decide.")
+    get("/ready", lambda: _ready(desk), "Say whether it may be sent traffic: it is fit, and there is room for more.")
+    get("/metadata", lambda: _metadata(desk), "Tell what decides: model, run, features and digests.")
+    get("/sample-transaction", lambda: samples.next(desk.clock.now_us()), "Give an event that /predict takes.")
+    get("/metrics", door.figures.text, "Give the figures in Prometheus' text format.")
+    get("/stats", door.figures.told, "Give requests and their times by path.")
+    return routes
+
+
+async def _follow(desk: Desk) -> None:
+    """Let the router follow the registry."""
+    log = structlog.get_logger("route")
+    refusal = desk.router.refusal
+    while True:
+        await asyncio.sleep(FOLLOW_EVERY_SECONDS)
+        try:
+            moved = await asyncio.to_thread(desk.router.refresh)
+        except StoreFailure as fault:
+            log.warning("registry", problem=str(fault))
+            continue
+        if moved and desk.router.champion:
+            log.info("champion", bundle=desk.router.champion.version)
+        if desk.router.refusal != refusal:
+            refusal = desk.router.refusal
+            log.error("refused", reason=refusal)
+
+
+def _fit(desk: Desk, told: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told while a bundle decides and the state follows the log; raises Problem otherwise."""
+    if desk.router.champion is None:
+        raise Problem(503, desk.router.refusal or NO_BUNDLE)
+    if not desk.in_step:
+        raise Problem(503, "the state is out of step with the log; start again")
+    return told
+
+
+def _ready(desk: Desk) -> dict[str, Any]:
+    told = _fit(desk, {"status": "ready", "pending": desk.pending})
+    if desk.pending > MOST_PENDING // 2:
+        raise Problem(503, f"{desk.pending:,} events wait to be stored; send elsewhere or a little later")
+    return told
+
+
+def _metadata(desk: Desk) -> dict[str, Any]:
+    champion = desk.router.champion
+    if champion is None:
+        raise Problem(503, desk.router.refusal or NO_BUNDLE)
+    facts = next((f for b, _, f in desk.stores.registry.bundles() if b == champion.id), {})
+    return {
+        "use_case": desk.case.name,
+        "model_version": champion.version,
+        "bundle": champion.id,
+        "model": champion.facts["model"],
+        "run_id": facts.get("run"),
+        "features": list(desk.case.feature_names),
+        "selected_features": champion.facts["selected_features"],
+        "thresholds": champion.facts["thresholds"],
+        "validation": champion.facts["validation"],
+        "digests": {"case": desk.case.digest, "state": desk.case.state_digest, "vector": desk.case.vector_digest},
+        "weighbridge": __version__,
+    }
+
+
+def _response(answer: Reply) -> Response:
+    found = Response(answer.content, answer.status)
+    found.raw_headers = answer.headers
+    return found
+
+
+def _problem(request: Request, problem: Problem) -> Response:
+    trace = trace_of(request.headers.raw)
+    return _response(reply(problem.status, PROBLEM, problem.body(trace.trace_id), trace))
+
+
+def _documented(body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    problem = {
+        "description": "a problem, RFC 9457",
+        "content": {"application/problem+json": {"schema": problem_schema()}},
+    }
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
+            **dict.fromkeys(("400", "409", "413", "415", "422", "503"), problem),
+        },
+    }

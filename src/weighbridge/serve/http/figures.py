@@ -1,0 +1,62 @@
+"""What the door counts: requests, refusals, decisions and how long they took, for Prometheus and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections import deque
+from typing import Any
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import generate_latest
+
+RECENT = 4_096  # requests of a path whose times /stats looks at
+BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class Figures:
+    """Counts since the process began. Paths are those of the API, and one name for all others: no caller makes more."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter("weigh_requests", "requests answered", ["path", "status"], registry=self._registry)
+        self._seconds = Histogram(
+            "weigh_request_seconds", "time to answer", ["path"], buckets=BUCKETS_S, registry=self._registry
+        )
+        self._decisions = Counter("weigh_decisions", "new decisions", ["action", "level"], registry=self._registry)
+        self._refused = Counter("weigh_refused", "events the contract refused", ["rule"], registry=self._registry)
+        self._recent: dict[str, deque[int]] = {}
+        self._statuses: dict[str, Tally[int]] = {}
+
+    def answered(self, path: str, status: int, duration_us: int) -> None:
+        """Count one request."""
+        self._requests.labels(path, status).inc()
+        self._seconds.labels(path).observe(duration_us / 1e6)
+        self._recent.setdefault(path, deque(maxlen=RECENT)).append(duration_us)
+        self._statuses.setdefault(path, Tally())[status] += 1
+
+    def decided(self, action: str, level: str) -> None:
+        """Count one decision that was not a repetition."""
+        self._decisions.labels(action, level).inc()
+
+    def refused(self, rule: str) -> None:
+        """Count one event that broke a rule of its contract."""
+        self._refused.labels(rule).inc()
+
+    def text(self) -> bytes:
+        """Return all of it in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def told(self) -> dict[str, Any]:
+        """Return requests by status and percentiles of the newest times (microseconds), by path."""
+        return {
+            path: {
+                "requests": sum(statuses.values()),
+                "statuses": {str(status): count for status, count in sorted(statuses.items())},
+                **{
+                    f"latency_us_p{level}": round(float(np.percentile(list(self._recent[path]), level)))
+                    for level in (50, 95, 99)
+                },
+            }
+            for path, statuses in sorted(self._statuses.items())
+        }
