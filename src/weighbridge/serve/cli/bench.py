@@ -27,6 +27,7 @@ class Part(StrEnum):
     COMMIT = "commit"
     MODELS = "models"
     START = "start"
+    SERVE = "serve"
 
 
 @app.command()
@@ -63,6 +64,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
     from weighbridge.bench.history import offline, streamed
     from weighbridge.bench.models import models, start
     from weighbridge.bench.online import HOT, online
+    from weighbridge.serve.load import load
 
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as name:
         measures: dict[Part, Callable[[], Iterator[Figure]]] = {
@@ -73,6 +75,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
             Part.COMMIT: lambda: commit(Path(name)),
             Part.MODELS: lambda: models(50) if quick else models(),
             Part.START: start,
+            Part.SERVE: lambda: load(Path(name), 1.0) if quick else load(Path(name)),
         }
         yield from measures[part]()
 
