@@ -18,10 +18,12 @@ from weighbridge import __version__
 from weighbridge.errors import Conflict, Rejected, StoreFailure, WeighbridgeError
 from weighbridge.identity import ulid_at
 from weighbridge.score.decide import Desk
-from weighbridge.serve.schema import decision_schema, event_schema, label_schema, problem_schema
+from weighbridge.serve.decisions import NoDecision, add_decisions
+from weighbridge.serve.schema import decision_schema, documented, event_schema, label_schema
 from weighbridge.serve.strict import LARGEST_BODY, Malformed, parse_object
 
 FOLLOW_EVERY_SECONDS = 0.5
+BODY_PROBLEMS = (400, 409, 413, 415, 422, 503)
 TITLES = {400: "Malformed request", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large",
           415: "Not JSON", 422: "Rejected by the contract", 500: "Internal error", 503: "Not available"}  # fmt: skip
 
@@ -48,17 +50,25 @@ def make_app(desk: Desk) -> FastAPI:
         title=f"weighbridge {desk.case.name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
 
-    async def answer(request: Request, handle: Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]) -> Response:
-        """Read a strict body, handle it, log it; every outcome is one answer."""
-        started, trace_id = time.perf_counter_ns(), _new_id()
+    async def outcome(request: Request, content: Awaitable[dict[str, Any]], trace_id: str) -> Response:
+        """Log what comes out; whatever it is, it is one answer."""
+        started = time.perf_counter_ns()
         try:
-            content, status = await handle(await _body(request), trace_id), 200
+            response = _json(await content, 200)
         except ClientDisconnect:
-            return _log(log, request, Response(status_code=400), trace_id, started)  # nobody is there to read it
-        except (Malformed, WeighbridgeError, Problem) as fault:
-            problem = _problem(fault)
-            return _log(log, request, _problem_response(problem, trace_id), trace_id, started)
-        return _log(log, request, _json(content, status), trace_id, started)
+            response = Response(status_code=400)  # nobody is there to read it
+        except (Malformed, WeighbridgeError, Problem, NoDecision) as fault:
+            response = _problem_response(_problem(fault), trace_id)
+        return _log(log, request, response, trace_id, started)
+
+    async def answer(request: Request, handle: Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]) -> Response:
+        """Read a strict body and handle it."""
+        trace_id = _new_id()
+
+        async def handled() -> dict[str, Any]:
+            return await handle(await _body(request), trace_id)
+
+        return await outcome(request, handled(), trace_id)
 
     async def decided(body: dict[str, Any], trace_id: str) -> dict[str, Any]:
         return (await asyncio.wrap_future(desk.submit(body, trace_id))).body()
@@ -66,15 +76,17 @@ def make_app(desk: Desk) -> FastAPI:
     async def taken(body: dict[str, Any], _: str) -> dict[str, Any]:
         return _accepted(body, known=await asyncio.wrap_future(desk.submit_label(body)))
 
-    @app.post("/predict", openapi_extra=_documented(event_schema(desk.case), decision_schema()))
+    @app.post("/predict", openapi_extra=documented(decision_schema(), BODY_PROBLEMS, event_schema(desk.case)))
     async def predict(request: Request) -> Response:
         """Decide one raw event; the same event again gets the same answer."""
         return await answer(request, decided)
 
-    @app.post("/feedback", openapi_extra=_documented(label_schema(), {"type": "object"}))
+    @app.post("/feedback", openapi_extra=documented({"type": "object"}, BODY_PROBLEMS, label_schema()))
     async def feedback(request: Request) -> Response:
         """Take in what came of an event; a label may come before its event, and a later one corrects it."""
         return await answer(request, taken)
+
+    add_decisions(app, desk, lambda request, content: outcome(request, content, _new_id()))
 
     @app.get("/health")
     async def health() -> Response:
@@ -90,6 +102,13 @@ def make_app(desk: Desk) -> FastAPI:
             return _problem_response(Problem(503, desk.router.refusal or "no bundle is in production"), _new_id())
         return _json(_metadata(desk), 200)
 
+    _add_faults(app, log)
+    return app
+
+
+def _add_faults(app: FastAPI, log: Any) -> None:  # noqa: ANN401
+    """Answer what no route answers, and what a route did not expect."""
+
     @app.exception_handler(HTTPException)
     async def not_found(_: Request, fault: HTTPException) -> Response:
         return _problem_response(Problem(fault.status_code, str(fault.detail)), _new_id())
@@ -101,8 +120,6 @@ def make_app(desk: Desk) -> FastAPI:
         return _problem_response(
             Problem(500, "something went wrong here; the log has it under this trace_id"), trace_id
         )
-
-    return app
 
 
 async def _follow(desk: Desk) -> None:
@@ -138,6 +155,8 @@ async def _body(request: Request) -> dict[str, Any]:
 def _problem(fault: Exception) -> Problem:
     if isinstance(fault, Problem):
         return fault
+    if isinstance(fault, NoDecision):
+        return Problem(404, str(fault))
     if isinstance(fault, Rejected):
         return Problem(422, str(fault), field=fault.field, rule=fault.rule)
     status = 400 if isinstance(fault, Malformed) else 409 if isinstance(fault, Conflict) else 503
@@ -186,20 +205,6 @@ def _metadata(desk: Desk) -> dict[str, Any]:
         "validation": champion.facts["validation"],
         "digests": {"case": desk.case.digest, "state": desk.case.state_digest, "vector": desk.case.vector_digest},
         "weighbridge": __version__,
-    }
-
-
-def _documented(body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    problem = {
-        "description": "a problem, RFC 9457",
-        "content": {"application/problem+json": {"schema": problem_schema()}},
-    }
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {
-            "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
-            **dict.fromkeys(("400", "409", "413", "415", "422", "503"), problem),
-        },
     }
 
 
