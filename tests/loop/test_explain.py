@@ -15,13 +15,14 @@ from weighbridge.clock import DAY_US, ManualClock
 from weighbridge.declare import Reasons, Says, lightgbm, log, logistic, random_forest
 from weighbridge.errors import BundleRefused, StoreFailure
 from weighbridge.loop.explain import MASKED, explain, same_reasons
-from weighbridge.loop.past import as_known_then, find_decision, look_back
+from weighbridge.loop.past import as_known_then, find_decision, look_back, newest_flagged
 from weighbridge.loop.reproduce import reproduce
 from weighbridge.records import Move
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk, open_home
+from weighbridge.stores.memory import MemoryLog
 
 
 def eager(case, **options):
@@ -225,10 +226,13 @@ def test_a_degraded_decision_is_not_recomputed(lived):
 
 
 def test_decisions_are_found_by_their_id_first(lived):
-    _, stores = lived
+    case, stores = lived
     decision = every_decision(stores)[3]
     assert find_decision(stores.log, decision.decision_id) == find_decision(stores.log, decision.event_id) == decision
     assert find_decision(stores.log, "gone") is None
+    flagged = [d for d in every_decision(stores) if d.action != "approve"]
+    assert newest_flagged(stores.log) == flagged[-1]
+    assert newest_flagged(MemoryLog(case.events)) is None
 
 
 def test_a_lost_bundle_is_said(lived):

@@ -56,6 +56,13 @@ def find_decision(log: Log, name: str) -> DecisionRecord | None:
     return log.decision_called(name) or log.decision(name)
 
 
+def newest_flagged(log: Log) -> DecisionRecord | None:
+    """Return the newest decision that was not to approve, or None."""
+    decisions = log.decisions()
+    flagged = decisions.filter(pc.not_equal(decisions["action"], "approve"))
+    return log.decision(flagged["event_id"][-1].as_py()) if len(flagged) else None
+
+
 def look_back(case: UseCase, stores: Stores, decision: DecisionRecord) -> Past:
     """Return a decision of the past. Raises BundleRefused when the bundle that decided cannot be read any more."""
     found = stores.log.find(decision.event_id)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.features import Feature
 from weighbridge.declare.sentences import sentence
 from weighbridge.declare.sentences.words import plain
 from weighbridge.kernel.arrays import Floats, Vectors
@@ -48,6 +49,10 @@ class Reasoner:
         predictor = self.scorer.predictor
         return predictor if isinstance(predictor, Linear) else Shapley(predictor)
 
+    @cached_property
+    def _declared(self) -> tuple[Feature, ...]:
+        return self.case.vector
+
     def score(self, vectors: Vectors) -> Floats:
         """Return the scores that contributions add up to, before calibration: float64[n]."""
         predictor, inputs = self.scorer.predictor, self.scorer.encoder.encode(vectors)
@@ -61,10 +66,9 @@ class Reasoner:
         """
         encoder = self.scorer.encoder
         values = self._explained.values(encoder.encode(vectors))
-        out = np.zeros(vectors.shape, dtype=np.float64)
-        for place, source in enumerate(encoder.source):
-            out[:, source] += values[:, place]
-        return out
+        width = vectors.shape[1]
+        added = [np.bincount(encoder.source, row, width) for row in values]
+        return np.array(added, dtype=np.float64).reshape(-1, width)
 
     def every(self, vector: bytes) -> tuple[Reason, ...]:
         """Return what each feature added to one vector's score, in the order of the vector."""
@@ -87,5 +91,5 @@ class Reasoner:
     def _reason(self, place: int, contribution: float, value: float) -> Reason:
         name, known = self.features[place], None if np.isnan(value) else value
         if self.of_case:
-            return Reason(name, contribution, known, sentence(self.case, self.case.vector[place], known))
+            return Reason(name, contribution, known, sentence(self.case, self._declared[place], known))
         return Reason(name, contribution, known, f"{name} is {'missing' if known is None else plain(known)}")

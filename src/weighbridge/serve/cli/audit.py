@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from weighbridge.ports import Stores
     from weighbridge.records import DecisionRecord
 
-DecisionName = Annotated[str, typer.Argument(metavar="ID", help="the id of a decision, or of its event")]
+DecisionName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ID", help="the id of a decision, or of its event [default: the newest that was not approved]"
+    ),
+]
 
 
 @app.command()
 def explain(
     case: CaseName,
-    decision: DecisionName,
+    decision: DecisionName = None,
     every: Annotated[bool, typer.Option("--all", help="tell what every feature added, not the top ones only")] = False,
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -35,7 +40,7 @@ def explain(
 
 
 @app.command()
-def replay(case: CaseName, decision: DecisionName, home: HomeFolder = None, as_json: AsJson = False) -> None:
+def replay(case: CaseName, decision: DecisionName = None, home: HomeFolder = None, as_json: AsJson = False) -> None:
     """Make a decision again, from the log and with the bundle that decided; exit 1 when any part differs in a bit."""
     from weighbridge.loop.reproduce import reproduce
 
@@ -51,9 +56,14 @@ def replay(case: CaseName, decision: DecisionName, home: HomeFolder = None, as_j
         raise typer.Exit(1)
 
 
-def _decision(stores: Stores, name: str) -> DecisionRecord:
-    from weighbridge.loop.past import find_decision
+def _decision(stores: Stores, name: str | None) -> DecisionRecord:
+    from weighbridge.loop.past import find_decision, newest_flagged
 
+    if name is None:
+        newest = newest_flagged(stores.log)
+        if newest is None:
+            raise InputError("every decision was to approve; name the one to look at")
+        return newest
     found = find_decision(stores.log, name)
     if found is None:
         raise InputError(f"there is no decision {name!r}, and no decided event of this id; give one of an answer's")
