@@ -98,8 +98,12 @@ class DecisionLog(Protocol):
         """Return the decision about an event, or None."""
         ...
 
+    def decision_called(self, decision_id: str) -> DecisionRecord | None:
+        """Return the decision of an id, or None."""
+        ...
+
     def decisions(self) -> pa.Table:
-        """Return all decisions by seq: seq, then the fields of DecisionRecord (degraded as JSON), then `hash`."""
+        """Return all decisions by seq: seq, the fields of DecisionRecord (degraded and reasons as JSON), `hash`."""
         ...
 
     def broken_link(self) -> int | None:
@@ -242,8 +246,7 @@ class Budget:
 class Stores:
     """Everything that runs is a function of (use case, stores, clock): these are the stores.
 
-    `reports` is the folder for what people read; `pseudonyms` replaces personal values at the door; `budget` bounds
-    long work.
+    `reports` is the folder for what people read; `pseudonyms` replaces personal values; `budget` bounds long work.
     """
 
     log: Log

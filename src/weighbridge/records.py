@@ -34,10 +34,21 @@ class LabelRecord:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """What one feature added to a score: `value` is the vector's, None where it is undefined."""
+
+    feature: str
+    contribution: float
+    value: float | None
+    sentence: str
+
+
+@dataclass(frozen=True)
 class DecisionRecord:
     """One decision, with what it takes to explain and replay it.
 
-    `vector` is the little-endian float32 bytes of the vector; `degraded` names what was missing, usually nothing.
+    `vector` is the little-endian float32 bytes of the vector; `degraded` names what was missing, usually nothing;
+    `reasons` are those told with the decision, None where it was not explained at once.
     """
 
     decision_id: str
@@ -51,6 +62,7 @@ class DecisionRecord:
     decided_us: int
     latency_us: int
     trace_id: str
+    reasons: tuple[Reason, ...] | None = None
 
 
 Decided = tuple[EventRecord, DecisionRecord | None]  # an event, and the decision about it where there is one

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import CUT_US
 from weighbridge.clock import ManualClock
+from weighbridge.declare import Reasons
 from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.verify import verify
@@ -202,7 +203,8 @@ def test_the_bound_of_events_per_key_counts_what_is_retained(small_case, tmp_pat
     from weighbridge.stores.state import MemoryState
 
     contract = replace(small_case.events, events_per_key=3)
-    case = replace(small_case, events=contract, features=[contract.by("card_id").count(last="1h")], simulate=None)
+    case = replace(small_case, events=contract, features=[contract.by("card_id").count(last="1h")], simulate=None,
+                   reasons=Reasons())  # fmt: skip
     state = MemoryState(compile_plan(case))
 
     def event(number, at_us):

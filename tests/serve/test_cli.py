@@ -119,6 +119,18 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
     finally:
         server.terminate()
         server.wait(20)
+    told = json.loads(weigh("explain", CASE, "e3", "--json", cwd=home).stdout)
+    assert told["inputs"] == "log"
+    assert told["event"] == {"card_id": "<pseudonymised>", "shop_id": "s1", "amount": 13.0}
+    page = weigh("explain", CASE, told["decision_id"], "--all", cwd=home).stdout
+    assert "vector    recomputed from the log" in page
+    assert all(reason["sentence"] in page for reason in told["contributions"])
+    assert "3 earlier payments of this card in the last hour" in page
+    made = json.loads(weigh("replay", CASE, "e3", "--json", cwd=home).stdout)
+    assert made["same"]
+    assert "vector       same" in weigh("replay", CASE, told["decision_id"], cwd=home).stdout
+    assert "there is no decision 'e9'" in weigh("explain", CASE, "e9", cwd=home, code=2).stderr
+    assert "there is no decision 'e9'" in weigh("replay", CASE, "e9", cwd=home, code=2).stderr
     proof = json.loads(weigh("verify", CASE, "--json", cwd=home).stdout)
     assert (proof["vectors"], proof["mismatches"], proof["broken_chain"]) == (5, 0, None)
     assert proof["values"] == 5 * 6
@@ -129,6 +141,8 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
     found = json.loads(weigh("verify", CASE, "--json", cwd=home, code=1).stdout)
     assert found["mismatches"] == 1
     assert found["broken_chain"] is not None
+    assert "vector       DIFFERS  1 of 6 values" in weigh("replay", CASE, "e3", cwd=home, code=1).stdout
+    assert "vector    stored; explained by the stored vector: 1 of its" in weigh("explain", CASE, "e3", cwd=home).stdout
     assert "0 events and labels sealed, the newest 1,000,000 stay hot" in weigh("seal", CASE, cwd=home).stdout
     assert json.loads(weigh("seal", CASE, "--keep-hot", "3", "--json", cwd=home).stdout)["sealed"] == 2
     assert json.loads(weigh("verify", CASE, "--json", cwd=home, code=1).stdout) | {"run": 0} == found | {"run": 0}

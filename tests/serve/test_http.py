@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import httpx2 as httpx
 import jsonschema
@@ -13,12 +14,20 @@ from starlette.testclient import TestClient
 
 from tests.conftest import CUT_US, memory_stores
 from weighbridge.clock import us_to_iso
+from weighbridge.declare import Reasons
 from weighbridge.errors import StoreFailure
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.http.app import documented, make_app
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.http.raw import InFront
-from weighbridge.serve.schema import batch_answer_schema, decision_schema, event_schema, problem_schema
+from weighbridge.serve.schema import (
+    batch_answer_schema,
+    decision_schema,
+    event_schema,
+    explanation_schema,
+    problem_schema,
+    stored_decision_schema,
+)
 from weighbridge.serve.wiring import open_desk
 
 GOOD = {
@@ -62,6 +71,46 @@ def test_health_and_metadata(client, desk, small_case):
     assert metadata["run_id"] == "r1"
     assert metadata["features"] == list(small_case.feature_names)
     assert metadata["digests"]["vector"] == small_case.vector_digest
+
+
+def test_a_decision_is_looked_up_and_explained(client, desk):
+    answer = client.post("/predict", json=GOOD).json()
+    for name in (answer["decision_id"], GOOD["event_id"]):
+        stored = client.get(f"/decisions/{name}").json()
+        jsonschema.validate(stored, stored_decision_schema())
+        assert {k: stored[k] for k in answer} == answer
+        assert stored["bundle"] == desk.router.champion.id
+        why = client.get(f"/decisions/{name}/explain")
+        assert why.status_code == 200
+        jsonschema.validate(why.json(), explanation_schema())
+        assert (why.json()["inputs"], why.json()["note"]) == ("log", "")
+        assert why.json()["probability"] == answer["probability"]
+        assert why.json()["event"] == {**{k: v for k, v in GOOD.items() if k not in ("event_id", "event_ts")},
+                                       "card_id": "<pseudonymised>"}  # fmt: skip
+        assert len(why.json()["contributions"]) == 30
+    history = desk.stores.log.events()["event_id"][0].as_py()
+    for name in ("gone", history, "x" * 9_000, "%00", "..%2e"):
+        for path in (f"/decisions/{name}", f"/decisions/{name}/explain"):
+            problem = client.get(path)
+            assert problem.status_code == 404
+            jsonschema.validate(problem.json(), problem_schema())
+    assert client.post(f"/decisions/{GOOD['event_id']}").status_code == 405
+
+
+def test_reasons_come_with_the_answer_and_again_with_the_same(desk):
+    desk.case = desk.router._case = replace(desk.case, reasons=Reasons(share=1.0))
+    desk.router._champion = None
+    desk.router.refresh()
+    with TestClient(make_app(desk)) as client:
+        answer = client.post("/predict", json=GOOD).json()
+        jsonschema.validate(answer, decision_schema())
+        assert 1 <= len(answer["reasons"]) <= 4
+        assert [r["contribution"] for r in answer["reasons"]] == sorted(
+            (r["contribution"] for r in answer["reasons"]), reverse=True
+        )
+        assert client.post("/predict", json=GOOD).json() == answer
+        why = client.get(f"/decisions/{answer['decision_id']}/explain").json()
+        assert why["reasons"] == answer["reasons"]
 
 
 def test_a_label_is_taken(client, desk):
@@ -178,6 +227,7 @@ def test_without_a_bundle_the_door_says_so(small_case, stores, clock):
 
 PATHS = [
     "/predict", "/predict/batch", "/feedback", "/health", "/ready", "/metadata", "/sample-transaction", "/metrics", "/stats",
+    "/decisions/{name}", "/decisions/{name}/explain",
 ]  # fmt: skip
 
 
@@ -186,8 +236,10 @@ def test_the_documented_api_is_the_one_that_answers(client):
     assert set(paths) == {"/v1" + path for path in PATHS}
     schema = paths["/v1/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] is False
+    client.post("/predict", json=GOOD)
     for path, methods in paths.items():
         for name in (path, path.removeprefix("/v1")):
+            name = name.replace("{name}", GOOD["event_id"])
             assert client.get(name).status_code == (200 if "get" in methods else 405)
 
 

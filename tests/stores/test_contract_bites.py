@@ -115,6 +115,27 @@ class BreaksTheChainByForgetting(MemoryLog):
         return count
 
 
+class LosesReasons(MemoryLog):
+    def commit(self, group, labels=()):
+        return super().commit(
+            [(event, decision and replace(decision, reasons=None)) for event, decision in group], labels
+        )
+
+
+class FindsDecisionsByTheirEvent(MemoryLog):
+    def decision_called(self, decision_id):
+        return self.decision(decision_id.replace("d", "e"))
+
+
+class KeepsForgottenDecisionIds(MemoryLog):
+    def commit(self, group, labels=()):
+        self.kept = {**getattr(self, "kept", {}), **{d.decision_id: d for _, d in group if d}}
+        return super().commit(group, labels)
+
+    def decision_called(self, decision_id):
+        return self.kept.get(decision_id)
+
+
 class KnowsAll(MemoryLog):
     def known(self, event_ids):
         return pa.array([True] * len(event_ids))
@@ -123,7 +144,8 @@ class KnowsAll(MemoryLog):
 FAULTY = [
     StoresAPart, LosesLabels, TakesLabelsFirst, TakesAnyOrder, ChainsFromTheStart, OverwritesAnId, ReadsOneTooMany,
     ReadsAllLabels, HeadStaysBehind, NotesAreData, SealLosesTheNewest, KeepsForgottenLabels, ForgetsWaitingLabels,
-    KeepsForgottenDecisions, BreaksTheChainByForgetting, KnowsAll,
+    KeepsForgottenDecisions, BreaksTheChainByForgetting, LosesReasons, FindsDecisionsByTheirEvent, KeepsForgottenDecisionIds,
+    KnowsAll,
 ]  # fmt: skip
 
 

@@ -6,15 +6,23 @@ import importlib.util
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
 
-from weighbridge.bench.workload import Figure, best
+from weighbridge.bench.workload import CASE, Figure, best
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Floats, Vectors
+from weighbridge.kernel.calibrate import Calibration
+from weighbridge.kernel.encoder import Encoder
+from weighbridge.kernel.forest import Forest
 from weighbridge.kernel.shapley import Shapley
+from weighbridge.records import EventRecord
+from weighbridge.score.answer import decision_of
+from weighbridge.score.bundle import Bundle
+from weighbridge.score.reasons import Reasoner
+from weighbridge.score.scorer import Scorer, Thresholds
 
 TREES, INPUTS, ROWS, MANY = 500, 30, 2_000, 10_000
 Score = Callable[[Vectors], Floats]
@@ -60,6 +68,27 @@ def models(trees: int = TREES) -> Iterator[Figure]:
     yield _beside(
         f"{trees} trees, one row, Shapley values", shapley.values, "LightGBM pred_contrib", contribute, ones[:100]
     )
+    yield from _decisions(forest, ones[:200])
+
+
+def _decisions(forest: Forest, rows: Sequence[Vectors]) -> Iterator[Figure]:
+    """Yield microseconds of a decision about one vector, as the desk makes it: without reasons, and with."""
+    k = len(CASE.vector)
+    nothing, event = np.zeros(k, dtype=np.int64), EventRecord("e", 0, 0, ("c", 1))
+    encoder = Encoder(np.arange(k), nothing, nothing, nothing, np.zeros(1), np.zeros(1))
+    scorer = Scorer(encoder, forest, Calibration.sigmoid())
+    vectors = [row.astype("<f4").tobytes() for row in rows]
+    for what, review_at in (("approved, without reasons", 2.0), ("for review, with its four reasons", 0.0)):
+        reasoner = Reasoner(CASE, scorer, CASE.feature_names, of_case=True)
+        bundle = Bundle("b" * 64, scorer, Thresholds(review_at, 2.0, [("low", 0.0)]), {}, reasoner)
+
+        def decide(bundle: Bundle = bundle) -> None:
+            for vector in vectors:
+                decision_of(bundle, event, vector, "", 0)
+
+        decide()
+        us = best(decide, 5, time.perf_counter) / len(vectors) * 1e6
+        yield Figure("models", f"{len(forest.roots)} trees, one vector {what}", us, "us")
 
 
 def _beside(name: str, ours: Score, peer: str, theirs: Score, calls: list[Vectors]) -> Figure:

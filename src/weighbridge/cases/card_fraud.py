@@ -10,6 +10,8 @@ from weighbridge.declare import (
     Money,
     Pattern,
     Policy,
+    Reasons,
+    Says,
     Simulation,
     Time,
     Training,
@@ -99,6 +101,27 @@ case = UseCase(
     label=Label("is_fraud", matures="7d"),
     models=[logistic(), random_forest(), xgboost(), lightgbm()],
     policy=Policy(costs=Costs(amount="amount", wrong_decline=15, review=2), review_capacity_per_day=25),
+    reasons=Reasons(
+        says={
+            "amount_zscore_card_amount_mean_30d": "amount is {size:.1f} deviations {side} this card's usual",
+            "card_country_seen_before_30d": Says(
+                "this card was used from this country in the last 30 days",
+                zero="first payment of this card from this country within 30 days",
+            ),
+            "card_device_seen_before_30d": Says(
+                "this card was used on this kind of device in the last 30 days",
+                zero="first payment of this card on this kind of device within 30 days",
+            ),
+            "card_merchant_id_seen_before_30d": Says(
+                "this card paid at this merchant in the last 30 days",
+                zero="first payment of this card at this merchant within 30 days",
+            ),
+            "card_merchant_id_distinct_1d": Says(
+                "this card paid at {value} different merchants in the last 24 hours",
+                zero="this card paid nowhere in the last 24 hours",
+            ),
+        }
+    ),
     training=Training(metric="average_precision", history="45d", validation="8d"),
     gates=standard_gates("average_precision"),
     stages=standard_stages(),

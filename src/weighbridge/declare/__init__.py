@@ -26,6 +26,7 @@ from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
 from weighbridge.declare.policy import Costs, Policy
+from weighbridge.declare.reasons import Reasons, Says
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
@@ -48,6 +49,8 @@ __all__ = [
     "Number",
     "Pattern",
     "Policy",
+    "Reasons",
+    "Says",
     "Simulation",
     "Stage",
     "Text",

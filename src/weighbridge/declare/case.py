@@ -16,6 +16,7 @@ from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model
 from weighbridge.declare.policy import Policy
+from weighbridge.declare.reasons import Reasons
 from weighbridge.declare.simulation import Simulation
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
@@ -36,6 +37,7 @@ class UseCase:
     label: Label
     models: Sequence[Model]
     policy: Policy = Policy()
+    reasons: Reasons = Reasons()
     training: Training = Training()
     gates: Sequence[Gate] = standard_gates()
     stages: Sequence[Stage] = standard_stages()
@@ -55,6 +57,7 @@ class UseCase:
         self._check_features(place)
         self._check_stages(place)
         self._check_money(place)
+        self.reasons.check(place, self.vector)
         self._check_keep(place)
 
     def _check_label(self, place: str) -> None:

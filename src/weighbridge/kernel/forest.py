@@ -73,10 +73,14 @@ class Forest:
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear model: log-odds = bias + inputs @ weights; weights: float64[k], bias: float64[]."""
+    """A linear model: log-odds = bias + inputs @ weights.
+
+    weights: float64[k]; bias: float64[]; reference: float64[k], the weighted mean of the rows it was fitted on.
+    """
 
     weights: Floats
     bias: Floats
+    reference: Floats
 
     def log_odds(self, inputs: Vectors) -> Floats:
         """Return log-odds of rows, float64[n]; each is one sum from left to right."""
@@ -86,7 +90,19 @@ class Linear:
 
     def arrays(self) -> Arrays:
         """Return the arrays by name, to be stored."""
-        return {"weights": self.weights, "bias": np.asarray(self.bias)}
+        return {"weights": self.weights, "bias": np.asarray(self.bias), "reference": self.reference}
+
+    def values(self, inputs: Vectors) -> Floats:
+        """Return what each input added to `expected`: float32[n, k] to float64[n, k].
+
+        They are the Shapley values where inputs are taken as independent (Lundberg and Lee 2017, corollary 1).
+        """
+        return (inputs.astype(np.float64) - self.reference) * self.weights
+
+    @property
+    def expected(self) -> float:
+        """The log-odds of the reference."""
+        return float(self.bias + np.sum(self.reference * self.weights))
 
     @property
     def width(self) -> int:
@@ -108,7 +124,9 @@ def round_down(thresholds: Floats) -> Vectors:
 def sound(predictor: Predictor, width: int) -> bool:
     """Whether stored arrays make a model that reads `width` inputs and never walks out of its arrays or in a circle."""
     if isinstance(predictor, Linear):
-        return predictor.weights.shape == (width,) and bool(np.isfinite(predictor.weights).all())
+        stored = predictor.arrays()
+        shapes = {"weights": (width,), "bias": (), "reference": (width,)}
+        return all(stored[n].shape == shape and bool(np.isfinite(stored[n]).all()) for n, shape in shapes.items())
     return _well_formed(predictor) and _trees(predictor) and _covered(predictor) and predictor.width <= width
 
 

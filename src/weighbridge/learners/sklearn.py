@@ -16,7 +16,8 @@ from weighbridge.kernel.forest import Forest, Linear, round_down
 def fit_logistic(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -> Linear:
     """Fit a logistic regression on quantile-normalised inputs, float32[n, k]."""
     model = LogisticRegression(**{"max_iter": 2_000, **options}).fit(X.astype(np.float64), y, sample_weight=weight)
-    return Linear(model.coef_[0].astype(np.float64), np.float64(model.intercept_[0]))  # type: ignore[arg-type]
+    reference = np.average(X.astype(np.float64), axis=0, weights=weight)
+    return Linear(model.coef_[0].astype(np.float64), np.array(model.intercept_[0], dtype=np.float64), reference)
 
 
 def fit_random_forest(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -> Forest:

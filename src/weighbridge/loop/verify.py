@@ -37,7 +37,7 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
     plan = compile_plan(case)
     known = places >= 0
     retained = np.ones(len(places), dtype=np.bool_)
-    retained[known] = events["event_us"].to_numpy()[places[known]] >= _whole_from_us(plan, stores)
+    retained[known] = events["event_us"].to_numpy()[places[known]] >= whole_from_us(plan, stores)
     compared = whole & same & retained & known
     wanted[places[compared]] = True
     recomputed = replay(plan, to_columns(plan, events, stores.log.labels()), wanted).view(np.uint32)
@@ -58,7 +58,7 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
     return run.finish(f"{figures['values']:,} served values recomputed from the log, {mismatches} differ", figures)
 
 
-def _whole_from_us(plan: Plan, stores: Stores) -> int:
+def whole_from_us(plan: Plan, stores: Stores) -> int:
     """Return the event time from which on nothing that a vector can see was forgotten, microseconds UTC."""
     forgotten_us = stores.log.forgotten_us()
     if forgotten_us is None:

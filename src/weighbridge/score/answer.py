@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Answer:
             "probability": d.probability,
             "risk_level": d.level,
             "action": d.action,
+            "reasons": [asdict(reason) for reason in d.reasons or ()],
             "model_version": d.bundle[:12],
             "degraded": list(d.degraded),
             "trace_id": d.trace_id,
@@ -60,6 +61,7 @@ def decision_of(bundle: Bundle, event: EventRecord, vector: bytes, trace_id: str
     """Return what a bundle decides about an event. `started_ns`: when it came, by `time.perf_counter_ns`."""
     values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
     probability = float(bundle.scorer.probability(values)[0])
+    action = bundle.thresholds.action(probability)
     return DecisionRecord(
         decision_id=ulid_at(event.arrived_us, hashlib.sha256(event.event_id.encode()).digest()),
         event_id=event.event_id,
@@ -67,9 +69,10 @@ def decision_of(bundle: Bundle, event: EventRecord, vector: bytes, trace_id: str
         vector=vector,
         probability=probability,
         level=bundle.thresholds.level(probability),
-        action=bundle.thresholds.action(probability),
+        action=action,
         degraded=(),
         decided_us=event.arrived_us,
+        reasons=bundle.reasoner.told(action, event.event_id, vector),
         latency_us=(time.perf_counter_ns() - started_ns) // 1_000,
         trace_id=trace_id,
     )

@@ -20,6 +20,7 @@ from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.encoder import Encoder
 from weighbridge.kernel.forest import Forest, Linear, Predictor
 from weighbridge.ports import BundleStore, Signer
+from weighbridge.score.reasons import Reasoner
 from weighbridge.score.scorer import Scorer, Thresholds
 
 FORMAT = 1
@@ -35,6 +36,7 @@ class Bundle:
     scorer: Scorer
     thresholds: Thresholds
     facts: Mapping[str, Any]
+    reasoner: Reasoner
 
     @property
     def version(self) -> str:
@@ -78,10 +80,11 @@ def pack(
     return hashlib.sha256(content).hexdigest(), files
 
 
-def load(bundle: str, case: UseCase, store: BundleStore, signer: Signer) -> Bundle:
+def load(bundle: str, case: UseCase, store: BundleStore, signer: Signer, *, past: bool = False) -> Bundle:
     """Return a verified bundle. Raises BundleRefused with the first check that fails.
 
-    In this order: id, signature, digest of every file, format, declaration, arrays.
+    In this order: id, signature, digest of every file, format, declaration, arrays. `past`: to look back only; it may
+    have been made for other features than the declaration has now.
     """
     files = store.files(bundle)
     manifest = _verified(bundle, files, signer)
@@ -89,7 +92,8 @@ def load(bundle: str, case: UseCase, store: BundleStore, signer: Signer) -> Bund
         raise BundleRefused(
             f"bundle {bundle[:12]} has format {manifest['format']}, this program reads {FORMAT}; upgrade it"
         )
-    if manifest["vector"] != case.vector_digest:
+    same_features = manifest["vector"] == case.vector_digest
+    if not same_features and not past:
         raise BundleRefused(
             f"bundle {bundle[:12]} was made for other features of {manifest['use_case']} than the declaration has now; "
             "train a new one with `weigh retrain`"
@@ -99,11 +103,13 @@ def load(bundle: str, case: UseCase, store: BundleStore, signer: Signer) -> Bund
         scorer = _scorer(_arrays_from_bytes(files["model.npz"]), facts["predictor"])
     except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as fault:
         raise BundleRefused(f"bundle {bundle[:12]} holds no readable model ({fault}); train again") from fault
-    if not scorer.sound(len(case.feature_names)):
+    features = tuple(manifest["features"])
+    if not scorer.sound(len(features)):
         raise BundleRefused(f"bundle {bundle[:12]} holds a model that does not fit its features; train again")
     limits = facts["thresholds"]
     bands = [(str(name), float(floor)) for name, floor in limits["bands"]]
-    return Bundle(bundle, scorer, Thresholds(limits["review_at"], limits["decline_at"], bands), facts)
+    thresholds = Thresholds(limits["review_at"], limits["decline_at"], bands)
+    return Bundle(bundle, scorer, thresholds, facts, Reasoner(case, scorer, features, same_features))
 
 
 def _verified(bundle: str, files: Mapping[str, bytes], signer: Signer) -> dict[str, Any]:

@@ -56,4 +56,5 @@ class Router:
         probe = np.full((1, len(self._case.feature_names)), np.nan, dtype=np.float32)
         if not np.isfinite(bundle.scorer.probability(probe)).all():
             raise BundleRefused(f"bundle {bundle.version} scores an empty event as NaN; train again")
+        bundle.reasoner.top(probe.tobytes())
         return bundle

@@ -8,6 +8,8 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category, Field, Numeric, Text, Time
 from weighbridge.serve.strict import MOST_EVENTS
 
+MOMENT = {"type": "string", "format": "date-time"}
+
 
 def event_schema(case: UseCase) -> dict[str, Any]:
     """Return the schema of one raw event."""
@@ -52,6 +54,7 @@ def decision_schema() -> dict[str, Any]:
         "probability": {"type": "number", "minimum": 0, "maximum": 1},
         "risk_level": text,
         "action": {"type": "string", "enum": ["approve", "review", "decline"]},
+        "reasons": {"type": "array", "items": reason_schema(), "description": "what pushed the score up, most first"},
         "model_version": text,
         "degraded": {"type": "array", "items": text},
         "trace_id": text,
@@ -71,6 +74,63 @@ def batch_answer_schema() -> dict[str, Any]:
     decided["properties"] = {"status": {"const": 200}, **decided["properties"]}
     results = {"type": "array", "items": {"anyOf": [decided, problem_schema()]}}
     return {"type": "object", "required": ["results"], "properties": {"results": results}}
+
+
+def reason_schema() -> dict[str, Any]:
+    """Return the schema of a reason."""
+    properties: dict[str, Any] = {
+        "feature": {"type": "string"},
+        "contribution": {"type": "number", "description": "what it added to the score before calibration"},
+        "value": {"type": ["number", "null"], "description": "the feature's value; null where it is undefined"},
+        "sentence": {"type": "string"},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def stored_decision_schema() -> dict[str, Any]:
+    """Return the schema of a decision that is looked up."""
+    answered = decision_schema()
+    more = {"bundle": {"type": "string"}, "decided_ts": MOMENT, "latency_us": {"type": "integer"}}
+    return {"type": "object", "required": [*answered["required"], *more], "properties": answered["properties"] | more}
+
+
+def explanation_schema() -> dict[str, Any]:
+    """Return the schema of why a decision was made."""
+    text, number, answered = {"type": "string"}, {"type": "number"}, decision_schema()["properties"]
+    limits = {"type": "object", "required": ["review_at", "decline_at"], "properties": {
+        "review_at": number, "decline_at": number}}  # fmt: skip
+    properties: dict[str, Any] = {
+        **{name: answered[name] for name in ("decision_id", "event_id", "probability", "risk_level", "action")},
+        **{name: answered[name] for name in ("degraded", "reasons")},
+        "event_ts": MOMENT,
+        "decided_ts": MOMENT,
+        "event": {"type": "object", "description": "the event's fields; personal ones are masked"},
+        "thresholds": limits,
+        "bundle": text,
+        "model": text,
+        "inputs": {"enum": ["log", "stored"], "description": "whether the vector was recomputed from the log"},
+        "note": {**text, "description": "why it was not recomputed; empty where it was"},
+        "unit": {"enum": ["log-odds", "probability"], "description": "of score, base and contributions"},
+        "base": {**number, "description": "the mean score in training; with all contributions it is the score"},
+        "score": {**number, "description": "before calibration"},
+        "contributions": {"type": "array", "items": reason_schema(), "description": "of every feature, in their order"},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def described(answer: dict[str, Any], problems: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what the API's description says about a route: its answer, its problems, and the body it takes."""
+    problem = {
+        "description": "a problem, RFC 9457",
+        "content": {"application/problem+json": {"schema": problem_schema()}},
+    }
+    taken = {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}} if body else {}
+    return taken | {
+        "responses": {
+            "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
+            **{str(status): problem for status in problems},
+        },
+    }
 
 
 def label_schema() -> dict[str, Any]:

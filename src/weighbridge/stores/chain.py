@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from weighbridge.identity import canonical
 from weighbridge.records import DecisionRecord
+from weighbridge.stores.tables import reasons_text
 
 GENESIS = "0" * 64
 
@@ -19,6 +20,7 @@ def link(before: str, seq: int, decision: DecisionRecord) -> str:
         *(getattr(decision, name) for name in _NAMES),
         list(decision.degraded),
         decision.vector.hex(),
+        reasons_text(decision.reasons),
     ]
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 

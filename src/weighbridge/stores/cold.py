@@ -100,7 +100,9 @@ class ColdLog:
                 )
             self.add(connection, [*decided.after, *labelled.after])
             for segment in gone:
-                connection.execute("delete from ids where seq between ? and ?", (segment.first_seq, segment.last_seq))
+                span = (segment.first_seq, segment.last_seq)
+                connection.execute("delete from ids where seq between ? and ?", span)
+                connection.execute("delete from decision_ids where seq between ? and ?", span)
             connection.execute("create temp table if not exists gone (event_id text primary key) without rowid")
             connection.executemany("insert into gone values (?)", ((i,) for i in ids.to_pylist()))
             connection.execute("delete from log where kind = 'label' and event_id in (select event_id from gone)")

@@ -16,7 +16,7 @@ from weighbridge.errors import BundleRefused, Conflict, InputError
 from weighbridge.ports import LAST
 from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord, Move
 from weighbridge.stores.chain import GENESIS, first_broken, link
-from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table
+from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table, reasons_of, reasons_text
 
 
 class MemoryLog:
@@ -117,12 +117,17 @@ class MemoryLog:
         found = self._decisions.get(event_id)
         return found[1] if found else None
 
+    def decision_called(self, decision_id: str) -> DecisionRecord | None:
+        """Return the decision of an id, or None."""
+        return next((d for _, d, _ in self._decisions.values() if d.decision_id == decision_id), None)
+
     def decisions(self) -> pa.Table:
         """Return all decisions by seq."""
         rows = [
-            {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded), "hash": chained}
+            {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded), "hash": chained,
+             "reasons": reasons_text(decision.reasons)}
             for seq, decision, chained in self._decisions.values()
-        ]
+        ]  # fmt: skip
         return pa.Table.from_pylist(rows, DECISIONS)
 
     def broken_link(self) -> int | None:
@@ -162,7 +167,8 @@ class MemoryLog:
 def decision_of(row: Mapping[str, Any]) -> DecisionRecord:
     """Return a row of a decision table as a record."""
     members = {k: row[k] for k in DECISIONS.names if k not in ("seq", "hash")}
-    return DecisionRecord(**{**members, "degraded": tuple(json.loads(row["degraded"]))})
+    read = {"degraded": tuple(json.loads(row["degraded"])), "reasons": reasons_of(row["reasons"])}
+    return DecisionRecord(**{**members, **read})
 
 
 class MemoryTables:

@@ -22,7 +22,7 @@ from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
 from weighbridge.stores.database import Database
 from weighbridge.stores.memory import decision_of
 from weighbridge.stores.segments import Segment, SegmentFiles
-from weighbridge.stores.tables import DECISIONS, LABELS, event_schema, event_table
+from weighbridge.stores.tables import DECISIONS, LABELS, event_schema, event_table, reasons_text
 
 _COLUMNS = ", ".join(DECISIONS.names)
 _MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
@@ -87,6 +87,7 @@ class SqliteLog:
                     chained = link(chained, seq, decision)
                     decisions.append(_decision_row(seq, decision, chained))
             _insert(connection, "decisions", decisions)
+            _insert(connection, "decision_ids", [(row[1], row[0]) for row in decisions])
             arrived_us = max(record.arrived_us for record in records)
             connection.execute(
                 "update head set seq = ?, data_seq = ?, arrived_us = max(arrived_us, ?), chained = ?",
@@ -145,8 +146,14 @@ class SqliteLog:
     def decision(self, event_id: str) -> DecisionRecord | None:
         """Return the decision about an event, or None."""
         seq = self._seq(event_id)
-        if seq is None:
-            return None
+        return None if seq is None else self._decision_at(seq)
+
+    def decision_called(self, decision_id: str) -> DecisionRecord | None:
+        """Return the decision of an id, or None."""
+        rows = self._database.read("select seq from decision_ids where decision_id = ?", decision_id)
+        return self._decision_at(cast(int, rows[0][0])) if rows else None
+
+    def _decision_at(self, seq: int) -> DecisionRecord | None:
         rows = self._database.read(f"select {_COLUMNS} from decisions where seq = ?", seq)
         row = dict(zip(DECISIONS.names, rows[0], strict=True)) if rows else self._cold.row("decision", seq)
         return decision_of(row) if row else None
@@ -242,5 +249,5 @@ def _log_row(seq: int, record: EventRecord | LabelRecord) -> tuple[object, ...]:
 def _decision_row(seq: int, d: DecisionRecord, chained: str) -> tuple[object, ...]:
     return (
         seq, d.decision_id, d.event_id, d.bundle, d.vector, d.probability, d.level, d.action, json.dumps(d.degraded),
-        d.decided_us, d.latency_us, d.trace_id, chained,
+        d.decided_us, d.latency_us, d.trace_id, reasons_text(d.reasons), chained,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import InputError
-from weighbridge.records import EventRecord, Head, Stored
+from weighbridge.records import EventRecord, Head, Reason, Stored
 
 LABELS = pa.schema(
     [("seq", pa.int64()), ("event_id", pa.string()), ("value", pa.int64()), ("arrived_us", pa.int64()),
@@ -19,7 +20,7 @@ DECISIONS = pa.schema(
     [("seq", pa.int64()), ("decision_id", pa.string()), ("event_id", pa.string()), ("bundle", pa.string()),
      ("vector", pa.binary()), ("probability", pa.float64()), ("level", pa.string()), ("action", pa.string()),
      ("degraded", pa.string()), ("decided_us", pa.int64()), ("latency_us", pa.int64()), ("trace_id", pa.string()),
-     ("hash", pa.string())]
+     ("reasons", pa.string()), ("hash", pa.string())]
 )  # fmt: skip
 
 
@@ -45,6 +46,18 @@ def event_at(contract: Contract, table: pa.Table, row: int) -> EventRecord:
     found = table.slice(row, 1).to_pylist()[0]
     values = tuple(found[f.name] for f in contract.payload)
     return EventRecord(found["event_id"], found["event_us"], found["arrived_us"], values)
+
+
+def reasons_text(reasons: Sequence[Reason] | None) -> str | None:
+    """Return the reasons of a decision as they are stored; floats keep every bit."""
+    if reasons is None:
+        return None
+    return json.dumps([[r.feature, r.contribution, r.value, r.sentence] for r in reasons], ensure_ascii=False)
+
+
+def reasons_of(text: str | None) -> tuple[Reason, ...] | None:
+    """Return stored reasons as records."""
+    return None if text is None else tuple(Reason(*parts) for parts in json.loads(text))
 
 
 def in_order_of_arrival(head: Head, events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:

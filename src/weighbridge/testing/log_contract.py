@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from weighbridge.declare import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import Log
-from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
+from weighbridge.records import DecisionRecord, EventRecord, LabelRecord, Reason
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
 from weighbridge.testing.samples import sample_contract
 
@@ -47,6 +47,7 @@ def sample_decision(number: int) -> DecisionRecord:
         1_000 * number,
         17,
         "t",
+        (Reason("a", 0.1 + number, None, "„a“ is missing"), Reason("b", 5e-324, 0.5, "b")) if number % 2 else None,
     )
 
 
@@ -92,8 +93,8 @@ class LogContract:
         assert log.holds("e1")
         assert log.find("e2") is None
         assert not log.holds("e2")
-        assert log.decision("e1") == sample_decision(1)
-        assert log.decision("e2") is None
+        assert log.decision("e1") == log.decision_called("d1") == sample_decision(1)
+        assert log.decision("e2") is log.decision_called("d2") is log.decision_called("e1") is None
 
     def test_an_id_is_stored_once(self) -> None:
         """A second commit of an id is a conflict, and leaves no trace."""
@@ -222,6 +223,7 @@ class LogContract:
         assert log.events()["event_id"].to_pylist() == log.decisions()["event_id"].to_pylist() == ["e4", "e5", "e6"]
         assert log.labels()["event_id"].to_pylist() == ["e9", "e4"]
         assert (log.find("e2"), log.decision("e2"), log.holds("e2"), log.holds("e4")) == (None, None, False, True)
+        assert (log.decision_called("d2"), log.decision_called("d4")) == (None, sample_decision(4))
         assert log.broken_link() is None
         log.commit([(sample_event(2), sample_decision(2))])
         assert log.events()["event_id"].to_pylist() == ["e4", "e5", "e6", "e2"]
@@ -241,6 +243,7 @@ def _everything(log: Log) -> list[object]:
     ids = [f"e{number}" for number in range(10)]
     return [
         log.head(), [log.find(i) for i in ids], [log.holds(i) for i in ids], log.known(pa.array(ids)).to_pylist(),
-        [log.decision(i) for i in ids], log.events().to_pylist(), log.labels().to_pylist(),
+        [log.decision(i) for i in ids], [log.decision_called(i.replace("e", "d")) for i in ids],
+        log.events().to_pylist(), log.labels().to_pylist(),
         log.decisions().to_pylist(), log.notes("promotion"), log.broken_link(), log.forgotten_us(),
     ]  # fmt: skip

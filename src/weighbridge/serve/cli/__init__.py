@@ -5,10 +5,10 @@ import sys
 import typer
 
 from weighbridge.errors import WeighbridgeError
-from weighbridge.serve.cli import bench, data, doors, loop
+from weighbridge.serve.cli import audit, bench, data, doors, loop
 from weighbridge.serve.cli.options import app
 
-__all__ = ["app", "bench", "data", "doors", "loop", "main"]
+__all__ = ["app", "audit", "bench", "data", "doors", "loop", "main"]
 
 
 def main() -> None:

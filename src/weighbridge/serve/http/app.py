@@ -12,10 +12,11 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from weighbridge import __version__
-from weighbridge.errors import StoreFailure
+from weighbridge.errors import StoreFailure, WeighbridgeError
 from weighbridge.score.decide import MOST_PENDING, Desk
+from weighbridge.serve.http.decisions import explained, told
 from weighbridge.serve.http.door import JSON, PROBLEM, VERSION, Door, Reply, reply
-from weighbridge.serve.http.problem import Problem
+from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.raw import InFront
 from weighbridge.serve.http.sample import Samples
 from weighbridge.serve.http.trace import trace_of
@@ -23,12 +24,15 @@ from weighbridge.serve.schema import (
     batch_answer_schema,
     batch_schema,
     decision_schema,
+    described,
     event_schema,
+    explanation_schema,
     label_schema,
-    problem_schema,
+    stored_decision_schema,
 )
 
 FOLLOW_EVERY_SECONDS = 0.5
+POST_PROBLEMS, LOOK_PROBLEMS = (400, 409, 413, 415, 422, 503), (404, 503)
 NO_BUNDLE = "no bundle is in production"
 
 
@@ -72,36 +76,51 @@ def _routes(door: Door) -> APIRouter:
     async def posted(request: Request) -> Response:
         return _response(await door.post(request.scope, request.receive))
 
-    def post(path: str, body: dict[str, Any], answer: dict[str, Any], about: str) -> None:
-        routes.add_api_route(
-            path, posted, methods=["POST"], name=path.strip("/"), summary=about, openapi_extra=_documented(body, answer)
-        )
+    def post(path: str, about: str, body: dict[str, Any], answer: dict[str, Any]) -> None:
+        extra = described(answer, POST_PROBLEMS, body)
+        routes.add_api_route(path, posted, methods=["POST"], summary=about, openapi_extra=extra)
 
-    def get(path: str, handle: Callable[[], dict[str, Any] | bytes], about: str) -> None:
+    def get(path: str, about: str, handle: Callable[[], dict[str, Any] | bytes]) -> None:
         async def got(request: Request) -> Response:
-            try:
-                found = handle()
-            except Problem as problem:
-                return _problem(request, problem)
-            if isinstance(found, bytes):
-                return Response(found, media_type="text/plain; version=0.0.4")
-            return _response(reply(200, JSON, found, trace_of(request.headers.raw)))
+            return await _got(request, handle)
 
-        routes.add_api_route(path, got, methods=["GET"], name=path.strip("/"), summary=about, response_class=Response)
+        routes.add_api_route(path, got, methods=["GET"], summary=about, response_class=Response)
 
-    post("/predict", event_schema(desk.case), decision_schema(),
-         "Decide one raw event; the same event again gets the same answer.")  # fmt: skip
-    post("/predict/batch", batch_schema(desk.case), batch_answer_schema(),
-         "Decide several events in their order; each has its decision or its problem at its place.")  # fmt: skip
-    post("/feedback", label_schema(), {"type": "object"},
-         "Take in what came of an event; a label may come before its event, and a later one corrects it.")  # fmt: skip
-    get("/health", lambda: _fit(desk, {"status": "ok"}), "Say whether this process is fit to decide.")
-    get("/ready", lambda: _ready(desk), "Say whether it may be sent traffic: it is fit, and there is room for more.")
-    get("/metadata", lambda: _metadata(desk), "Tell what decides: model, run, features and digests.")
-    get("/sample-transaction", lambda: samples.next(desk.clock.now_us()), "Give an event that /predict takes.")
-    get("/metrics", door.figures.text, "Give the figures in Prometheus' text format.")
-    get("/stats", door.figures.told, "Give requests and their times by path.")
+    def look(path: str, about: str, handle: Callable[[Desk, str], dict[str, Any]], answer: dict[str, Any]) -> None:
+        async def looked(request: Request, name: str) -> Response:
+            return await _got(request, lambda: handle(desk, name))
+
+        extra = described(answer, LOOK_PROBLEMS)
+        routes.add_api_route(path, looked, methods=["GET"], summary=about, openapi_extra=extra, response_class=Response)
+
+    post("/predict", "Decide one raw event; the same event again gets the same answer.",
+         event_schema(desk.case), decision_schema())  # fmt: skip
+    post("/predict/batch", "Decide several events in their order; each has its decision or its problem at its place.",
+         batch_schema(desk.case), batch_answer_schema())  # fmt: skip
+    post("/feedback", "Take in what came of an event; a label may come before its event, and a later one corrects it.",
+         label_schema(), {"type": "object"})  # fmt: skip
+    look("/decisions/{name}", "Return a decision as it was answered, by its id or by that of its event.",
+         told, stored_decision_schema())  # fmt: skip
+    look("/decisions/{name}/explain", "Tell what each feature added to a decision's score, as known then.",
+         explained, explanation_schema())  # fmt: skip
+    get("/health", "Say whether this process is fit to decide.", lambda: _fit(desk, {"status": "ok"}))
+    get("/ready", "Say whether it may be sent traffic: it is fit, and there is room for more.", lambda: _ready(desk))
+    get("/metadata", "Tell what decides: model, run, features and digests.", lambda: _metadata(desk))
+    get("/sample-transaction", "Give an event that /predict takes.", lambda: samples.next(desk.clock.now_us()))
+    get("/metrics", "Give the figures in Prometheus' text format.", door.figures.text)
+    get("/stats", "Give requests and their times by path.", door.figures.told)
     return routes
+
+
+async def _got(request: Request, handle: Callable[[], dict[str, Any] | bytes]) -> Response:
+    """Answer a GET, worked out beside the event loop: no decision waits for it."""
+    try:
+        found = await asyncio.to_thread(handle)
+    except (Problem, WeighbridgeError) as fault:
+        return _problem(request, problem_of(fault))
+    if isinstance(found, bytes):
+        return Response(found, media_type="text/plain; version=0.0.4")
+    return _response(reply(200, JSON, found, trace_of(request.headers.raw)))
 
 
 async def _follow(desk: Desk) -> None:
@@ -132,10 +151,10 @@ def _fit(desk: Desk, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ready(desk: Desk) -> dict[str, Any]:
-    told = _fit(desk, {"status": "ready", "pending": desk.pending})
+    found = _fit(desk, {"status": "ready", "pending": desk.pending})
     if desk.pending > MOST_PENDING // 2:
         raise Problem(503, f"{desk.pending:,} events wait to be stored; send elsewhere or a little later")
-    return told
+    return found
 
 
 def _metadata(desk: Desk) -> dict[str, Any]:
@@ -167,17 +186,3 @@ def _response(answer: Reply) -> Response:
 def _problem(request: Request, problem: Problem) -> Response:
     trace = trace_of(request.headers.raw)
     return _response(reply(problem.status, PROBLEM, problem.body(trace.trace_id), trace))
-
-
-def _documented(body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    problem = {
-        "description": "a problem, RFC 9457",
-        "content": {"application/problem+json": {"schema": problem_schema()}},
-    }
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {
-            "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
-            **dict.fromkeys(("400", "409", "413", "415", "422", "503"), problem),
-        },
-    }

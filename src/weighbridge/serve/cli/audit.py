@@ -1,0 +1,88 @@
+"""Commands that look back at one decision: explain, replay."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weighbridge.errors import InputError
+from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, app, open_case
+
+if TYPE_CHECKING:
+    from weighbridge.loop.explain import Explanation
+    from weighbridge.ports import Stores
+    from weighbridge.records import DecisionRecord
+
+DecisionName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ID", help="the id of a decision, or of its event [default: the newest that was not approved]"
+    ),
+]
+
+
+@app.command()
+def explain(
+    case: CaseName,
+    decision: DecisionName = None,
+    every: Annotated[bool, typer.Option("--all", help="tell what every feature added, not the top ones only")] = False,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why a decision was made: its event, score, action and what pushed the score, from the log as it was then."""
+    from weighbridge.loop.explain import explain as tell
+
+    declared, opened = open_case(case, home, create=False)
+    found = tell(declared, opened.stores, _decision(opened.stores, decision))
+    typer.echo(json.dumps(found.body(), ensure_ascii=False) if as_json else _page(found, every=every))
+
+
+@app.command()
+def replay(case: CaseName, decision: DecisionName = None, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Make a decision again, from the log and with the bundle that decided; exit 1 when any part differs in a bit."""
+    from weighbridge.loop.reproduce import reproduce
+
+    declared, opened = open_case(case, home, create=False)
+    found = reproduce(declared, opened.stores, _decision(opened.stores, decision))
+    if as_json:
+        typer.echo(json.dumps(found.body(), ensure_ascii=False))
+    else:
+        marks = {True: "same", False: "DIFFERS", None: "–"}
+        for check in found.checks:
+            typer.echo(f"{check.part:<12} {marks[check.same]:<8} {check.says}")
+    if found.differs:
+        raise typer.Exit(1)
+
+
+def _decision(stores: Stores, name: str | None) -> DecisionRecord:
+    from weighbridge.loop.past import find_decision, newest_flagged
+
+    if name is None:
+        newest = newest_flagged(stores.log)
+        if newest is None:
+            raise InputError("every decision was to approve; name the one to look at")
+        return newest
+    found = find_decision(stores.log, name)
+    if found is None:
+        raise InputError(f"there is no decision {name!r}, and no decided event of this id; give one of an answer's")
+    return found
+
+
+def _page(found: Explanation, *, every: bool) -> str:
+    told = found.body()
+    limits, how = told["thresholds"], "recomputed from the log" if found.inputs == "log" else "stored"
+    added = sorted(found.contributions, key=lambda reason: -reason.contribution) if every else found.reasons
+    lines = [
+        f"decision  {told['decision_id']} at {told['decided_ts']}",
+        f"event     {told['event_id']} at {told['event_ts']}",
+        *(f"          {name} {'–' if value is None else value}" for name, value in told["event"].items()),
+        f"action    {told['action']}: probability {told['probability']:.6g}, {told['risk_level']}; "
+        f"review from {limits['review_at']:.6g}, decline from {limits['decline_at']:.6g}",
+        f"bundle    {told['bundle'][:12]}, {told['model']}",
+        f"vector    {how}" + (f"; {found.note}" if found.note else ""),
+        f"score     {found.score:+.4f} {found.unit} before calibration; {found.base:+.4f} is usual in training",
+        *(f"  {reason.contribution:+.4f}  {reason.sentence}" for reason in added),
+    ]
+    return "\n".join(lines)
