@@ -27,7 +27,7 @@ LIBRARIES = {
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
-              "structlog", "prometheus_client"},
+              "structlog", "prometheus_client", "uvloop"},
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm"},
     "testing": {"numpy", "pyarrow", "duckdb"},
 }  # fmt: skip

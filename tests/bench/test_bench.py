@@ -26,12 +26,12 @@ def test_a_quick_run_gives_every_figure(tmp_path):
     told = json.loads(done.stdout)
     assert told["machine"]["cores"] >= 1
     figures = told["figures"]
-    assert {f["group"] for f in figures} == {"history", "build", "online", "state", "commit", "models", "start"}
+    assert {f["group"] for f in figures} == {"history", "build", "online", "state", "commit", "models", "start", "serve"}
     assert all(math.isfinite(f["ours"]) for f in figures)
     assert all(f["ours"] > 0 for f in figures if f["unit"] != "exponent")
     assert {f["peer"] for f in figures if f["ratio"]} == {
         "pandas groupby.rolling", "Polars rolling", "DuckDB RANGE windows", "the same, none late",
-        "LightGBM predict", "LightGBM pred_contrib",
+        "LightGBM predict", "LightGBM pred_contrib", "FastAPI hello",
     }  # fmt: skip
     assert all(
         f["ratio"] == pytest.approx(f["ours"] / f["theirs"]) for f in figures if f["group"] == "history" and f["ratio"]

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Floats
 
 CONNECTIONS, CARDS, TREES = 64, 500, 500
-RATES, SECONDS, WARM_SECONDS = (100, 2_000), 8.0, 2.0
+RATES, SECONDS = (100, 2_000), 8.0
 
 
 class Connection(asyncio.Protocol):
@@ -132,16 +132,16 @@ async def as_many(port: int, sent: list[bytes], connections: int) -> float:
         return len(sent) / (time.perf_counter() - begun)
 
 
-def load(folder: Path, seconds: float = SECONDS) -> Iterator[Figure]:
-    """Yield milliseconds at fixed rates, and requests a second, of both ways to acknowledge, beside a bare "hello"."""
+def load(folder: Path, seconds: float = SECONDS, rates: Sequence[int] = RATES) -> Iterator[Figure]:
+    """Yield milliseconds at fixed rates, after a quarter of the time unmeasured, and requests a second, of both ways to acknowledge, beside a bare "hello"."""
     with_hello = _throughput(["hello"], "hello", seconds)
     for acknowledge in ("written", "synced"):
         words = ["desk", str(folder / acknowledge), acknowledge]
         process, port = _server(words)
         try:
             first = 0
-            for rate in RATES:
-                warm, count = int(rate * WARM_SECONDS), int(rate * (seconds + WARM_SECONDS))
+            for rate in rates:
+                warm, count = int(rate * seconds / 4), int(rate * seconds * 5 / 4)
                 took = uvloop.run(at_a_rate(port, requests("desk", count, first), rate))[warm:] * 1e3
                 first += count
                 for level in (50, 95, 99, 99.9):
