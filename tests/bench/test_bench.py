@@ -26,7 +26,16 @@ def test_a_quick_run_gives_every_figure(tmp_path):
     told = json.loads(done.stdout)
     assert told["machine"]["cores"] >= 1
     figures = told["figures"]
-    assert {f["group"] for f in figures} == {"history", "build", "online", "state", "commit", "models", "start", "serve"}
+    assert {f["group"] for f in figures} == {
+        "history",
+        "build",
+        "online",
+        "state",
+        "commit",
+        "models",
+        "start",
+        "serve",
+    }
     assert all(math.isfinite(f["ours"]) for f in figures)
     assert all(f["ours"] > 0 for f in figures if f["unit"] != "exponent")
     assert {f["peer"] for f in figures if f["ratio"]} == {
