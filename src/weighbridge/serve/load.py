@@ -133,7 +133,10 @@ async def as_many(port: int, sent: list[bytes], connections: int) -> float:
 
 
 def load(folder: Path, seconds: float = SECONDS, rates: Sequence[int] = RATES) -> Iterator[Figure]:
-    """Yield milliseconds at fixed rates, after a quarter of the time unmeasured, and requests a second, of both ways to acknowledge, beside a bare "hello"."""
+    """Yield milliseconds at fixed rates and requests a second, of both ways to acknowledge, beside a bare "hello".
+
+    The first part of each rate is not measured.
+    """
     with_hello = _throughput(["hello"], "hello", seconds)
     for acknowledge in ("written", "synced"):
         words = ["desk", str(folder / acknowledge), acknowledge]
