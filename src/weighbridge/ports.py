@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from weighbridge.identity import Pseudonyms
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord, Move
+from weighbridge.records import Decided, DecisionRecord, Edits, EventRecord, Head, LabelRecord, ListEdit, Move
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,8 +35,8 @@ class EventLog(Protocol):
         """Return whether the log has an event of this id."""
         ...
 
-    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = ()) -> list[int]:
-        """Append events with the decisions about them, then label records, in one durable write; return their seqs.
+    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = (), edits: Edits = ()) -> list[int]:
+        """Append events with their decisions, then labels, then edits of lists, in one durable write; return the seqs.
 
         Raises Conflict when an id is stored already or stands twice in the group, StoreFailure when the write failed;
         then nothing of the group is stored.
@@ -60,6 +60,10 @@ class EventLog(Protocol):
 
     def labels(self, after: int = 0, until: int = LAST) -> pa.Table:
         """Return the label records with after < seq <= until, by seq: seq, event_id, value, arrived_us, source."""
+        ...
+
+    def edits(self) -> Sequence[tuple[int, ListEdit]]:
+        """Return (seq, edit) of all edits of lists, by seq; none is ever forgotten."""
         ...
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
@@ -242,8 +246,7 @@ class Budget:
 class Stores:
     """Everything that runs is a function of (use case, stores, clock): these are the stores.
 
-    `reports` is the folder for what people read; `pseudonyms` replaces personal values at the door; `budget` bounds
-    long work.
+    `reports` is the folder for what people read; `pseudonyms` replaces personal values; `budget` bounds long work.
     """
 
     log: Log

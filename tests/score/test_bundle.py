@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import SOAK
-from weighbridge.declare import log
+from weighbridge.declare import Policy, log
 from weighbridge.errors import BundleRefused
 from weighbridge.identity import canonical
 from weighbridge.kernel.forest import Forest
@@ -80,7 +80,9 @@ def test_a_stranger_signature_is_refused(small_case, trained, production):
 
 def test_a_signed_bundle_of_another_declaration_is_refused(small_case, trained, production):
     with pytest.raises(BundleRefused, match="other features"):
-        load(production, replace(small_case, features=[log("amount")]), trained.bundles, trained.signer)
+        load(
+            production, replace(small_case, policy=Policy(), features=[log("amount")]), trained.bundles, trained.signer
+        )
 
 
 def refused(small_case, trained, bundle, forest):

@@ -7,9 +7,11 @@ from weighbridge.declare import (
     Id,
     Key,
     Label,
+    ListOf,
     Money,
     Pattern,
     Policy,
+    Rule,
     Simulation,
     Time,
     Training,
@@ -92,13 +94,26 @@ patterns = [
             changes=[choice("amount", [25, 50, 75, 100]), fresh("merchant_id")]),
 ]  # fmt: skip
 
+rules = [
+    Rule("blocked_card", when="card_id in blocked_cards", action="decline", reason="this card was blocked by hand"),
+    Rule("card_testing", when="card_count_1h >= 4 and amount < 5", at_least="review",
+         reason="many small payments within an hour"),
+    Rule("new_country", when="amount > 200 and card_country_seen_before_30d == 0", at_least="review",
+         reason="a high amount from a country that is new for this card"),
+]  # fmt: skip
+
 case = UseCase(
     name="card_fraud",
     events=payment,
     features=features,
     label=Label("is_fraud", matures="7d"),
     models=[logistic(), random_forest(), xgboost(), lightgbm()],
-    policy=Policy(costs=Costs(amount="amount", wrong_decline=15, review=2), review_capacity_per_day=25),
+    policy=Policy(
+        costs=Costs(amount="amount", wrong_decline=15, review=2),
+        review_capacity_per_day=25,
+        rules=rules,
+        lists=[ListOf("blocked_cards", field="card_id")],
+    ),
     training=Training(metric="average_precision", history="45d", validation="8d"),
     gates=standard_gates("average_precision"),
     stages=standard_stages(),

@@ -56,6 +56,7 @@ class UseCase:
         self._check_stages(place)
         self._check_money(place)
         self._check_keep(place)
+        self.policy.conditions(self.events, self.feature_names)
 
     def _check_label(self, place: str) -> None:
         if any(f.name == self.label.name for f in self.events.fields):

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from weighbridge import __version__
-from weighbridge.errors import Conflict, Rejected, StoreFailure, WeighbridgeError
-from weighbridge.identity import ulid_at
+from weighbridge.errors import Conflict, InputError, Rejected, StoreFailure, WeighbridgeError
+from weighbridge.identity import describe, ulid_at
 from weighbridge.score.decide import Desk
-from weighbridge.serve.schema import decision_schema, event_schema, label_schema, problem_schema
+from weighbridge.serve.schema import decision_schema, edit_schema, event_schema, label_schema, problem_schema
 from weighbridge.serve.strict import LARGEST_BODY, Malformed, parse_object
 
 FOLLOW_EVERY_SECONDS = 0.5
@@ -76,6 +76,11 @@ def make_app(desk: Desk) -> FastAPI:
         """Take in what came of an event; a label may come before its event, and a later one corrects it."""
         return await answer(request, taken)
 
+    @app.post("/lists", openapi_extra=_documented(edit_schema(desk.case), {"type": "object"}))
+    async def edit_list(request: Request) -> Response:
+        """Put a value on a declared list or take it off; the next decision sees it."""
+        return await answer(request, lambda body, _: _edited(desk, body))
+
     @app.get("/health")
     async def health() -> Response:
         """Say whether this process is fit to decide."""
@@ -123,6 +128,11 @@ async def _follow(desk: Desk) -> None:
             log.error("refused", reason=refusal)
 
 
+async def _edited(desk: Desk, body: dict[str, Any]) -> dict[str, Any]:
+    before = await asyncio.wrap_future(desk.submit_edit(body))
+    return {"list": body["list"], "listed": body["action"] == "add", "listed_before": before}
+
+
 async def _body(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
     if kind != "application/json":
@@ -140,7 +150,8 @@ def _problem(fault: Exception) -> Problem:
         return fault
     if isinstance(fault, Rejected):
         return Problem(422, str(fault), field=fault.field, rule=fault.rule)
-    status = 400 if isinstance(fault, Malformed) else 409 if isinstance(fault, Conflict) else 503
+    is_conflict = isinstance(fault, Conflict | InputError)  # a list that is full
+    status = 400 if isinstance(fault, Malformed) else 409 if is_conflict else 503
     return Problem(status, str(fault))
 
 
@@ -183,6 +194,7 @@ def _metadata(desk: Desk) -> dict[str, Any]:
         "features": list(desk.case.feature_names),
         "selected_features": champion.facts["selected_features"],
         "thresholds": champion.facts["thresholds"],
+        "rules": describe(desk.case.policy.rules),
         "validation": champion.facts["validation"],
         "digests": {"case": desk.case.digest, "state": desk.case.state_digest, "vector": desk.case.vector_digest},
         "weighbridge": __version__,

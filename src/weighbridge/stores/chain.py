@@ -17,6 +17,7 @@ def link(before: str, seq: int, decision: DecisionRecord) -> str:
         before,
         seq,
         *(getattr(decision, name) for name in _NAMES),
+        list(decision.rules),
         list(decision.degraded),
         decision.vector.hex(),
     ]

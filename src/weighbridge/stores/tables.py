@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import InputError
-from weighbridge.records import EventRecord, Head, Stored
+from weighbridge.records import DecisionRecord, EventRecord, Head, Stored
 
 LABELS = pa.schema(
     [("seq", pa.int64()), ("event_id", pa.string()), ("value", pa.int64()), ("arrived_us", pa.int64()),
@@ -18,6 +20,7 @@ LABELS = pa.schema(
 DECISIONS = pa.schema(
     [("seq", pa.int64()), ("decision_id", pa.string()), ("event_id", pa.string()), ("bundle", pa.string()),
      ("vector", pa.binary()), ("probability", pa.float64()), ("level", pa.string()), ("action", pa.string()),
+     ("rules", pa.string()),
      ("degraded", pa.string()), ("decided_us", pa.int64()), ("latency_us", pa.int64()), ("trace_id", pa.string()),
      ("hash", pa.string())]
 )  # fmt: skip
@@ -45,6 +48,17 @@ def event_at(contract: Contract, table: pa.Table, row: int) -> EventRecord:
     found = table.slice(row, 1).to_pylist()[0]
     values = tuple(found[f.name] for f in contract.payload)
     return EventRecord(found["event_id"], found["event_us"], found["arrived_us"], values)
+
+
+def decision_of(row: Mapping[str, Any]) -> DecisionRecord:
+    """Return a row of a decision table as a record."""
+    members = {k: row[k] for k in DECISIONS.names if k not in ("seq", "hash")}
+    return DecisionRecord(**members | {k: tuple(json.loads(row[k])) for k in ("rules", "degraded")})
+
+
+def names_as_json(decision: DecisionRecord) -> dict[str, str]:
+    """Return the members of a decision that a table holds as JSON."""
+    return {"rules": json.dumps(decision.rules), "degraded": json.dumps(decision.degraded)}
 
 
 def in_order_of_arrival(head: Head, events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
