@@ -63,3 +63,8 @@ class Pseudonyms:
         """Return the pseudonym of a value, `<key id>.<26 characters>`."""
         code = hmac.digest(self._key, value.encode(), "sha256")[:16]
         return f"{self.key_id}.{base64.b32encode(code).decode().rstrip('=').lower()}"
+
+    def made(self, text: str) -> bool:
+        """Whether a text looks like a pseudonym under this key."""
+        key_id, _, code = text.partition(".")
+        return key_id == self.key_id and len(code) == 26 and set(code) <= set("abcdefghijklmnopqrstuvwxyz234567")

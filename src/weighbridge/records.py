@@ -44,11 +44,31 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class ListEdit:
+    """One edit of a list: from its place in the log on a value is on it, until a time where one is given, or off it.
+
+    `value` is as the log stores the list's field: the pseudonym of what is personal.
+    """
+
+    name: str
+    value: str
+    listed: bool
+    until_us: int | None
+    by: str
+    why: str
+    arrived_us: int
+
+
+Edits = Sequence[ListEdit]
+
+
+@dataclass(frozen=True)
 class DecisionRecord:
     """One decision, with what it takes to explain and replay it.
 
-    `vector` is the little-endian float32 bytes of the vector; `degraded` names what was missing, usually nothing;
-    `reasons` are those told with the decision, None where it was not explained at once.
+    `vector` is the little-endian float32 bytes of the vector; `rules` names those that held, in the order they are
+    declared, `degraded` what was missing, usually nothing; `reasons` are those told with the decision, None where it
+    was not explained at once.
     """
 
     decision_id: str
@@ -58,6 +78,7 @@ class DecisionRecord:
     probability: float
     level: str
     action: str
+    rules: tuple[str, ...]
     degraded: tuple[str, ...]
     decided_us: int
     latency_us: int
@@ -73,7 +94,7 @@ class Head:
     """Where the log ends.
 
     `seq` is the last place in the order of arrival. `data_seq` and `arrived_us` (microseconds UTC) are the place and
-    the arrival of the newest event or label: notes, such as promotions, leave them.
+    the arrival of the newest event or label: notes, such as promotions, and edits of lists leave them.
     """
 
     seq: int

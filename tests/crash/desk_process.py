@@ -34,11 +34,11 @@ class EarlyLog:
     def __getattr__(self, name):
         return getattr(self._log, name)
 
-    def commit(self, group, labels=()):
+    def commit(self, group, labels=(), edits=()):
         self._late += group
         if len(self._late) > 40:
             late, self._late = self._late, []
-            self._log.commit(late, labels)
+            self._log.commit(late, labels, edits)
         return [0] * len(group)
 
 

@@ -115,9 +115,9 @@ REFUSED = {
     "stage order": (lambda: replace(case, stages=[Stage("gate", ("train",))]), "comes before train"),
     "cost field": (lambda: replace(case, policy=Policy(costs=Costs(amount="country"))), "not a number"),
     "actor": (lambda: replace(case, simulate=replace(case.simulate, actor="amount")), "not a Key"),
-    "where decimals": (lambda: compile_plan(replace(case, reasons=Reasons(), features=[case.events.by("card_id").count(
+    "where decimals": (lambda: compile_plan(replace(case, reasons=Reasons(), policy=Policy(), features=[case.events.by("card_id").count(
         last="1d", where=above("amount", 0.001))])), "more decimals"),
-    "where text": (lambda: compile_plan(replace(case, reasons=Reasons(), features=[case.events.by("card_id").count(
+    "where text": (lambda: compile_plan(replace(case, reasons=Reasons(), policy=Policy(), features=[case.events.by("card_id").count(
         last="1d", where=equal("merchant_id", "m"))])), "no fixed code"),
 }  # fmt: skip
 

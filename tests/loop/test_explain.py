@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import CUT_US, memory_stores
 from tests.score.test_decide import drive
 from weighbridge.clock import DAY_US, ManualClock
-from weighbridge.declare import Reasons, Says, lightgbm, log, logistic, random_forest
+from weighbridge.declare import Policy, Reasons, Says, lightgbm, log, logistic, random_forest
 from weighbridge.errors import BundleRefused, StoreFailure
 from weighbridge.loop.explain import MASKED, explain, same_reasons
 from weighbridge.loop.past import as_known_then, find_decision, look_back, newest_flagged
@@ -94,7 +94,7 @@ def test_every_decision_is_made_again_after_three_promotions(lived):
         made = reproduce(case, stores, decision)
         checks = {check.part: check.same for check in made.checks}
         assert checks.pop("reasons") is (None if decision.reasons is None else True)
-        assert checks == dict.fromkeys(("vector", "decision_id", "probability", "level", "action"), True)
+        assert checks == dict.fromkeys(("vector", "decision_id", "probability", "level", "action", "rules"), True)
         assert not made.differs
         assert made.past.recomputed == decision.vector
         told += decision.reasons is not None
@@ -195,7 +195,7 @@ def test_other_words_are_no_other_reasons(lived):
 def test_another_declaration_explains_by_the_stored_vector_and_says_so(lived):
     case, stores = lived
     decision = next(d for d in every_decision(stores) if d.reasons)
-    other = replace(case, features=[log("amount")], reasons=Reasons())
+    other = replace(case, features=[log("amount")], reasons=Reasons(), policy=Policy())
     found = explain(other, stores, decision)
     assert (found.inputs, found.reasons) == ("stored", decision.reasons)
     assert found.note == "explained by the stored vector: the declaration has other features now"

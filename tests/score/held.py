@@ -21,13 +21,13 @@ class HeldLog:
     def __getattr__(self, name):
         return getattr(self._log, name)
 
-    def commit(self, group, labels=()):
+    def commit(self, group, labels=(), edits=()):
         self._entered.release()
         assert self._gate.acquire(timeout=PATIENCE_SECONDS)
         self.groups.append((len(group), len(labels)))
         if self.failing and self.failing.pop(0):
             raise StoreFailure("disk is full")
-        return self._log.commit(group, labels)
+        return self._log.commit(group, labels, edits)
 
     def reached(self):
         assert self._entered.acquire(timeout=PATIENCE_SECONDS)

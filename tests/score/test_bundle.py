@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import SOAK
-from weighbridge.declare import Reasons, log
+from weighbridge.declare import Policy, Reasons, log
 from weighbridge.errors import BundleRefused
 from weighbridge.identity import canonical
 from weighbridge.kernel.forest import Forest
@@ -82,7 +82,7 @@ def test_a_signed_bundle_of_another_declaration_is_refused(small_case, trained, 
     with pytest.raises(BundleRefused, match="other features"):
         load(
             production,
-            replace(small_case, features=[log("amount")], reasons=Reasons()),
+            replace(small_case, features=[log("amount")], reasons=Reasons(), policy=Policy()),
             trained.bundles,
             trained.signer,
         )

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import CUT_US
 from weighbridge.clock import ManualClock
-from weighbridge.declare import Reasons
+from weighbridge.declare import Policy, Reasons
 from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.verify import verify
@@ -134,7 +134,7 @@ def test_nothing_in_production_is_said(small_case, stores, stream, clock):
     clock.set(message.arrived_us)
     with pytest.raises(StoreFailure, match="no bundle is in production"):
         desk.decide(message.body, "t")
-    assert stores.log.head().seq == 0
+    assert stores.log.head().data_seq == 0
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_an_early_label_is_never_forgotten_and_their_number_is_bounded(small_cas
     desk._state.sweep()
     drive(desk, clock, events[:60])
     assert verify(small_case, home, clock).figures["mismatches"] == 0
-    monkeypatch.setattr("weighbridge.score.decide.MOST_WAITING", 2)
+    monkeypatch.setattr("weighbridge.score.followers.MOST_WAITING", 2)
     desk.feedback({"event_id": "x1", "label": 1})
     desk.feedback({"event_id": "x2", "label": 1})
     before = home.log.head()
@@ -204,7 +204,7 @@ def test_the_bound_of_events_per_key_counts_what_is_retained(small_case, tmp_pat
 
     contract = replace(small_case.events, events_per_key=3)
     case = replace(small_case, events=contract, features=[contract.by("card_id").count(last="1h")], simulate=None,
-                   reasons=Reasons())  # fmt: skip
+                   reasons=Reasons(), policy=Policy())  # fmt: skip
     state = MemoryState(compile_plan(case))
 
     def event(number, at_us):

@@ -91,11 +91,11 @@ def test_threads_duplicates_labels_promotions_and_failures_leave_log_state_and_a
     lock = threading.Lock()
 
     class Failing(HeldLog):
-        def commit(self, group, labels=()):
+        def commit(self, group, labels=(), edits=()):
             with lock:
                 if rng.random() < 0.15:
                     raise StoreFailure("disk is full")
-            return self._log.commit(group, labels)
+            return self._log.commit(group, labels, edits)
 
     stores = replace(home, log=Failing(home.log))
     desk = open_desk(small_case, stores, clock)

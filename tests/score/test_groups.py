@@ -43,7 +43,7 @@ def test_what_is_in_flight_is_repeated_or_refused(small_case, held, events, cloc
     assert {a.decision.trace_id for a in answers} == {"t1"}
     assert outcome(first).decision.event_id == events[0]["event_id"]
     assert len(stores.log.decisions()) == 2
-    assert desk._pending == 0
+    assert desk.pending == 0
     assert verify(small_case, stores, clock).figures["mismatches"] == 0
 
 

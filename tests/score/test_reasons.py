@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.kernel.grown import grown, rows
 from weighbridge.cases.card_fraud import case as card_fraud
-from weighbridge.declare import Reasons, encode, lightgbm, log, logistic, random_forest, value
+from weighbridge.declare import Policy, Reasons, encode, lightgbm, log, logistic, random_forest, value
 from weighbridge.kernel.encoder import Encoder, Kind
 from weighbridge.kernel.forest import Linear, sound
 from weighbridge.kernel.shapley import Shapley
@@ -23,7 +23,7 @@ from weighbridge.score.reasons import Reasoner
 from weighbridge.score.route import PRODUCTION
 from weighbridge.score.scorer import Scorer
 
-CASE = replace(card_fraud, features=[log("amount"), value("amount"), encode("device", how="one_hot")],
+CASE = replace(card_fraud, policy=Policy(), features=[log("amount"), value("amount"), encode("device", how="one_hot")],
                simulate=None, reasons=Reasons())  # fmt: skip
 SOURCE = [2, 0, 0, 1, 2, 2]  # not in the order of the features, and several of one
 

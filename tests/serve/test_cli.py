@@ -15,7 +15,7 @@ import pytest
 
 from weighbridge.errors import HomeError
 from weighbridge.identity import Pseudonyms
-from weighbridge.serve.wiring import open_home
+from weighbridge.serve.wiring import find_case, open_home
 
 WEIGH = Path(sys.executable).with_name("weigh")
 CASE = Path(__file__).parents[1] / "fixtures" / "tiny_fraud.py"
@@ -197,3 +197,28 @@ def test_help_is_quick_to_import():
     code = "import sys; import weighbridge.serve.cli; print(sorted({'numba', 'numpy', 'pyarrow', 'fastapi'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_lists_are_edited_and_thresholds_shown_by_hand(home):
+    def entries():
+        return json.loads(weigh("lists", CASE, "--json", cwd=home).stdout)["entries"]
+
+    weigh("run", CASE, cwd=home)
+    assert "it was not before" in weigh("lists", CASE, "add", "blocked_cards", "c000003", "--for", "30d", "--why", "stolen",
+                                        cwd=home).stdout  # fmt: skip
+    weigh("lists", CASE, "add", "blocked_cards", "c000004", "--why", "stolen", "--by", "ana", cwd=home)
+    first, second = entries()
+    assert (first["why"], second["by"], second["until"]) == ("stolen", "ana", None)
+    assert "c000003" not in weigh("lists", CASE, cwd=home).stdout
+    weigh("lists", CASE, "remove", "blocked_cards", second["value"], "--stored", "--why", "found", cwd=home)
+    assert entries() == [first]
+    for words in (["add", "unknown", "x", "--why", "y"], ["add", "blocked_cards", "x"], ["drop", "blocked_cards", "x"]):
+        assert weigh("lists", CASE, *words, cwd=home, code=2).stderr.startswith("weigh: ")
+    assert "unchanged" in weigh("run", CASE, cwd=home).stdout
+    with open_home(find_case(str(CASE)), home / ".weigh" / "tiny_fraud", create=False).writing():
+        taken = weigh("lists", CASE, "add", "blocked_cards", "c1", "--why", "x", cwd=home, code=2)
+    assert "use its HTTP door" in taken.stderr
+    assert "best" in weigh("tune", CASE, "--html", "curve.html", cwd=home).stdout
+    tuned = json.loads(weigh("tune", CASE, "--json", cwd=home).stdout)
+    assert tuned["best"]["cost"] <= min(step["cost"] for step in tuned["steps"])
+    assert "<svg" in (home / "curve.html").read_text()

@@ -23,6 +23,7 @@ from weighbridge.serve.http.raw import InFront
 from weighbridge.serve.schema import (
     batch_answer_schema,
     decision_schema,
+    edit_schema,
     event_schema,
     explanation_schema,
     problem_schema,
@@ -197,10 +198,10 @@ def test_requests_at_once_are_one_group_and_one_id_is_decided_once(desk):
 
     real, groups = desk.stores.log.commit, []
 
-    def slow(group, labels=()):
-        groups.append(len(group))
+    def slow(*records):
+        groups.append(len(records[0]))
         time.sleep(0.2)
-        return real(group, labels)
+        return real(*records)
 
     desk.stores.log.commit = slow
     others = [{**GOOD, "event_id": GOOD["event_id"][:-2] + f"{n:02d}", "card_id": f"c{n}"} for n in range(10, 30)]
@@ -226,7 +227,7 @@ def test_without_a_bundle_the_door_says_so(small_case, stores, clock):
 
 
 PATHS = [
-    "/predict", "/predict/batch", "/feedback", "/health", "/ready", "/metadata", "/sample-transaction", "/metrics", "/stats",
+    "/predict", "/predict/batch", "/feedback", "/lists", "/health", "/ready", "/metadata", "/sample-transaction", "/metrics", "/stats",
     "/decisions/{name}", "/decisions/{name}/explain",
 ]  # fmt: skip
 
@@ -340,7 +341,7 @@ def test_a_sample_can_be_sent_back(client):
 
 def test_a_door_with_too_much_to_store_is_not_ready(client, desk, monkeypatch):
     assert client.get("/ready").json() == {"status": "ready", "pending": 0}
-    monkeypatch.setattr(desk, "_pending", 3_000)
+    monkeypatch.setattr(desk, "pending", 3_000)
     assert client.get("/ready").status_code == 503
     assert client.get("/health").status_code == 200
 
@@ -364,3 +365,29 @@ def test_logs_hold_no_body(desk, client, tmp_path, monkeypatch):
     assert "RuntimeError" in text
     assert "c-secret" not in text
     assert "98.5" not in text
+
+
+def test_a_list_is_edited_and_the_next_decision_sees_it(client, desk):
+    told = {"list": "blocked_cards", "value": GOOD["card_id"], "action": "add", "why": "reported stolen", "for": "1d"}
+    jsonschema.validate(told, edit_schema(desk.case))
+    assert client.post("/lists", json=told).json() == {"list": "blocked_cards", "listed": True, "listed_before": False}
+    answer = client.post("/predict", json=GOOD).json()
+    jsonschema.validate(answer, decision_schema())
+    assert (answer["action"], answer["prediction"]) == ("decline", 1)
+    assert "blocked_card" in answer["rules"]
+    assert client.get("/metadata").json()["rules"][0]["reason"] == "this card was blocked by hand"
+    ((_, stored),) = desk.stores.log.edits()
+    assert stored.value == desk.stores.pseudonyms.of(GOOD["card_id"])
+    wrong = client.post("/lists", json={**told, "list": "no such"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "list")
+    assert client.post("/lists", json={"list": "blocked_cards"}).status_code == 422
+    assert len(desk.stores.log.edits()) == 1
+
+
+def test_a_full_list_is_a_conflict(client, desk):
+    desk.rulebook._most["blocked_cards"] = 1
+    told = {"list": "blocked_cards", "value": "c1", "action": "add", "why": "test"}
+    assert client.post("/lists", json=told).status_code == 200
+    full = client.post("/lists", json={**told, "value": "c2"})
+    assert full.status_code == 409
+    assert "remove some first" in full.json()["detail"]

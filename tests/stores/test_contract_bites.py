@@ -17,31 +17,33 @@ from weighbridge.testing.log_contract import LogContract
 class StoresAPart(MemoryLog):
     """A refused group leaves what stood before the fault."""
 
-    def commit(self, group, labels=()):
-        return [seq for entry in group for seq in super(StoresAPart, self).commit([entry])] + super().commit([], labels)
+    def commit(self, group, labels=(), edits=()):
+        return [seq for entry in group for seq in super(StoresAPart, self).commit([entry])] + super().commit(
+            [], labels, edits
+        )
 
 
 class LosesLabels(MemoryLog):
-    def commit(self, group, labels=()):
-        return super().commit(group, labels if not group else ())
+    def commit(self, group, labels=(), edits=()):
+        return super().commit(group, labels if not group else (), edits)
 
 
 class TakesLabelsFirst(MemoryLog):
-    def commit(self, group, labels=()):
-        seqs = super().commit([], labels)
+    def commit(self, group, labels=(), edits=()):
+        seqs = super().commit([], labels, edits)
         return super().commit(group) + seqs
 
 
 class TakesAnyOrder(MemoryLog):
-    def commit(self, group, labels=()):
-        return super().commit(sorted(group, key=lambda entry: entry[0].event_id), labels)
+    def commit(self, group, labels=(), edits=()):
+        return super().commit(sorted(group, key=lambda entry: entry[0].event_id), labels, edits)
 
 
 class ChainsFromTheStart(MemoryLog):
     """Each group begins a chain of its own."""
 
-    def commit(self, group, labels=()):
-        seqs = super().commit(group, labels)
+    def commit(self, group, labels=(), edits=()):
+        seqs = super().commit(group, labels, edits)
         before = GENESIS
         for seq, (event, decision) in zip(seqs, group, strict=False):
             if decision is not None:
@@ -51,9 +53,9 @@ class ChainsFromTheStart(MemoryLog):
 
 
 class OverwritesAnId(MemoryLog):
-    def commit(self, group, labels=()):
+    def commit(self, group, labels=(), edits=()):
         try:
-            return super().commit(group, labels)
+            return super().commit(group, labels, edits)
         except Conflict:
             return []
 
@@ -141,11 +143,37 @@ class KnowsAll(MemoryLog):
         return pa.array([True] * len(event_ids))
 
 
+class TakesEditsFirst(MemoryLog):
+    def commit(self, group, labels=(), edits=()):
+        seqs = super().commit([], [], edits)
+        return super().commit(group, labels) + seqs
+
+
+class EditsAreData(MemoryLog):
+    def commit(self, group, labels=(), edits=()):
+        seqs = super().commit(group, labels, edits)
+        if edits:
+            self._head = Head(seqs[-1], seqs[-1], max(edit.arrived_us for edit in edits))
+        return seqs
+
+
+class EditsSurviveARefusal(MemoryLog):
+    def commit(self, group, labels=(), edits=()):
+        super().commit([], [], edits)
+        return super().commit(group, labels)
+
+
+class ForgetsEdits(MemoryLog):
+    def forget(self, before_us):
+        self._edits = [(seq, edit) for seq, edit in self._edits if edit.arrived_us >= before_us]
+        return super().forget(before_us)
+
+
 FAULTY = [
     StoresAPart, LosesLabels, TakesLabelsFirst, TakesAnyOrder, ChainsFromTheStart, OverwritesAnId, ReadsOneTooMany,
     ReadsAllLabels, HeadStaysBehind, NotesAreData, SealLosesTheNewest, KeepsForgottenLabels, ForgetsWaitingLabels,
     KeepsForgottenDecisions, BreaksTheChainByForgetting, LosesReasons, FindsDecisionsByTheirEvent, KeepsForgottenDecisionIds,
-    KnowsAll,
+    KnowsAll, TakesEditsFirst, EditsAreData, EditsSurviveARefusal, ForgetsEdits,
 ]  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def _groups(size: int) -> list[list[Decided]]:
     def one(number: int) -> Decided:
         event = EventRecord(f"e{number}", number, number, (f"c{number % 100}", number))
         decision = DecisionRecord(
-            f"d{number}", f"e{number}", "b" * 64, bytes(120), 0.25, "low", "approve", (), number, 20, "trace"
+            f"d{number}", f"e{number}", "b" * 64, bytes(120), 0.25, "low", "approve", (), (), number, 20, "trace"
         )
         return event, decision
 

@@ -22,6 +22,7 @@ from weighbridge.records import EventRecord
 from weighbridge.score.answer import decision_of
 from weighbridge.score.bundle import Bundle
 from weighbridge.score.reasons import Reasoner
+from weighbridge.score.rulebook import Rulebook
 from weighbridge.score.scorer import Scorer, Thresholds
 
 TREES, INPUTS, ROWS, MANY = 500, 30, 2_000, 10_000
@@ -75,6 +76,7 @@ def _decisions(forest: Forest, rows: Sequence[Vectors]) -> Iterator[Figure]:
     """Yield microseconds of a decision about one vector, as the desk makes it: without reasons, and with."""
     k = len(CASE.vector)
     nothing, event = np.zeros(k, dtype=np.int64), EventRecord("e", 0, 0, ("c", 1))
+    book = Rulebook(CASE)
     encoder = Encoder(np.arange(k), nothing, nothing, nothing, np.zeros(1), np.zeros(1))
     scorer = Scorer(encoder, forest, Calibration.sigmoid())
     vectors = [row.astype("<f4").tobytes() for row in rows]
@@ -84,7 +86,7 @@ def _decisions(forest: Forest, rows: Sequence[Vectors]) -> Iterator[Figure]:
 
         def decide(bundle: Bundle = bundle) -> None:
             for vector in vectors:
-                decision_of(bundle, event, vector, "", 0)
+                decision_of(bundle, book, event, vector, "", 0)
 
         decide()
         us = best(decide, 5, time.perf_counter) / len(vectors) * 1e6

@@ -7,10 +7,12 @@ from weighbridge.declare import (
     Id,
     Key,
     Label,
+    ListOf,
     Money,
     Pattern,
     Policy,
     Reasons,
+    Rule,
     Says,
     Simulation,
     Time,
@@ -94,13 +96,26 @@ patterns = [
             changes=[choice("amount", [25, 50, 75, 100]), fresh("merchant_id")]),
 ]  # fmt: skip
 
+rules = [
+    Rule("blocked_card", when="card_id in blocked_cards", action="decline", reason="this card was blocked by hand"),
+    Rule("card_testing", when="card_count_1h >= 4 and amount < 5", at_least="review",
+         reason="many small payments within an hour"),
+    Rule("new_country", when="amount > 200 and card_country_seen_before_30d == 0", at_least="review",
+         reason="a high amount from a country that is new for this card"),
+]  # fmt: skip
+
 case = UseCase(
     name="card_fraud",
     events=payment,
     features=features,
     label=Label("is_fraud", matures="7d"),
     models=[logistic(), random_forest(), xgboost(), lightgbm()],
-    policy=Policy(costs=Costs(amount="amount", wrong_decline=15, review=2), review_capacity_per_day=25),
+    policy=Policy(
+        costs=Costs(amount="amount", wrong_decline=15, review=2),
+        review_capacity_per_day=25,
+        rules=rules,
+        lists=[ListOf("blocked_cards", field="card_id")],
+    ),
     reasons=Reasons(
         says={
             "amount_zscore_card_amount_mean_30d": "amount is {size:.1f} deviations {side} this card's usual",

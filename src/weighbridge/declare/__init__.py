@@ -25,7 +25,7 @@ from weighbridge.declare.fields import Category, Id, Integer, Key, Money, Number
 from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
-from weighbridge.declare.policy import Costs, Policy
+from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
 from weighbridge.declare.reasons import Reasons, Says
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
@@ -44,12 +44,14 @@ __all__ = [
     "Integer",
     "Key",
     "Label",
+    "ListOf",
     "Model",
     "Money",
     "Number",
     "Pattern",
     "Policy",
     "Reasons",
+    "Rule",
     "Says",
     "Simulation",
     "Stage",

@@ -59,6 +59,7 @@ class UseCase:
         self._check_money(place)
         self.reasons.check(place, self.vector)
         self._check_keep(place)
+        self.policy.conditions(self.events, self.feature_names)
 
     def _check_label(self, place: str) -> None:
         if any(f.name == self.label.name for f in self.events.fields):

@@ -12,9 +12,11 @@ from weighbridge.clock import DAY_US
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Key
 from weighbridge.declare.gates import LOWER_IS_BETTER
+from weighbridge.declare.policy import EVERY_DAY
 from weighbridge.kernel import metrics
-from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
+from weighbridge.kernel.arrays import MISSING, Bools, Floats, Ints, Vectors
 from weighbridge.kernel.replay import Columns
+from weighbridge.kernel.thresholds import Ladder, ladder
 from weighbridge.score.scorer import Thresholds
 
 
@@ -44,7 +46,8 @@ def rows_of(case: UseCase, columns: Columns, vectors: Vectors, labels: Ints, cho
     amount = np.ones(int(chosen.sum()))
     if case.policy.costs.amount is not None:
         place = [f.name for f in payload].index(case.policy.costs.amount)
-        amount = columns.values[chosen, place] / payload[place].scale
+        stored = columns.values[chosen, place]
+        amount = np.where(stored == MISSING, 0, stored) / payload[place].scale
     day = columns.event_us[chosen] // DAY_US
     key = columns.values[chosen, keys[0]] if keys else np.arange(int(chosen.sum()))
     return Rows(vectors[chosen], labels[chosen], day, key, amount)
@@ -101,28 +104,21 @@ def _metrics(case: UseCase, rows: Rows, p: Floats, thresholds: Thresholds) -> Ma
 
 
 def choose_thresholds(case: UseCase, rows: Rows, probability: Floats) -> Thresholds:
-    """Return the declared thresholds, or the pair with the least net cost within the review capacity.
-
-    Candidates are the quantiles of the probabilities, finest at the top. Without a pair inside the capacity nothing is
-    reviewed.
-    """
+    """Return the declared thresholds, or of all pairs that of the least net cost within the review capacity."""
     policy = case.policy
     if policy.review_at is not None and policy.decline_at is not None:
         return Thresholds(policy.review_at, policy.decline_at, policy.bands)
-    tail = np.r_[np.geomspace(1e-4, 0.3, 60), 1.0]
-    grid = np.unique(np.r_[np.quantile(probability, 1 - tail), 1.0 + 1e-9])
-    capacity = policy.review_capacity_per_day * rows.days
-    ranked = np.sort(probability)
-    above = len(ranked) - np.searchsorted(ranked, grid, side="left")
-    best, pair = np.inf, (1.0 + 1e-9, 1.0 + 1e-9)
-    for low, review_at in enumerate(grid):
-        for high in range(low, len(grid)):
-            if above[low] - above[high] > capacity:
-                break
-            cost = metrics.net_cost(rows.y, probability, rows.amount, review_at, grid[high], costs_of(case))
-            if cost < best:
-                best, pair = cost, (float(review_at), float(grid[high]))
-    return Thresholds(*pair, policy.bands)
+    found = ladder_of(case, rows, probability)
+    declined, flagged = found.best()
+    return Thresholds(float(found.at[flagged]), float(found.at[declined]), policy.bands)
+
+
+def ladder_of(case: UseCase, rows: Rows, probability: Floats) -> Ladder:
+    """Return every pair of thresholds within the review capacity, on an average day or on every day, as declared."""
+    policy, capacity = case.policy, case.policy.review_capacity_per_day
+    if policy.capacity_on == EVERY_DAY:
+        return ladder(rows.y, probability, rows.amount, costs_of(case), capacity, rows.day)
+    return ladder(rows.y, probability, rows.amount, costs_of(case), capacity * rows.days)
 
 
 def summary(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from weighbridge.declare.case import UseCase
@@ -11,6 +11,7 @@ from weighbridge.loop.past import Past, look_back
 from weighbridge.ports import Stores
 from weighbridge.records import DecisionRecord
 from weighbridge.score.answer import decision_of
+from weighbridge.score.rulebook import Rulebook, as_of
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,23 @@ def reproduce(case: UseCase, stores: Stores, decision: DecisionRecord) -> Reprod
     if decision.degraded:
         return Reproduction(past, (Check("vector", None, past.why),))
     vector = past.vector if past.recomputed is None else past.recomputed
-    again = decision_of(past.bundle, past.event, vector, decision.trace_id, 0)
-    checks = [_vector(past)]
-    for part in ("decision_id", "probability", "level", "action"):
+    again = decision_of(past.bundle, _rules(case, stores, past), past.event, vector, decision.trace_id, 0)
+    checks, parts = [_vector(past)], ["decision_id", "probability", "level", "action", "rules"]
+    if decision.rules and not past.bundle.reasoner.of_case:
+        parts = parts[:3]
+        checks.append(Check("action", None, "the declaration has other features now than its rules asked for"))
+    for part in parts:
         told, now = getattr(decision, part), getattr(again, part)
         checks.append(Check(part, told == now, str(told) if told == now else f"{told}, and now {now}"))
     return Reproduction(past, (*checks, *_reasons(past, vector)))
+
+
+def _rules(case: UseCase, stores: Stores, past: Past) -> Rulebook:
+    """Return the rules and lists of the time; none where the declaration has other features now."""
+    if not past.bundle.reasoner.of_case:
+        return Rulebook(replace(case, policy=replace(case.policy, rules=[], lists=[])))
+    found = stores.log.find(past.event.event_id)
+    return as_of(case, stores.log, found[0] if found else 0)
 
 
 def _vector(past: Past) -> Check:

@@ -1,4 +1,4 @@
-"""Recomputes every served vector from the log and compares bits."""
+"""Recomputes every served vector from the log and compares bits; decides again what was decided."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import Plan, compile_plan
 from weighbridge.kernel.replay import replay
+from weighbridge.loop.redecide import redecide
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
 
@@ -21,7 +22,8 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
 
     Figures: vectors, values, mismatches; masked counts the vectors of degraded answers, other_definition those served
     while the declaration had other features, beyond_retention those about events whose window reaches back to what was
-    forgotten: none of them are compared. broken_chain is the seq of the first decision whose
+    forgotten: none of them are compared. decided, differing and undecidable say the same of the decisions themselves,
+    by `redecide`. broken_chain is the seq of the first decision whose
     hash does not follow, or null.
     """
     run = Run("verify", stores, clock)
@@ -50,12 +52,15 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
         "vectors": len(stored_bytes),
         "values": len(stored_bytes) * width,
         "mismatches": mismatches,
+        **redecide(case, stores, decisions, events, whole & same & known),
         "masked": int((~whole).sum()),
         "other_definition": int((~same).sum()),
         "beyond_retention": int((~retained).sum()),
         "broken_chain": stores.log.broken_link(),
     }
-    return run.finish(f"{figures['values']:,} served values recomputed from the log, {mismatches} differ", figures)
+    sentence = f"{figures['values']:,} served values recomputed from the log, {mismatches} differ"
+    sentence += f"; {figures['decided']:,} decisions made again, {figures['differing']} differ"
+    return run.finish(sentence, figures)
 
 
 def whole_from_us(plan: Plan, stores: Stores) -> int:

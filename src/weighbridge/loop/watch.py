@@ -14,7 +14,7 @@ from weighbridge.errors import InputError
 from weighbridge.kernel.drift import psi
 from weighbridge.loop.report import Report, Run, write_report
 from weighbridge.ports import Stores
-from weighbridge.score.bundle import load
+from weighbridge.score.bundle import Bundle, load
 from weighbridge.score.route import PRODUCTION
 
 SEVERITY = (("critical", 0.30), ("severe", 0.20), ("warn", 0.15), ("moderate", 0.10))  # PSI from which on
@@ -47,7 +47,7 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
         "rows": len(decisions),
         **_drift(case, champion.facts["reference"], decisions, duration_us(last)),
     }
-    figures |= _recall(stores, champion.facts["reference"], decisions) | _freshness(stores, decisions)
+    figures |= _recall(stores, champion, decisions) | _freshness(stores, decisions)
     summary = {**figures, "run": run.id, "at": us_to_iso(clock.now_us())}
     write_report(stores.reports, "drift_detection_summary", summary)
     if figures["severity"] not in ("none", "not enough data") or figures["losing"]:
@@ -91,11 +91,13 @@ def _freshness(stores: Stores, decisions: Any) -> dict[str, float | None]:  # no
     return {name: float(np.quantile(seconds, level)) if len(seconds) else None for name, level in names}
 
 
-def _recall(stores: Stores, reference: dict[str, Any], decisions: Any) -> dict[str, Any]:  # noqa: ANN401
+def _recall(stores: Stores, champion: Bundle, decisions: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return how many known positives the model itself flagged, as on validation: rules have no part in it."""
+    reference, review_at = champion.facts["reference"], champion.thresholds.review_at
     labels = stores.log.labels()
     newest = dict(zip(labels["event_id"].to_pylist(), labels["value"].to_pylist(), strict=True))
-    flagged = [a != "approve" for i, a in zip(*(decisions[c].to_pylist() for c in ("event_id", "action")), strict=True)
-               if newest.get(i) == 1]  # fmt: skip
+    said = zip(*(decisions[c].to_pylist() for c in ("event_id", "probability")), strict=True)
+    flagged = [probability >= review_at for event_id, probability in said if newest.get(event_id) == 1]
     known, caught = len(flagged), sum(flagged)
     usual = reference["caught"] / reference["positives"] if reference["positives"] else None
     sure = usual is not None and known >= ENOUGH_POSITIVES

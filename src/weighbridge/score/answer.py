@@ -1,4 +1,4 @@
-"""What the desk makes of an event and of a label on the way to its answer."""
+"""What the desk makes of an event on the way to its answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from weighbridge.identity import ulid_at
-from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
+from weighbridge.records import DecisionRecord, EventRecord
 from weighbridge.score.bundle import Bundle
+from weighbridge.score.rulebook import Rulebook
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Answer:
             "probability": d.probability,
             "risk_level": d.level,
             "action": d.action,
+            "rules": list(d.rules),
             "reasons": [asdict(reason) for reason in d.reasons or ()],
             "model_version": d.bundle[:12],
             "degraded": list(d.degraded),
@@ -48,20 +50,13 @@ class Scored:
     waiting: list[Future[Answer]]
 
 
-@dataclass(frozen=True)
-class TakenLabel:
-    """A label in the group that is being committed; `event` is the stored event it is about, if there is one."""
-
-    label: LabelRecord
-    event: EventRecord | None
-    future: Future[bool]
-
-
-def decision_of(bundle: Bundle, event: EventRecord, vector: bytes, trace_id: str, started_ns: int) -> DecisionRecord:
-    """Return what a bundle decides about an event. `started_ns`: when it came, by `time.perf_counter_ns`."""
+def decision_of(
+    bundle: Bundle, book: Rulebook, event: EventRecord, vector: bytes, trace_id: str, started_ns: int
+) -> DecisionRecord:
+    """Return what a bundle and the rules decide on an event. `started_ns`: when it came, by `time.perf_counter_ns`."""
     values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
     probability = float(bundle.scorer.probability(values)[0])
-    action = bundle.thresholds.action(probability)
+    verdict = book.verdict(bundle.thresholds, event.values, vector, probability, event.arrived_us)
     return DecisionRecord(
         decision_id=ulid_at(event.arrived_us, hashlib.sha256(event.event_id.encode()).digest()),
         event_id=event.event_id,
@@ -69,10 +64,11 @@ def decision_of(bundle: Bundle, event: EventRecord, vector: bytes, trace_id: str
         vector=vector,
         probability=probability,
         level=bundle.thresholds.level(probability),
-        action=action,
+        action=verdict.action,
+        rules=verdict.rules,
         degraded=(),
         decided_us=event.arrived_us,
-        reasons=bundle.reasoner.told(action, event.event_id, vector),
+        reasons=bundle.reasoner.told(verdict.action, event.event_id, vector),
         latency_us=(time.perf_counter_ns() - started_ns) // 1_000,
         trace_id=trace_id,
     )

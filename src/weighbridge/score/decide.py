@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -15,23 +15,26 @@ from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_event
 from weighbridge.ports import StateStore, Stores
-from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
-from weighbridge.score.answer import Answer, Scored, TakenLabel, decision_of
+from weighbridge.records import DecisionRecord, EventRecord, LabelRecord, ListEdit
+from weighbridge.score.answer import Answer, Scored, decision_of
+from weighbridge.score.edits import parse_edit
 from weighbridge.score.feedback import RawLabel, parse_label
+from weighbridge.score.followers import Queue, Taken, take, take_in
 from weighbridge.score.promise import Keeping, promise
 from weighbridge.score.route import Router
+from weighbridge.score.rulebook import announce, current
 
-GROUP = 64  # events, and as many labels, in one durable write
+GROUP = 64  # events, and as many labels and edits of lists, in one durable write
 MOST_PENDING = 4_096  # events, and as many labels, that wait for their commit
-MOST_WAITING = 100_000  # labels that may wait for their event
 
 
 class Desk:
     """Decides events and takes in labels in the order of arrival, and commits them in groups, on a thread of its own.
 
-    Events see each other as soon as they are scored; the log keeps their order. A label counts once it is committed: it
-    ends a group, and events that come while one waits are scored after it. When a group cannot be committed, it and
-    everything scored after it is taken back from the state, and refused, before anything else is scored.
+    Events see each other as soon as they are scored; the log keeps their order. A label, or an edit of a list, counts
+    once it is committed: it ends a group, and events that come while one waits are scored after it. When a group cannot
+    be committed, it and everything scored after it is taken back from the state, and refused, before anything else is
+    scored.
     """
 
     def __init__(self, case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> None:
@@ -40,12 +43,14 @@ class Desk:
         self._state = state
         self._lock = threading.RLock()  # a callback of a future may call the desk
         self._settled = threading.Condition(self._lock)
-        self._latest_us = stores.log.head().arrived_us
+        self.rulebook = current(case, stores.log)
+        self._latest_us = max(stores.log.head().arrived_us, *(edit.arrived_us for _, edit in stores.log.edits()), 0)
+        announce(case, stores.log, self._latest_us)
         self._worker = ThreadPoolExecutor(1, "commit")
         self._scored: dict[str, Scored] = {}  # by id, in the order of arrival
-        self._labels: deque[tuple[RawLabel, Future[bool]]] = deque()
+        self._labels: Queue = deque()
         self._held: deque[tuple[Mapping[str, object], str, int, Future[Answer]]] = deque()
-        self._pending = 0  # futures of events that have no answer
+        self.pending = 0  # futures of events that have no answer
         self._committing = self._holding = self._closed = False
         self.in_step = True  # whether the state follows the log
 
@@ -58,9 +63,9 @@ class Desk:
         future: Future[Answer] = promise()
         started_ns = time.perf_counter_ns()
         with self._lock:
-            if not self._admitted(future, self._pending, "events"):
+            if not self._admitted(future, self.pending, "events"):
                 return future
-            self._pending += 1
+            self.pending += 1
             if self._holding:
                 self._held.append((body, trace_id, started_ns, future))
             else:
@@ -77,9 +82,20 @@ class Desk:
 
         A label may precede its event. The future raises Rejected, or StoreFailure when nothing could be stored.
         """
+        return self._follow(lambda: parse_label(body))
+
+    def submit_edit(self, body: Mapping[str, object]) -> Future[bool]:
+        """Take in one edit of a list; the future says, once it is durable, whether the value was on the list before.
+
+        The next decision sees it. The future raises Rejected, InputError when the list is full, or StoreFailure when
+        nothing could be stored.
+        """
+        return self._follow(lambda: parse_edit(self.case, body, self.stores.pseudonyms, self.clock.now_us()))
+
+    def _follow(self, read: Callable[[], RawLabel | ListEdit]) -> Future[bool]:
         future: Future[bool] = promise()
         with Keeping(future):
-            raw = parse_label(body)
+            raw = read()
             with self._lock:
                 if self._admitted(future, len(self._labels), "labels"):
                     self._labels.append((raw, future))
@@ -89,11 +105,6 @@ class Desk:
     def feedback(self, body: Mapping[str, object]) -> bool:
         """Take in one label and wait for its commit; raises what the future of `submit_label` raises."""
         return self.submit_label(body).result()
-
-    @property
-    def pending(self) -> int:
-        """How many events have no answer yet."""
-        return self._pending
 
     def close(self) -> None:
         """Commit what is pending; whatever comes afterwards is refused."""
@@ -127,7 +138,7 @@ class Desk:
                 self._scored[event.event_id] = Scored(event, decision, [future])
                 self._latest_us = arrived_us
         if future.done():
-            self._pending -= 1
+            self.pending -= 1
 
     def _read(self, body: Mapping[str, object], arrived_us: int) -> tuple[EventRecord, EventRecord | None]:
         """Return an event, and what was scored or stored under its id before; it says the same."""
@@ -167,7 +178,7 @@ class Desk:
             raise StoreFailure(
                 self.router.refusal or "no bundle is in production; train and promote one with `weigh run`"
             )
-        return decision_of(champion, event, self._state.vector(event), trace_id, started_ns)
+        return decision_of(champion, self.rulebook, event, self._state.vector(event), trace_id, started_ns)
 
     def _commit_next(self) -> None:
         """Give the oldest scored events to the committing thread, and the labels when nothing scored is left out."""
@@ -180,27 +191,18 @@ class Desk:
             self._committing = True
             self._worker.submit(self._commit, group, labels)
 
-    def _take_labels(self) -> list[TakenLabel]:
+    def _take_labels(self) -> list[Taken]:
         arrived_us = max(self.clock.now_us(), self._latest_us)
-        taken: list[TakenLabel] = []
-        early = self._state.waiting
-        while self._labels and len(taken) < GROUP:
-            raw, future = self._labels.popleft()
-            with Keeping(future):
-                event = self._earlier(raw.event_id)
-                if event is None and early >= MOST_WAITING:
-                    raise StoreFailure(
-                        f"{MOST_WAITING:,} labels wait for events that have not come; send the events first"
-                    )
-                early += event is None
-                taken.append(TakenLabel(LabelRecord(raw.event_id, raw.value, arrived_us, raw.source), event, future))
-                self._latest_us = arrived_us
+        taken = take(self._labels, GROUP, arrived_us, self._earlier, self._state.waiting, self.rulebook)
+        self._latest_us = arrived_us if taken else self._latest_us
         return taken
 
-    def _commit(self, group: Sequence[Scored], labels: Sequence[TakenLabel]) -> None:
+    def _commit(self, group: Sequence[Scored], labels: Sequence[Taken]) -> None:
         stored = promise()
         with Keeping(stored):
-            self.stores.log.commit([(s.event, s.decision) for s in group], [t.label for t in labels])
+            told = [t.record for t in labels if isinstance(t.record, LabelRecord)]
+            edits = [t.record for t in labels if isinstance(t.record, ListEdit)]
+            self.stores.log.commit([(s.event, s.decision) for s in group], told, edits)
             stored.set_result(None)
         settled = promise()
         with Keeping(settled):
@@ -223,20 +225,20 @@ class Desk:
             if not future.done():
                 future.set_exception(StoreFailure(f"the state is out of step with the log ({fault!r}); start again"))
 
-    def _settle(self, group: Sequence[Scored], labels: Sequence[TakenLabel], fault: BaseException | None) -> None:
+    def _settle(self, group: Sequence[Scored], labels: Sequence[Taken], fault: BaseException | None) -> None:
         """Answer a group that is durable, or take it and all that was scored after it back; then go on."""
+        outcomes = [False] * len(labels)
         with self._settled:
             if fault is None:
                 for scored in group:
                     del self._scored[scored.event.event_id]
-                for taken in labels:
-                    self._state.label(taken.label, taken.event)
+                outcomes = [take_in(taken, self._state, self.rulebook) for taken in labels]
             else:
                 group = list(self._scored.values())
                 for scored in reversed(group):
                     self._state.retract(scored.event)
                 self._scored.clear()
-            self._pending -= sum(len(scored.waiting) for scored in group)
+            self.pending -= sum(len(scored.waiting) for scored in group)
             self._committing = False
             if labels or not self._labels:  # else labels still wait, and what is held waits for them
                 self._holding = False
@@ -247,8 +249,8 @@ class Desk:
         for scored in group:
             for place, future in enumerate(scored.waiting):
                 _deliver(future, Answer(scored.decision, repeated=place > 0), fault)
-        for taken in labels:
-            _deliver(taken.future, taken.event is not None, fault)
+        for taken, outcome in zip(labels, outcomes, strict=True):
+            _deliver(taken.future, outcome, fault)
 
 
 def _deliver(future: Future[Any], outcome: object, fault: BaseException | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category, Field, Numeric, Text, Time
+from weighbridge.score.edits import LONGEST
 from weighbridge.serve.strict import MOST_EVENTS
 
 MOMENT = {"type": "string", "format": "date-time"}
@@ -54,6 +55,7 @@ def decision_schema() -> dict[str, Any]:
         "probability": {"type": "number", "minimum": 0, "maximum": 1},
         "risk_level": text,
         "action": {"type": "string", "enum": ["approve", "review", "decline"]},
+        "rules": {"type": "array", "items": text, "description": "the rules that held, in the order they are declared"},
         "reasons": {"type": "array", "items": reason_schema(), "description": "what pushed the score up, most first"},
         "model_version": text,
         "degraded": {"type": "array", "items": text},
@@ -145,6 +147,23 @@ def label_schema() -> dict[str, Any]:
             "source": {"type": "string", "minLength": 1, "maxLength": 64},
         },
     }
+
+
+def edit_schema(case: UseCase) -> dict[str, Any]:
+    """Return the schema of an edit of a list."""
+    text: dict[str, Any] = {"type": "string", "minLength": 1}
+    properties = {
+        "list": {"type": "string", "enum": [each.name for each in case.policy.lists]},
+        "value": text,
+        "action": {"type": "string", "enum": ["add", "remove"]},
+        "until": {"type": "string", "format": "date-time", "description": "else it stays until it is removed"},
+        "for": {"type": "string", "description": "how long, such as 30d, in place of until"},
+        "why": {**text, "maxLength": LONGEST["why"]},
+        "by": {**text, "maxLength": LONGEST["by"]},
+        "stored": {"type": "boolean", "description": "value is the pseudonym, as the log has it"},
+    }
+    required = ["list", "value", "action", "why"]
+    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
 
 
 def problem_schema() -> dict[str, Any]:

@@ -18,6 +18,7 @@ def link(before: str, seq: int, decision: DecisionRecord) -> str:
         before,
         seq,
         *(getattr(decision, name) for name in _NAMES),
+        list(decision.rules),
         list(decision.degraded),
         decision.vector.hex(),
         reasons_text(decision.reasons),

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import BundleRefused, Conflict, InputError
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord, Move
+from weighbridge.records import Decided, DecisionRecord, Edits, EventRecord, Head, LabelRecord, ListEdit, Move
 from weighbridge.stores.chain import GENESIS, first_broken, link
-from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table, reasons_of, reasons_text
+from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table, told_as_text
 
 
 class MemoryLog:
@@ -29,6 +29,7 @@ class MemoryLog:
         self._fresh: list[tuple[int, EventRecord]] = []  # after those of the table
         self._labels: list[dict[str, Any]] = []
         self._decisions: dict[str, tuple[int, DecisionRecord, str]] = {}
+        self._edits: list[tuple[int, ListEdit]] = []
         self._notes: list[tuple[int, int, str, str]] = []
         self._places: dict[str, int] = {}
         self._head = Head(0, 0, 0)
@@ -53,8 +54,8 @@ class MemoryLog:
         """Return whether the log has an event of this id."""
         return event_id in self._places
 
-    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = ()) -> list[int]:
-        """Append events with the decisions about them, then label records."""
+    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = (), edits: Edits = ()) -> list[int]:
+        """Append events with the decisions about them, then label records, then edits of lists."""
         with self._lock:
             ids = [event.event_id for event, _ in group]
             if len(set(ids)) < len(ids) or not self._places.keys().isdisjoint(ids):
@@ -70,6 +71,9 @@ class MemoryLog:
             for label in labels:
                 seqs.append(self._advance(label.arrived_us))
                 self._labels.append({**asdict(label), "seq": seqs[-1]})
+            for edit in edits:
+                seqs.append(self._next())
+                self._edits.append((seqs[-1], edit))
             return seqs
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
@@ -102,11 +106,15 @@ class MemoryLog:
         """Return the label records with after < seq <= until, by seq."""
         return pa.Table.from_pylist([row for row in self._labels if after < row["seq"] <= until], LABELS)
 
+    def edits(self) -> Sequence[tuple[int, ListEdit]]:
+        """Return all edits of lists, by seq."""
+        return list(self._edits)
+
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
-        self._head = replace(self._head, seq=self._head.seq + 1)
-        self._notes.append((self._head.seq, arrived_us, kind, json.dumps(body)))
-        return self._head.seq
+        seq = self._next()
+        self._notes.append((seq, arrived_us, kind, json.dumps(body)))
+        return seq
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
         """Return all records of a kind, by seq."""
@@ -124,8 +132,7 @@ class MemoryLog:
     def decisions(self) -> pa.Table:
         """Return all decisions by seq."""
         rows = [
-            {**asdict(decision), "seq": seq, "degraded": json.dumps(decision.degraded), "hash": chained,
-             "reasons": reasons_text(decision.reasons)}
+            {**asdict(decision), "seq": seq, **told_as_text(decision), "hash": chained}
             for seq, decision, chained in self._decisions.values()
         ]  # fmt: skip
         return pa.Table.from_pylist(rows, DECISIONS)
@@ -158,17 +165,14 @@ class MemoryLog:
         """Return the arrival of the newest event that was forgotten, or None."""
         return self._forgotten_us
 
+    def _next(self) -> int:
+        self._head = replace(self._head, seq=self._head.seq + 1)
+        return self._head.seq
+
     def _advance(self, arrived_us: int) -> int:
         seq = self._head.seq + 1
         self._head = Head(seq, seq, max(self._head.arrived_us, arrived_us))
         return seq
-
-
-def decision_of(row: Mapping[str, Any]) -> DecisionRecord:
-    """Return a row of a decision table as a record."""
-    members = {k: row[k] for k in DECISIONS.names if k not in ("seq", "hash")}
-    read = {"degraded": tuple(json.loads(row["degraded"])), "reasons": reasons_of(row["reasons"])}
-    return DecisionRecord(**{**members, **read})
 
 
 class MemoryTables:

@@ -16,16 +16,16 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Head, LabelRecord
+from weighbridge.records import Decided, DecisionRecord, Edits, EventRecord, Head, LabelRecord, ListEdit
 from weighbridge.stores.chain import first_broken, link
 from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
 from weighbridge.stores.database import Database
-from weighbridge.stores.memory import decision_of
 from weighbridge.stores.segments import Segment, SegmentFiles
-from weighbridge.stores.tables import DECISIONS, LABELS, event_schema, event_table, reasons_text
+from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_schema, event_table, reasons_text
 
 _COLUMNS = ", ".join(DECISIONS.names)
 _MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
+_MOVE_ALL = f"{_MOVE_HEAD}, chained = ?"
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
 _HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
 STATEMENT_ROWS = 64
@@ -67,13 +67,14 @@ class SqliteLog:
         rows = self._database.read("select seq from ids where event_id = ?", event_id)
         return cast(int, rows[0][0]) if rows else None
 
-    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = ()) -> list[int]:
-        """Append events with the decisions about them, then label records, in one durable write.
+    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = (), edits: Edits = ()) -> list[int]:
+        """Append events with the decisions about them, then label records, then edits of lists, in one durable write.
 
         A group is a handful of statements, each of many rows: Python gives the interpreter away at every statement,
         and has to wait to get it back.
         """
-        records: list[EventRecord | LabelRecord] = [*(event for event, _ in group), *labels]
+        data: list[EventRecord | LabelRecord] = [*(event for event, _ in group), *labels]
+        records = [*data, *edits]
         if not records:
             return []
         with self._database.write() as connection:
@@ -88,11 +89,8 @@ class SqliteLog:
                     decisions.append(_decision_row(seq, decision, chained))
             _insert(connection, "decisions", decisions)
             _insert(connection, "decision_ids", [(row[1], row[0]) for row in decisions])
-            arrived_us = max(record.arrived_us for record in records)
-            connection.execute(
-                "update head set seq = ?, data_seq = ?, arrived_us = max(arrived_us, ?), chained = ?",
-                (seqs[-1], seqs[-1], arrived_us, chained),
-            )
+            arrived_us = max((record.arrived_us for record in data), default=0)
+            connection.execute(_MOVE_ALL, (seqs[-1], seqs[len(data) - 1] if data else 0, arrived_us, chained))
         return seqs
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
@@ -130,6 +128,11 @@ class SqliteLog:
     def decisions(self) -> pa.Table:
         """Return all decisions by seq."""
         return self._rows("decision", 0)
+
+    def edits(self) -> Sequence[tuple[int, ListEdit]]:
+        """Return all edits of lists, by seq; they are never sealed."""
+        rows = cast(list[tuple[int, str, int, int, str]], self._database.read(_HOT, "edit", 0, LAST))
+        return [(seq, ListEdit(*[*json.loads(body), arrived_us])) for seq, _, _, arrived_us, body in rows]
 
     def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
         """Append a record of another kind."""
@@ -240,14 +243,17 @@ def _insertion(table: str, rows: int, columns: int) -> str:
     return f"insert into {table} values " + ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
-def _log_row(seq: int, record: EventRecord | LabelRecord) -> tuple[object, ...]:
+def _log_row(seq: int, record: EventRecord | LabelRecord | ListEdit) -> tuple[object, ...]:
     if isinstance(record, EventRecord):
         return seq, "event", record.event_id, record.event_us, record.arrived_us, json.dumps(record.values)
+    if isinstance(record, ListEdit):
+        body = [record.name, record.value, record.listed, record.until_us, record.by, record.why]
+        return seq, "edit", None, None, record.arrived_us, json.dumps(body)
     return seq, "label", record.event_id, None, record.arrived_us, json.dumps([record.value, record.source])
 
 
 def _decision_row(seq: int, d: DecisionRecord, chained: str) -> tuple[object, ...]:
     return (
-        seq, d.decision_id, d.event_id, d.bundle, d.vector, d.probability, d.level, d.action, json.dumps(d.degraded),
-        d.decided_us, d.latency_us, d.trace_id, reasons_text(d.reasons), chained,
+        seq, d.decision_id, d.event_id, d.bundle, d.vector, d.probability, d.level, d.action, json.dumps(d.rules),
+        json.dumps(d.degraded), d.decided_us, d.latency_us, d.trace_id, reasons_text(d.reasons), chained,
     )  # fmt: skip

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import InputError
-from weighbridge.records import EventRecord, Head, Reason, Stored
+from weighbridge.records import DecisionRecord, EventRecord, Head, Reason, Stored
 
 LABELS = pa.schema(
     [("seq", pa.int64()), ("event_id", pa.string()), ("value", pa.int64()), ("arrived_us", pa.int64()),
@@ -19,6 +20,7 @@ LABELS = pa.schema(
 DECISIONS = pa.schema(
     [("seq", pa.int64()), ("decision_id", pa.string()), ("event_id", pa.string()), ("bundle", pa.string()),
      ("vector", pa.binary()), ("probability", pa.float64()), ("level", pa.string()), ("action", pa.string()),
+     ("rules", pa.string()),
      ("degraded", pa.string()), ("decided_us", pa.int64()), ("latency_us", pa.int64()), ("trace_id", pa.string()),
      ("reasons", pa.string()), ("hash", pa.string())]
 )  # fmt: skip
@@ -58,6 +60,22 @@ def reasons_text(reasons: Sequence[Reason] | None) -> str | None:
 def reasons_of(text: str | None) -> tuple[Reason, ...] | None:
     """Return stored reasons as records."""
     return None if text is None else tuple(Reason(*parts) for parts in json.loads(text))
+
+
+def decision_of(row: Mapping[str, Any]) -> DecisionRecord:
+    """Return a row of a decision table as a record."""
+    members = {k: row[k] for k in DECISIONS.names if k not in ("seq", "hash")}
+    read = {**{k: tuple(json.loads(row[k])) for k in ("rules", "degraded")}, "reasons": reasons_of(row["reasons"])}
+    return DecisionRecord(**{**members, **read})
+
+
+def told_as_text(decision: DecisionRecord) -> dict[str, str | None]:
+    """Return the members of a decision that a table holds as JSON."""
+    return {
+        "rules": json.dumps(decision.rules),
+        "degraded": json.dumps(decision.degraded),
+        "reasons": reasons_text(decision.reasons),
+    }
 
 
 def in_order_of_arrival(head: Head, events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:

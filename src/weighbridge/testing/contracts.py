@@ -12,7 +12,8 @@ import pyarrow as pa
 from weighbridge.errors import BundleRefused, Conflict, InputError
 from weighbridge.ports import BundleStore, Registry, TableStore, Tracker
 from weighbridge.records import Move
-from weighbridge.testing.log_contract import LogContract, refuses
+from weighbridge.testing.edit_contract import refuses
+from weighbridge.testing.log_contract import LogContract
 
 __all__ = ["BundleContract", "LogContract", "RegistryContract", "TableContract", "TrackerContract"]
 

@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.declare import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import Log
-from weighbridge.records import DecisionRecord, EventRecord, LabelRecord, Reason
+from weighbridge.records import LabelRecord
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
+from weighbridge.testing.edit_contract import EditContract, refuses, sample_decision, sample_event
 from weighbridge.testing.samples import sample_contract
 
 
-def refuses(error: type[Exception], call: Callable[[], Any]) -> None:
-    """Assert that a call raises an error."""
-    try:
-        call()
-    except error:
-        return
-    raise AssertionError(f"{error.__name__} was not raised")
-
-
-def sample_event(number: int, arrived_us: int = 0) -> EventRecord:
-    """Return an event of `sample_contract`, with a missing value in it."""
-    values = ("c1", "s1", 100 + number, None, 3, "web")
-    return EventRecord(f"e{number}", 1_000 * number, arrived_us or 1_000 * number, values)
-
-
-def sample_decision(number: int) -> DecisionRecord:
-    """Return a decision about `sample_event(number)`."""
-    return DecisionRecord(
-        f"d{number}",
-        f"e{number}",
-        "b" * 64,
-        b"\x00\x00\xc0\x7f" * 3,
-        0.25,
-        "low",
-        "approve",
-        (),
-        1_000 * number,
-        17,
-        "t",
-        (Reason("a", 0.1 + number, None, "„a“ is missing"), Reason("b", 5e-324, 0.5, "b")) if number % 2 else None,
-    )
-
-
-class LogContract:
+class LogContract(EditContract):
     """EventLog and DecisionLog."""
-
-    def make(self, contract: Contract) -> Log:
-        """Return an empty log."""
-        raise NotImplementedError
-
-    def log(self) -> Log:
-        """Return an empty log of the sample contract."""
-        return self.make(sample_contract())
 
     def test_an_empty_log_ends_at_zero(self) -> None:
         """No record, no place."""

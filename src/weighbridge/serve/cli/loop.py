@@ -117,14 +117,15 @@ def watch(
 
 @app.command()
 def verify(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
-    """Recompute every served vector from the log and compare bits; exit 1 when one differs."""
+    """Recompute every served vector and decision from the log and compare bits; exit 1 when one differs."""
     from weighbridge.clock import SystemClock
     from weighbridge.loop.verify import verify as recompute
 
     declared, opened = open_case(case, home, create=False)
     report = recompute(declared, opened.stores, SystemClock())
     show(report, as_json=as_json)
-    if report.figures["mismatches"] or report.figures["broken_chain"] is not None:
+    differ = report.figures["mismatches"] or report.figures["differing"]
+    if differ or report.figures["broken_chain"] is not None:
         raise typer.Exit(1)
 
 

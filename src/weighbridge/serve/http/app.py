@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from weighbridge import __version__
 from weighbridge.errors import StoreFailure, WeighbridgeError
+from weighbridge.identity import describe
 from weighbridge.score.decide import MOST_PENDING, Desk
 from weighbridge.serve.http.decisions import explained, told
 from weighbridge.serve.http.door import JSON, PROBLEM, VERSION, Door, Reply, reply
@@ -25,6 +26,7 @@ from weighbridge.serve.schema import (
     batch_schema,
     decision_schema,
     described,
+    edit_schema,
     event_schema,
     explanation_schema,
     label_schema,
@@ -99,6 +101,8 @@ def _routes(door: Door) -> APIRouter:
          batch_schema(desk.case), batch_answer_schema())  # fmt: skip
     post("/feedback", "Take in what came of an event; a label may come before its event, and a later one corrects it.",
          label_schema(), {"type": "object"})  # fmt: skip
+    post("/lists", "Put a value on a declared list or take it off; the next decision sees it.",
+         edit_schema(desk.case), {"type": "object"})  # fmt: skip
     look("/decisions/{name}", "Return a decision as it was answered, by its id or by that of its event.",
          told, stored_decision_schema())  # fmt: skip
     look("/decisions/{name}/explain", "Tell what each feature added to a decision's score, as known then.",
@@ -171,6 +175,7 @@ def _metadata(desk: Desk) -> dict[str, Any]:
         "features": list(desk.case.feature_names),
         "selected_features": champion.facts["selected_features"],
         "thresholds": champion.facts["thresholds"],
+        "rules": describe(desk.case.policy.rules),
         "validation": champion.facts["validation"],
         "digests": {"case": desk.case.digest, "state": desk.case.state_digest, "vector": desk.case.vector_digest},
         "weighbridge": __version__,

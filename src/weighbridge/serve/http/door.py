@@ -47,6 +47,7 @@ class Door:
             "/predict": (self._predict, LARGEST_BODY),
             "/predict/batch": (self._batch, LARGEST_BATCH),
             "/feedback": (self._feedback, LARGEST_BODY),
+            "/lists": (self._edit, LARGEST_BODY),
         }
         self.posts = {prefix + path: (path, *how) for path, how in posts.items() for prefix in ("", VERSION)}
 
@@ -83,6 +84,10 @@ class Door:
     async def _feedback(self, body: dict[str, Any], _: Trace) -> dict[str, Any]:
         known = await asyncio.wrap_future(self.desk.submit_label(body))
         return {"event_id": body["event_id"], "accepted": True, "event_known": known}
+
+    async def _edit(self, body: dict[str, Any], _: Trace) -> dict[str, Any]:
+        before = await asyncio.wrap_future(self.desk.submit_edit(body))
+        return {"list": body["list"], "listed": body["action"] == "add", "listed_before": before}
 
     async def _batch(self, body: dict[str, Any], trace: Trace) -> dict[str, Any]:
         """Decide events in their order; each has its decision, or its problem, at its place."""

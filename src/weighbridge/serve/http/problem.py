@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weighbridge.errors import Conflict, Rejected
+from weighbridge.errors import Conflict, InputError, Rejected
 from weighbridge.serve.strict import Malformed
 
 TITLES = {400: "Malformed request", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large",
@@ -31,5 +31,6 @@ def problem_of(fault: Exception) -> Problem:
         return fault
     if isinstance(fault, Rejected):
         return Problem(422, str(fault), field=fault.field, rule=fault.rule)
-    status = 400 if isinstance(fault, Malformed) else 409 if isinstance(fault, Conflict) else 503
+    is_conflict = isinstance(fault, Conflict | InputError)  # a list that is full
+    status = 400 if isinstance(fault, Malformed) else 409 if is_conflict else 503
     return Problem(status, str(fault))

@@ -82,6 +82,7 @@ def _decision(event: EventRecord, vector: bytes) -> DecisionRecord:
         probability=0.5,
         level="low",
         action="approve",
+        rules=(),
         degraded=(),
         decided_us=event.arrived_us,
         latency_us=0,

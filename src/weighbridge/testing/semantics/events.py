@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from weighbridge.errors import Conflict
-from weighbridge.testing.log_contract import refuses
+from weighbridge.testing.edit_contract import refuses
 from weighbridge.testing.semantics.scene import (
     DAY_US,
     FUTURE_US,

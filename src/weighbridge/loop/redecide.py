@@ -1,0 +1,67 @@
+"""Decides again what was decided: the bundle of the time, the rules and the lists as they were then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from heapq import merge
+from operator import attrgetter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.declare.case import UseCase
+from weighbridge.errors import BundleRefused
+from weighbridge.kernel.arrays import Bools, Floats, Vectors
+from weighbridge.ports import Stores
+from weighbridge.score.bundle import Bundle, load
+from weighbridge.score.rulebook import Decidable, decidables, verdicts
+
+
+def redecide(case: UseCase, stores: Stores, decisions: pa.Table, events: pa.Table, chosen: Bools) -> dict[str, int]:
+    """Compare chosen decisions with what their stored vectors, bundles, rules and lists give.
+
+    decisions, events: the log's; chosen: bool[decisions], those whose event is there and whose bundle has this use
+    case's features. Figures: `decided`, those compared; `differing`, those whose probability, level, action or rules
+    are others; `undecidable`, those whose bundle cannot be read any more.
+    """
+    compared: list[tuple[pa.Table, Floats, Bundle]] = []
+    asked: list[Iterator[Decidable]] = []
+    undecidable = 0
+    for name in pc.unique(decisions["bundle"].filter(pa.array(chosen))).to_pylist():
+        ours = decisions.filter(pa.array(chosen & _equal(decisions["bundle"], name)))
+        try:
+            bundle = load(name, case, stores.bundles, stores.signer)
+        except BundleRefused:
+            undecidable += len(ours)
+            continue
+        vectors = _vectors(ours, len(case.feature_names))
+        probability = bundle.scorer.probability(vectors)
+        rows = pc.index_in(ours["seq"], value_set=events["seq"].combine_chunks())
+        asked.append(decidables(case, events.take(rows), vectors, probability, bundle.thresholds))
+        compared.append((ours, probability, bundle))
+    # one pass over the log: rules and lists change with the place, whichever bundle decided
+    said = verdicts(case, stores.log, merge(*asked, key=attrgetter("seq")), as_noted=True)
+    places = sorted(seq for ours, _, _ in compared for seq in ours["seq"].to_pylist())
+    by_place = dict(zip(places, said, strict=True))
+    differing = 0
+    for ours, probability, bundle in compared:
+        stored = zip(
+            *(ours[name].to_pylist() for name in ("seq", "probability", "level", "action", "rules")), strict=True
+        )
+        for (seq, *told, rules), p in zip(stored, probability.tolist(), strict=True):
+            verdict = by_place[seq]
+            again = [p, bundle.thresholds.level(p), verdict.action]
+            differing += told != again or tuple(json.loads(rules)) != verdict.rules
+    return {"decided": len(said), "differing": differing, "undecidable": undecidable}
+
+
+def _vectors(decisions: pa.Table, width: int) -> Vectors:
+    """Return the stored vectors, float32[n, width]; one of another width counts as zeros, and is found by `verify`."""
+    stored = (v if len(v) == 4 * width else bytes(4 * width) for v in decisions["vector"].to_pylist())
+    return np.frombuffer(b"".join(stored), dtype="<f4").reshape(-1, width).astype(np.float32)
+
+
+def _equal(column: pa.ChunkedArray, value: str) -> Bools:
+    return np.asarray(pc.equal(column, value).to_numpy(), dtype=np.bool_)

@@ -1,0 +1,81 @@
+"""An edit of a list as it comes from outside, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from weighbridge.clock import duration_us, iso_to_us
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.policy import ListOf
+from weighbridge.identity import Pseudonyms
+from weighbridge.kernel.rules import json_type, reject, stored_value
+from weighbridge.records import ListEdit
+
+MEMBERS = ("list", "value", "action", "until", "for", "by", "why", "stored")
+LONGEST = {"by": 64, "why": 500}
+
+
+def parse_edit(case: UseCase, body: Mapping[str, object], pseudonyms: Pseudonyms, now_us: int) -> ListEdit:
+    """Return an edit: `list`, `value`, `action` (add or remove), `why`, optionally `by` and `until` or `for`.
+
+    `value` is checked as the list's field and pseudonymised if that is; with `stored` true it is the pseudonym already.
+    Raises Rejected for the first fault.
+    """
+    for name in body:
+        if name not in MEMBERS:
+            raise reject(str(name)[:64], "known")
+    declared = _list_named(case, body.get("list"))
+    action = body.get("action")
+    if action not in ("add", "remove"):
+        raise reject("action", "type", "add or remove")
+    until_us = _until(body, now_us)
+    if until_us is not None and action == "remove":
+        raise reject("until", "time", "what is removed takes no until and no for")
+    told = {name: body.get(name, "unnamed" if name == "by" else None) for name in LONGEST}
+    for name, text in told.items():
+        if not isinstance(text, str) or not 1 <= len(text.strip()) <= LONGEST[name]:
+            raise reject(name, "type", f"text of 1 to {LONGEST[name]} characters")
+    value = _value(case, declared, body, pseudonyms)
+    return ListEdit(declared.name, value, action == "add", until_us, str(told["by"]), str(told["why"]), now_us)
+
+
+def _list_named(case: UseCase, name: object) -> ListOf:
+    known = {each.name: each for each in case.policy.lists}
+    if not isinstance(name, str) or name not in known:
+        raise reject("list", "type", f"one of the declared lists: {', '.join(known) or 'there is none'}")
+    return known[name]
+
+
+def _value(case: UseCase, declared: ListOf, body: Mapping[str, object], pseudonyms: Pseudonyms) -> str:
+    field, raw, is_stored = (
+        case.events.field(declared.field, declared.name),
+        body.get("value"),
+        body.get("stored", False),
+    )
+    if not isinstance(is_stored, bool):
+        raise reject("stored", "type", f"true or false, not {json_type(is_stored)}")
+    if field.pii == "pseudonymised":
+        if is_stored and isinstance(raw, str) and pseudonyms.made(raw):
+            return raw
+        if is_stored:
+            raise reject("value", "type", "a pseudonym that this home made")
+        return pseudonyms.of(str(stored_value(field, raw)))
+    return str(stored_value(field, raw))
+
+
+def _until(body: Mapping[str, object], now_us: int) -> int | None:
+    until, lasts = body.get("until"), body.get("for")
+    if until is not None and lasts is not None:
+        raise reject("until", "time", "give until or for, not both")
+    name, text = ("until", until) if lasts is None else ("for", lasts)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise reject(name, "type", f"text, not {json_type(text)}")
+    try:
+        until_us = iso_to_us(text) if name == "until" else now_us + duration_us(text)
+    except (ValueError, OverflowError) as fault:
+        raise reject(name, "time", str(fault)) from None
+    if not now_us < until_us < 2**62:
+        raise reject(name, "time", "it must be a time to come")
+    return until_us

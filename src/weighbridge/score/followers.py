@@ -1,0 +1,62 @@
+"""Labels and edits of lists: what stands behind the events of a group."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from weighbridge.errors import StoreFailure
+from weighbridge.ports import StateStore
+from weighbridge.records import EventRecord, LabelRecord, ListEdit
+from weighbridge.score.feedback import RawLabel
+from weighbridge.score.promise import Keeping
+from weighbridge.score.rulebook import Rulebook
+
+MOST_WAITING = 100_000  # labels that may wait for their event
+Queue = deque[tuple[RawLabel | ListEdit, Future[bool]]]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A label or an edit of a list in the group that is being committed.
+
+    `event` is the stored event that a label is about, if there is one.
+    """
+
+    record: LabelRecord | ListEdit
+    event: EventRecord | None
+    future: Future[bool]
+
+
+def take(
+    queue: Queue, most: int, arrived_us: int, earlier: Callable[[str], EventRecord | None], early: int, book: Rulebook
+) -> list[Taken]:
+    """Take up to `most` records from a queue, all with one arrival; one that there is no room for is refused.
+
+    `earlier` finds the event of an id, `early` counts the labels that wait for theirs.
+    """
+    taken: list[Taken] = []
+    while queue and len(taken) < most:
+        raw, future = queue.popleft()
+        with Keeping(future):
+            if isinstance(raw, ListEdit):
+                edit = replace(raw, arrived_us=arrived_us)
+                book.check_room(edit, len(taken))
+                taken.append(Taken(edit, None, future))
+                continue
+            event = earlier(raw.event_id)
+            if event is None and early >= MOST_WAITING:
+                raise StoreFailure(f"{MOST_WAITING:,} labels wait for events that have not come; send the events first")
+            early += event is None
+            taken.append(Taken(LabelRecord(raw.event_id, raw.value, arrived_us, raw.source), event, future))
+    return taken
+
+
+def take_in(taken: Taken, state: StateStore, book: Rulebook) -> bool:
+    """Let what is committed count; return whether the label's event is known, or the value was on the list before."""
+    if isinstance(taken.record, ListEdit):
+        return book.apply(taken.record)
+    state.label(taken.record, taken.event)
+    return taken.event is not None
