@@ -26,7 +26,7 @@ KEEP_HOT = 300  # so that a restart seals, and duplicates meet sealed events
 
 
 class EarlyLog:
-    """What must not be: says that a group is stored, and stores it a little later."""
+    """What must not be: says that a group is stored, and stores it when the next one comes."""
 
     def __init__(self, log):
         self._log, self._late = log, []
@@ -35,10 +35,8 @@ class EarlyLog:
         return getattr(self._log, name)
 
     def commit(self, group, labels=(), edits=()):
-        self._late += group
-        if len(self._late) > 40:
-            late, self._late = self._late, []
-            self._log.commit(late, labels, edits)
+        late, self._late = self._late, list(group)
+        self._log.commit(late, labels, edits)
         return [0] * len(group)
 
 
