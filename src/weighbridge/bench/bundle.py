@@ -7,6 +7,7 @@ import numpy as np
 from weighbridge.bench.workload import CASE, sample
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.encoder import Encoder, Kind
+from weighbridge.kernel.forest import Forest
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
 from weighbridge.ports import Signer
@@ -16,15 +17,21 @@ from weighbridge.score.scorer import Scorer, Thresholds
 ROWS = 5_000
 
 
+def copying(forest: Forest) -> Scorer:
+    """Return a forest over the case's features as they are, its calibration changing nothing."""
+    features = len(CASE.feature_names)
+    none = np.zeros(features, dtype=np.int64)
+    copied = Encoder(np.arange(features), np.full(features, Kind.COPY), none, none, np.zeros(1), np.zeros(1))
+    return Scorer(copied, forest, Calibration.sigmoid())
+
+
 def bench_bundle(signer: Signer, trees: int) -> tuple[str, dict[str, bytes]]:
     """Return a bundle's id and files; its labels are drawn, so that its trees are as large as they may be."""
     from weighbridge.learners.lightgbm import fit_lightgbm
 
-    vectors, features = replay(compile_plan(CASE), sample(ROWS)), len(CASE.feature_names)
+    vectors = replay(compile_plan(CASE), sample(ROWS))
     drawn = np.random.default_rng(11).integers(0, 2, ROWS)
     forest = fit_lightgbm(vectors, drawn, np.ones(ROWS), {"n_estimators": trees, "num_leaves": 31})
-    none = np.zeros(features, dtype=np.int64)
-    copied = Encoder(np.arange(features), np.full(features, Kind.COPY), none, none, np.zeros(1), np.zeros(1))
     thresholds = Thresholds(0.5, 0.9, (("low", 0.0), ("high", 0.5)))
     facts = {"model": "lightgbm", "selected_features": list(CASE.feature_names), "validation": {}}
-    return pack(CASE, Scorer(copied, forest, Calibration.sigmoid(1.0, 0.0)), thresholds, facts, "to measure", signer)
+    return pack(CASE, copying(forest), thresholds, facts, "to measure", signer)

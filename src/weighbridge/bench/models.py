@@ -11,11 +11,10 @@ from typing import cast
 
 import numpy as np
 
+from weighbridge.bench.bundle import copying
 from weighbridge.bench.workload import CASE, Figure, best
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Floats, Vectors
-from weighbridge.kernel.calibrate import Calibration
-from weighbridge.kernel.encoder import Encoder
 from weighbridge.kernel.forest import Forest
 from weighbridge.kernel.shapley import Shapley
 from weighbridge.records import EventRecord
@@ -23,7 +22,7 @@ from weighbridge.score.answer import decision_of
 from weighbridge.score.bundle import Bundle
 from weighbridge.score.reasons import Reasoner
 from weighbridge.score.rulebook import Rulebook
-from weighbridge.score.scorer import Scorer, Thresholds
+from weighbridge.score.scorer import Thresholds
 
 TREES, INPUTS, ROWS, MANY = 500, 30, 2_000, 10_000
 Score = Callable[[Vectors], Floats]
@@ -74,11 +73,7 @@ def models(trees: int = TREES) -> Iterator[Figure]:
 
 def _decisions(forest: Forest, rows: Sequence[Vectors]) -> Iterator[Figure]:
     """Yield microseconds of a decision about one vector, as the desk makes it: without reasons, and with."""
-    k = len(CASE.vector)
-    nothing, event = np.zeros(k, dtype=np.int64), EventRecord("e", 0, 0, ("c", 1))
-    book = Rulebook(CASE)
-    encoder = Encoder(np.arange(k), nothing, nothing, nothing, np.zeros(1), np.zeros(1))
-    scorer = Scorer(encoder, forest, Calibration.sigmoid())
+    event, book, scorer = EventRecord("e", 0, 0, ("c", 1)), Rulebook(CASE), copying(forest)
     vectors = [row.astype("<f4").tobytes() for row in rows]
     for what, review_at in (("approved, without reasons", 2.0), ("for review, with its four reasons", 0.0)):
         reasoner = Reasoner(CASE, scorer, CASE.feature_names, of_case=True)

@@ -70,7 +70,8 @@ def explain(case: UseCase, stores: Stores, decision: DecisionRecord) -> Explanat
             f"explained by the stored vector: {past.differing} of its values are not the log's; see `weigh replay`"
         ]
     reasoner, vector = past.bundle.reasoner, past.vector
-    top = reasoner.top(vector)
+    every = reasoner.every(vector)
+    top = reasoner.most(every)
     if decision.reasons is not None and not same_reasons(decision.reasons, top):
         notes.append("the reasons told with it are not those of the model; see `weigh replay`")
     return Explanation(
@@ -82,7 +83,7 @@ def explain(case: UseCase, stores: Stores, decision: DecisionRecord) -> Explanat
         base=reasoner.base,
         score=float(reasoner.score(np.frombuffer(vector, dtype="<f4").reshape(1, -1))[0]),
         reasons=top if decision.reasons is None else decision.reasons,
-        contributions=reasoner.every(vector),
+        contributions=every,
     )
 
 

@@ -44,6 +44,14 @@ def resolve(stores: Stores, prefix: str) -> str:
     return found[0]
 
 
+def named(case: UseCase, stores: Stores, prefix: str | None) -> Bundle:
+    """Return the verified bundle that a prefix of its id names, without one that in production. Raises InputError."""
+    chosen = resolve(stores, prefix) if prefix else stores.registry.alias(PRODUCTION)
+    if chosen is None:
+        raise InputError("no bundle is in production; run `weigh run` first, or name one with --bundle")
+    return load(chosen, case, stores.bundles, stores.signer)
+
+
 def gate(case: UseCase, stores: Stores, clock: Clock, bundle: str | None = None) -> Report:
     """Evaluate every declared gate on a bundle (default: the newest); figures hold `passed` and the verdicts."""
     run = Run("gate", stores, clock)

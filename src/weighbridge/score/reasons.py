@@ -76,17 +76,24 @@ class Reasoner:
         given = zip(self.contributions(values)[0].tolist(), values[0].tolist(), strict=True)
         return tuple(self._reason(place, added, value) for place, (added, value) in enumerate(given))
 
+    def most(self, every: tuple[Reason, ...]) -> tuple[Reason, ...]:
+        """Return those of `every` that `top` returns, without computing them again."""
+        return tuple(every[place] for place in self._pushing(np.array([reason.contribution for reason in every])))
+
     def top(self, vector: bytes) -> tuple[Reason, ...]:
         """Return the features that pushed one vector's score up most, the first first; of equals the earlier."""
         values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
         added = self.contributions(values)[0]
-        order = np.argsort(-added, kind="stable")[: self.case.reasons.most].tolist()
-        return tuple(self._reason(place, float(added[place]), float(values[0, place])) for place in order
-                     if added[place] > 0)  # fmt: skip
+        return tuple(self._reason(p, float(added[p]), float(values[0, p])) for p in self._pushing(added))
 
     def told(self, action: str, event_id: str, vector: bytes) -> tuple[Reason, ...] | None:
         """Return the reasons that are told with a decision, None where the case does not ask for them at once."""
         return self.top(vector) if self.case.reasons.wanted(action, event_id) else None
+
+    def _pushing(self, added: Floats) -> list[int]:
+        """Return the places of what pushed a score up most, the first first; of equals the earlier."""
+        order: list[int] = np.argsort(-added, kind="stable")[: self.case.reasons.most].tolist()
+        return [place for place in order if added[place] > 0]
 
     def _reason(self, place: int, contribution: float, value: float) -> Reason:
         name, known = self.features[place], None if np.isnan(value) else value

@@ -104,32 +104,26 @@ def score(
     """Score a file as if its rows arrived now, with the production bundle; nothing is stored."""
     import pyarrow.compute as pc
 
-    from weighbridge.errors import InputError
     from weighbridge.kernel.validate import parse_table
-    from weighbridge.loop.gate import resolve
+    from weighbridge.loop.gate import named
     from weighbridge.score.batch import score_table
-    from weighbridge.score.bundle import load
-    from weighbridge.score.route import PRODUCTION
     from weighbridge.stores.sources import read_file, write_file
 
     declared, opened = open_case(case, home, create=False)
     stores = opened.stores
-    chosen = resolve(stores, bundle) if bundle else stores.registry.alias(PRODUCTION)
-    if chosen is None:
-        raise InputError("no bundle is in production; run `weigh run` first, or name one with --bundle")
+    chosen = named(declared, stores, bundle)
     accepted, check = parse_table(declared.events, read_file(file), mapping_of(mapped), stores.pseudonyms)
-    decided = score_table(declared, stores, load(chosen, declared, stores.bundles, stores.signer), accepted)
+    decided = score_table(declared, stores, chosen, accepted)
     write_file(out, decided)
     flagged = decided.filter(pc.not_equal(decided["action"], "approve"))
     if review is not None:
         write_file(review, flagged)
-    figures = {"scored": len(decided), "flagged": len(flagged), "rejected": len(check.rejects.rows), "bundle": chosen}
+    rejected = len(check.rejects.rows)
+    figures = {"scored": len(decided), "flagged": len(flagged), "rejected": rejected, "bundle": chosen.id}
     if as_json:
         typer.echo(json.dumps(figures))
     else:
-        typer.echo(
-            f"{len(decided):,} scored, {len(flagged):,} to review or decline, {len(check.rejects.rows):,} rejected"
-        )
+        typer.echo(f"{len(decided):,} scored, {len(flagged):,} to review or decline, {rejected:,} rejected")
 
 
 def _stay(case: str, folder: Path, port: int | None) -> None:

@@ -89,20 +89,13 @@ def tune(
     """Show what other thresholds would have cost on a bundle's validation period; changes nothing."""
     from dataclasses import asdict
 
-    from weighbridge.errors import InputError
-    from weighbridge.loop.gate import resolve
+    from weighbridge.loop.gate import named
     from weighbridge.loop.tune import tune as look
-    from weighbridge.score.bundle import load
-    from weighbridge.score.route import PRODUCTION
     from weighbridge.serve.tune_page import headings, page, sentence, table
     from weighbridge.stores.files import write_atomically
 
     declared, opened = open_case(case, home, create=False)
-    stores = opened.stores
-    chosen = resolve(stores, bundle) if bundle else stores.registry.alias(PRODUCTION)
-    if chosen is None:
-        raise InputError("no bundle is in production; run `weigh run` first, or name one with --bundle")
-    tuned = look(declared, stores, load(chosen, declared, stores.bundles, stores.signer))
+    tuned = look(declared, opened.stores, named(declared, opened.stores, bundle))
     if html is not None:
         write_atomically(html, page(tuned, declared.name).encode())
     if as_json:
