@@ -59,7 +59,16 @@ class ListEdit:
     arrived_us: int
 
 
-Edits = Sequence[ListEdit]
+@dataclass(frozen=True)
+class Note:
+    """A record of another kind, such as which bundles decide from its place in the log on; `body` is JSON."""
+
+    kind: str
+    body: Mapping[str, Any]
+    arrived_us: int
+
+
+Follower = LabelRecord | ListEdit | Note  # what may stand behind the events of a group
 
 
 @dataclass(frozen=True)

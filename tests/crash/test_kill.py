@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import SOAK
 from tests.crash.driver import Child, body, faults
 from tests.fixtures.tiny_fraud import case
+from weighbridge.records import Note
 from weighbridge.serve.wiring import open_home
 
 KILLS = 50 if SOAK else 6
@@ -32,7 +33,7 @@ def load(child, rng, bodies, unanswered, elsewhere):
             if rng.random() < 0.1:
                 sent.append({"event_id": f"crash-{rng.randrange(len(bodies) + 5)}", "label": rng.randrange(2)})
         if elsewhere and rng.random() < 0.05:
-            elsewhere.note("promotion", {"sent": len(bodies)}, 0)
+            elsewhere.commit([], [Note("promotion", {"sent": len(bodies)}, 0)])
         alive = child.send(*sent)
         time.sleep(rng.random() * 0.004)
 

@@ -32,7 +32,8 @@ def stream(small_case, world):
 def held(small_case, home, clock):
     log = HeldLog(home.log)
     stores = replace(home, log=log)
-    desk = open_desk(small_case, stores, clock)
+    desk = open_desk(small_case, stores, clock)  # notes the policy
+    log.holding = True
     yield desk, log, stores
     log.let_go(10_000)
     desk.close()

@@ -16,18 +16,20 @@ class HeldLog:
 
     def __init__(self, log):
         self._log, self._gate, self._entered = log, threading.Semaphore(0), threading.Semaphore(0)
-        self.groups, self.failing = [], []
+        self.groups, self.failing, self.holding = [], [], False
 
     def __getattr__(self, name):
         return getattr(self._log, name)
 
-    def commit(self, group, labels=(), edits=()):
+    def commit(self, group, followers=()):
+        if not self.holding:
+            return self._log.commit(group, followers)
         self._entered.release()
         assert self._gate.acquire(timeout=PATIENCE_SECONDS)
-        self.groups.append((len(group), len(labels)))
+        self.groups.append((len(group), len(followers)))
         if self.failing and self.failing.pop(0):
             raise StoreFailure("disk is full")
-        return self._log.commit(group, labels, edits)
+        return self._log.commit(group, followers)
 
     def reached(self):
         assert self._entered.acquire(timeout=PATIENCE_SECONDS)

@@ -12,6 +12,7 @@ from tests.score.held import PATIENCE_SECONDS, HeldLog, outcome, probes
 from weighbridge.clock import us_to_iso
 from weighbridge.errors import StoreFailure
 from weighbridge.loop.verify import verify
+from weighbridge.records import Note
 from weighbridge.serve.wiring import open_desk
 
 
@@ -91,14 +92,15 @@ def test_threads_duplicates_labels_promotions_and_failures_leave_log_state_and_a
     lock = threading.Lock()
 
     class Failing(HeldLog):
-        def commit(self, group, labels=(), edits=()):
+        def commit(self, group, followers=()):
             with lock:
-                if rng.random() < 0.15:
+                if self.holding and rng.random() < 0.15:
                     raise StoreFailure("disk is full")
-            return self._log.commit(group, labels, edits)
+            return self._log.commit(group, followers)
 
     stores = replace(home, log=Failing(home.log))
     desk = open_desk(small_case, stores, clock)
+    stores.log.holding = True
     clock.set(stream[-1].arrived_us)
     times = [us_to_iso(clock.now_us() - rng.randrange(500) * 1_000_000) for _ in range(900)]  # in no order
     sent = [replace(m, body={**m.body, "event_ts": t} if m.path == "/predict" else m.body)
@@ -112,7 +114,7 @@ def test_threads_duplicates_labels_promotions_and_failures_leave_log_state_and_a
             for m in mine[start : start + 25]:
                 futures.append((m, desk.submit(m.body, "t") if m.path == "/predict" else desk.submit_label(m.body)))
                 if number == 0 and len(futures) % 10 == 0:
-                    home.log.note("promotion", {"n": start}, 0)
+                    home.log.commit([], [Note("promotion", {"n": start}, 0)])
             for m, future in futures:
                 fault = future.exception(PATIENCE_SECONDS)
                 assert fault is None or isinstance(fault, StoreFailure)

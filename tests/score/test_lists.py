@@ -84,6 +84,7 @@ def test_an_edit_counts_for_the_next_decision_and_not_for_those_in_flight(case, 
     log = HeldLog(home.log)
     stores = replace(home, log=log)
     desk = open_desk(case, stores, clock)
+    log.holding = True
     card = [{**body, "card_id": "c000001"} for body in events[:6]]
     futures = [desk.submit(card[0], "t")]
     log.reached()
@@ -117,6 +118,7 @@ def test_an_edit_that_could_not_be_stored_changes_nothing(case, home, events, cl
     log = HeldLog(home.log)
     log.failing = [True]
     desk = open_desk(case, replace(home, log=log), clock)
+    log.holding = True
     failed = desk.submit_edit(edit())
     log.let_go(100)
     assert isinstance(outcome(failed), StoreFailure)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from weighbridge.errors import Conflict
-from weighbridge.records import Head
+from weighbridge.records import Head, ListEdit
 from weighbridge.stores.chain import GENESIS, link
 from weighbridge.stores.memory import MemoryLog
 from weighbridge.testing.log_contract import LogContract
@@ -17,33 +17,33 @@ from weighbridge.testing.log_contract import LogContract
 class StoresAPart(MemoryLog):
     """A refused group leaves what stood before the fault."""
 
-    def commit(self, group, labels=(), edits=()):
+    def commit(self, group, followers=()):
         return [seq for entry in group for seq in super(StoresAPart, self).commit([entry])] + super().commit(
-            [], labels, edits
+            [], followers
         )
 
 
 class LosesLabels(MemoryLog):
-    def commit(self, group, labels=(), edits=()):
-        return super().commit(group, labels if not group else (), edits)
+    def commit(self, group, followers=()):
+        return super().commit(group, followers if not group else ())
 
 
-class TakesLabelsFirst(MemoryLog):
-    def commit(self, group, labels=(), edits=()):
-        seqs = super().commit([], labels, edits)
+class FollowersGoFirst(MemoryLog):
+    def commit(self, group, followers=()):
+        seqs = super().commit([], followers)
         return super().commit(group) + seqs
 
 
 class TakesAnyOrder(MemoryLog):
-    def commit(self, group, labels=(), edits=()):
-        return super().commit(sorted(group, key=lambda entry: entry[0].event_id), labels, edits)
+    def commit(self, group, followers=()):
+        return super().commit(sorted(group, key=lambda entry: entry[0].event_id), followers)
 
 
 class ChainsFromTheStart(MemoryLog):
     """Each group begins a chain of its own."""
 
-    def commit(self, group, labels=(), edits=()):
-        seqs = super().commit(group, labels, edits)
+    def commit(self, group, followers=()):
+        seqs = super().commit(group, followers)
         before = GENESIS
         for seq, (event, decision) in zip(seqs, group, strict=False):
             if decision is not None:
@@ -53,9 +53,9 @@ class ChainsFromTheStart(MemoryLog):
 
 
 class OverwritesAnId(MemoryLog):
-    def commit(self, group, labels=(), edits=()):
+    def commit(self, group, followers=()):
         try:
-            return super().commit(group, labels, edits)
+            return super().commit(group, followers)
         except Conflict:
             return []
 
@@ -118,9 +118,9 @@ class BreaksTheChainByForgetting(MemoryLog):
 
 
 class LosesReasons(MemoryLog):
-    def commit(self, group, labels=()):
+    def commit(self, group, followers=()):
         return super().commit(
-            [(event, decision and replace(decision, reasons=None)) for event, decision in group], labels
+            [(event, decision and replace(decision, reasons=None)) for event, decision in group], followers
         )
 
 
@@ -130,9 +130,9 @@ class FindsDecisionsByTheirEvent(MemoryLog):
 
 
 class KeepsForgottenDecisionIds(MemoryLog):
-    def commit(self, group, labels=()):
+    def commit(self, group, followers=()):
         self.kept = {**getattr(self, "kept", {}), **{d.decision_id: d for _, d in group if d}}
-        return super().commit(group, labels)
+        return super().commit(group, followers)
 
     def decision_called(self, decision_id):
         return self.kept.get(decision_id)
@@ -143,24 +143,19 @@ class KnowsAll(MemoryLog):
         return pa.array([True] * len(event_ids))
 
 
-class TakesEditsFirst(MemoryLog):
-    def commit(self, group, labels=(), edits=()):
-        seqs = super().commit([], [], edits)
-        return super().commit(group, labels) + seqs
-
-
 class EditsAreData(MemoryLog):
-    def commit(self, group, labels=(), edits=()):
-        seqs = super().commit(group, labels, edits)
+    def commit(self, group, followers=()):
+        seqs = super().commit(group, followers)
+        edits = [record for record in followers if isinstance(record, ListEdit)]
         if edits:
             self._head = Head(seqs[-1], seqs[-1], max(edit.arrived_us for edit in edits))
         return seqs
 
 
 class EditsSurviveARefusal(MemoryLog):
-    def commit(self, group, labels=(), edits=()):
-        super().commit([], [], edits)
-        return super().commit(group, labels)
+    def commit(self, group, followers=()):
+        super().commit([], [record for record in followers if isinstance(record, ListEdit)])
+        return super().commit(group, [record for record in followers if not isinstance(record, ListEdit)])
 
 
 class ForgetsEdits(MemoryLog):
@@ -170,10 +165,10 @@ class ForgetsEdits(MemoryLog):
 
 
 FAULTY = [
-    StoresAPart, LosesLabels, TakesLabelsFirst, TakesAnyOrder, ChainsFromTheStart, OverwritesAnId, ReadsOneTooMany,
+    StoresAPart, LosesLabels, FollowersGoFirst, TakesAnyOrder, ChainsFromTheStart, OverwritesAnId, ReadsOneTooMany,
     ReadsAllLabels, HeadStaysBehind, NotesAreData, SealLosesTheNewest, KeepsForgottenLabels, ForgetsWaitingLabels,
     KeepsForgottenDecisions, BreaksTheChainByForgetting, LosesReasons, FindsDecisionsByTheirEvent, KeepsForgottenDecisionIds,
-    KnowsAll, TakesEditsFirst, EditsAreData, EditsSurviveARefusal, ForgetsEdits,
+    KnowsAll, EditsAreData, EditsSurviveARefusal, ForgetsEdits,
 ]  # fmt: skip
 
 

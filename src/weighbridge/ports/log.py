@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from weighbridge.records import Decided, DecisionRecord, Edits, EventRecord, Head, LabelRecord, ListEdit
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, ListEdit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,8 +29,8 @@ class EventLog(Protocol):
         """Return whether the log has an event of this id."""
         ...
 
-    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = (), edits: Edits = ()) -> list[int]:
-        """Append events with their decisions, then labels, then edits of lists, in one durable write; return the seqs.
+    def commit(self, group: Sequence[Decided], followers: Sequence[Follower] = ()) -> list[int]:
+        """Append events with their decisions, then what follows them, in one durable write; return the seqs.
 
         Raises Conflict when an id is stored already or stands twice in the group, StoreFailure when the write failed;
         then nothing of the group is stored.
@@ -58,10 +58,6 @@ class EventLog(Protocol):
 
     def edits(self) -> Sequence[tuple[int, ListEdit]]:
         """Return (seq, edit) of all edits of lists, by seq; none is ever forgotten."""
-        ...
-
-    def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
-        """Append a record of another kind, such as a promotion; return its seq."""
         ...
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:

@@ -15,26 +15,26 @@ from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_event
 from weighbridge.ports import StateStore, Stores
-from weighbridge.records import DecisionRecord, EventRecord, LabelRecord, ListEdit
+from weighbridge.records import DecisionRecord, EventRecord, Note
 from weighbridge.score.answer import Answer, Scored, decision_of
 from weighbridge.score.edits import parse_edit
-from weighbridge.score.feedback import RawLabel, parse_label
-from weighbridge.score.followers import Queue, Taken, take, take_in
-from weighbridge.score.promise import Keeping, promise
+from weighbridge.score.feedback import parse_label
+from weighbridge.score.followers import Queue, Raw, Taken, Told, take, take_in
+from weighbridge.score.promise import Keeping, deliver, promise
 from weighbridge.score.route import Router
 from weighbridge.score.rulebook import announce, current
 
-GROUP = 64  # events, and as many labels and edits of lists, in one durable write
-MOST_PENDING = 4_096  # events, and as many labels, that wait for their commit
+GROUP = 64  # events, and as many followers, in one durable write
+MOST_PENDING = 4_096  # events, and as many followers, that wait for their commit
 
 
 class Desk:
-    """Decides events and takes in labels in the order of arrival, and commits them in groups, on a thread of its own.
+    """Decides events and takes in what follows them in the order of arrival, and commits both on a thread of its own.
 
-    Events see each other as soon as they are scored; the log keeps their order. A label, or an edit of a list, counts
-    once it is committed: it ends a group, and events that come while one waits are scored after it. When a group cannot
-    be committed, it and everything scored after it is taken back from the state, and refused, before anything else is
-    scored.
+    Events see each other as soon as they are scored; the log keeps their order. A follower (a label, an edit of a list,
+    a note) counts once it is committed: it ends a group, and events that come while one waits are scored after it. When
+    a group cannot be committed, it and everything scored after it is taken back from the state, and refused, before
+    anything else is scored.
     """
 
     def __init__(self, case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> None:
@@ -48,7 +48,7 @@ class Desk:
         announce(case, stores.log, self._latest_us)
         self._worker = ThreadPoolExecutor(1, "commit")
         self._scored: dict[str, Scored] = {}  # by id, in the order of arrival
-        self._labels: Queue = deque()
+        self._followers: Queue = deque()
         self._held: deque[tuple[Mapping[str, object], str, int, Future[Answer]]] = deque()
         self.pending = 0  # futures of events that have no answer
         self._committing = self._holding = self._closed = False
@@ -92,13 +92,20 @@ class Desk:
         """
         return self._follow(lambda: parse_edit(self.case, body, self.stores.pseudonyms, self.clock.now_us()))
 
-    def _follow(self, read: Callable[[], RawLabel | ListEdit]) -> Future[bool]:
+    def submit_note(self, kind: str, body: Mapping[str, Any], then: Callable[[], None]) -> Future[bool]:
+        """Note something in the log behind the events that came before; `then` runs once it is durable.
+
+        No event is scored in between. The future raises StoreFailure when nothing could be stored.
+        """
+        return self._follow(lambda: Told(Note(kind, body, self.clock.now_us()), then))
+
+    def _follow(self, read: Callable[[], Raw]) -> Future[bool]:
         future: Future[bool] = promise()
         with Keeping(future):
             raw = read()
             with self._lock:
-                if self._admitted(future, len(self._labels), "labels"):
-                    self._labels.append((raw, future))
+                if self._admitted(future, len(self._followers), "records"):
+                    self._followers.append((raw, future))
                     self._commit_next()
         return future
 
@@ -110,7 +117,7 @@ class Desk:
         """Commit what is pending; whatever comes afterwards is refused."""
         with self._settled:
             self._closed = True
-            self._settled.wait_for(lambda: not (self._committing or self._scored or self._labels or self._held))
+            self._settled.wait_for(lambda: not (self._committing or self._scored or self._followers or self._held))
         self._worker.shutdown()
 
     def _admitted(self, future: Future[Any], waiting: int, what: str) -> bool:
@@ -181,58 +188,56 @@ class Desk:
         return decision_of(champion, self.rulebook, event, self._state.vector(event), trace_id, started_ns)
 
     def _commit_next(self) -> None:
-        """Give the oldest scored events to the committing thread, and the labels when nothing scored is left out."""
+        """Give the oldest scored events to the committing thread, and the followers when nothing scored is left out."""
         if self._committing:
             return
         group = list(islice(self._scored.values(), GROUP))
-        labels = self._take_labels() if len(group) == len(self._scored) else []
-        self._holding = bool(labels or self._labels)
-        if group or labels:
+        followers = self._take_followers() if len(group) == len(self._scored) else []
+        self._holding = bool(followers or self._followers)
+        if group or followers:
             self._committing = True
-            self._worker.submit(self._commit, group, labels)
+            self._worker.submit(self._commit, group, followers)
 
-    def _take_labels(self) -> list[Taken]:
+    def _take_followers(self) -> list[Taken]:
         arrived_us = max(self.clock.now_us(), self._latest_us)
-        taken = take(self._labels, GROUP, arrived_us, self._earlier, self._state.waiting, self.rulebook)
+        taken = take(self._followers, GROUP, arrived_us, self._earlier, self._state.waiting, self.rulebook)
         self._latest_us = arrived_us if taken else self._latest_us
         return taken
 
-    def _commit(self, group: Sequence[Scored], labels: Sequence[Taken]) -> None:
+    def _commit(self, group: Sequence[Scored], followers: Sequence[Taken]) -> None:
         stored = promise()
         with Keeping(stored):
-            told = [t.record for t in labels if isinstance(t.record, LabelRecord)]
-            edits = [t.record for t in labels if isinstance(t.record, ListEdit)]
-            self.stores.log.commit([(s.event, s.decision) for s in group], told, edits)
+            self.stores.log.commit([(s.event, s.decision) for s in group], [t.record for t in followers])
             stored.set_result(None)
         settled = promise()
         with Keeping(settled):
-            self._settle(group, labels, stored.exception())
+            self._settle(group, followers, stored.exception())
             settled.set_result(None)
         fault = settled.exception()
         if fault is not None:
-            self._give_up([*(f for s in group for f in s.waiting), *(t.future for t in labels)], fault)
+            self._give_up([*(f for s in group for f in s.waiting), *(t.future for t in followers)], fault)
 
     def _give_up(self, futures: list[Future[Any]], fault: BaseException) -> None:
         """Refuse everything: the state could not follow the log, and only a restart makes it anew."""
         with self._settled:
             self._closed, self._committing, self.in_step = True, False, False
             futures += [f for scored in self._scored.values() for f in scored.waiting]
-            futures += [future for _, future in self._labels] + [waiting[-1] for waiting in self._held]
-            for queue in (self._scored, self._labels, self._held):
+            futures += [future for _, future in self._followers] + [waiting[-1] for waiting in self._held]
+            for queue in (self._scored, self._followers, self._held):
                 queue.clear()
             self._settled.notify_all()
         for future in futures:
             if not future.done():
                 future.set_exception(StoreFailure(f"the state is out of step with the log ({fault!r}); start again"))
 
-    def _settle(self, group: Sequence[Scored], labels: Sequence[Taken], fault: BaseException | None) -> None:
+    def _settle(self, group: Sequence[Scored], followers: Sequence[Taken], fault: BaseException | None) -> None:
         """Answer a group that is durable, or take it and all that was scored after it back; then go on."""
-        outcomes = [False] * len(labels)
+        outcomes = [False] * len(followers)
         with self._settled:
             if fault is None:
                 for scored in group:
                     del self._scored[scored.event.event_id]
-                outcomes = [take_in(taken, self._state, self.rulebook) for taken in labels]
+                outcomes = [take_in(taken, self._state, self.rulebook) for taken in followers]
             else:
                 group = list(self._scored.values())
                 for scored in reversed(group):
@@ -240,7 +245,7 @@ class Desk:
                 self._scored.clear()
             self.pending -= sum(len(scored.waiting) for scored in group)
             self._committing = False
-            if labels or not self._labels:  # else labels still wait, and what is held waits for them
+            if followers or not self._followers:  # else some still wait, and what is held waits for them
                 self._holding = False
                 while self._held:
                     self._arrive(*self._held.popleft())
@@ -248,13 +253,6 @@ class Desk:
             self._settled.notify_all()
         for scored in group:
             for place, future in enumerate(scored.waiting):
-                _deliver(future, Answer(scored.decision, repeated=place > 0), fault)
-        for taken, outcome in zip(labels, outcomes, strict=True):
-            _deliver(taken.future, outcome, fault)
-
-
-def _deliver(future: Future[Any], outcome: object, fault: BaseException | None) -> None:
-    if fault is None:
-        future.set_result(outcome)
-    else:
-        future.set_exception(fault)
+                deliver(future, Answer(scored.decision, repeated=place > 0), fault)
+        for taken, outcome in zip(followers, outcomes, strict=True):
+            deliver(taken.future, outcome, fault)

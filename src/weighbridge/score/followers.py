@@ -1,4 +1,4 @@
-"""Labels and edits of lists: what stands behind the events of a group."""
+"""Labels, edits of lists and notes: what stands behind the events of a group."""
 
 from __future__ import annotations
 
@@ -9,25 +9,37 @@ from dataclasses import dataclass, replace
 
 from weighbridge.errors import StoreFailure
 from weighbridge.ports import StateStore
-from weighbridge.records import EventRecord, LabelRecord, ListEdit
+from weighbridge.records import EventRecord, Follower, LabelRecord, ListEdit, Note
 from weighbridge.score.feedback import RawLabel
 from weighbridge.score.promise import Keeping
 from weighbridge.score.rulebook import Rulebook
 
 MOST_WAITING = 100_000  # labels that may wait for their event
-Queue = deque[tuple[RawLabel | ListEdit, Future[bool]]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A note, and what happens once it is durable."""
+
+    note: Note
+    then: Callable[[], None]
+
+
+Raw = RawLabel | ListEdit | Told
+Queue = deque[tuple[Raw, Future[bool]]]
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A label or an edit of a list in the group that is being committed.
+    """A follower in the group that is being committed.
 
-    `event` is the stored event that a label is about, if there is one.
+    `event` is the stored event that a label is about, if there is one; `then` is what follows a note.
     """
 
-    record: LabelRecord | ListEdit
-    event: EventRecord | None
+    record: Follower
     future: Future[bool]
+    event: EventRecord | None = None
+    then: Callable[[], None] | None = None
 
 
 def take(
@@ -44,13 +56,16 @@ def take(
             if isinstance(raw, ListEdit):
                 edit = replace(raw, arrived_us=arrived_us)
                 book.check_room(edit, len(taken))
-                taken.append(Taken(edit, None, future))
+                taken.append(Taken(edit, future))
+                continue
+            if isinstance(raw, Told):
+                taken.append(Taken(replace(raw.note, arrived_us=arrived_us), future, then=raw.then))
                 continue
             event = earlier(raw.event_id)
             if event is None and early >= MOST_WAITING:
                 raise StoreFailure(f"{MOST_WAITING:,} labels wait for events that have not come; send the events first")
             early += event is None
-            taken.append(Taken(LabelRecord(raw.event_id, raw.value, arrived_us, raw.source), event, future))
+            taken.append(Taken(LabelRecord(raw.event_id, raw.value, arrived_us, raw.source), future, event))
     return taken
 
 
@@ -58,5 +73,8 @@ def take_in(taken: Taken, state: StateStore, book: Rulebook) -> bool:
     """Let what is committed count; return whether the label's event is known, or the value was on the list before."""
     if isinstance(taken.record, ListEdit):
         return book.apply(taken.record)
-    state.label(taken.record, taken.event)
+    if isinstance(taken.record, LabelRecord):
+        state.label(taken.record, taken.event)
+    elif taken.then is not None:
+        taken.then()
     return taken.event is not None

@@ -14,6 +14,14 @@ def promise() -> Future[Any]:
     return future
 
 
+def deliver(future: Future[Any], outcome: object, fault: BaseException | None) -> None:
+    """Give a future its outcome, or the fault instead."""
+    if fault is None:
+        future.set_result(outcome)
+    else:
+        future.set_exception(fault)
+
+
 class Keeping:
     """Delivers what a block raises to whoever waits on a future, as an executor does; the block's thread goes on."""
 

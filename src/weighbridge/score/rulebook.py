@@ -16,7 +16,7 @@ from weighbridge.identity import describe
 from weighbridge.kernel.arrays import Floats, Vectors
 from weighbridge.kernel.columns import ints
 from weighbridge.ports import LAST, EventLog
-from weighbridge.records import ListEdit, Stored
+from weighbridge.records import ListEdit, Note, Stored
 from weighbridge.score.condition import Holds, holds
 from weighbridge.score.scorer import Thresholds
 
@@ -113,7 +113,7 @@ def announce(case: UseCase, log: EventLog, arrived_us: int) -> None:
     before = log.notes(POLICY)
     rules, lists = describe(case.policy.rules), describe(case.policy.lists)
     if (rules, lists) != ((before[-1][2]["rules"], before[-1][2]["lists"]) if before else ([], [])):
-        log.note(POLICY, {"rules": rules, "lists": lists}, arrived_us)
+        log.commit([], [Note(POLICY, {"rules": rules, "lists": lists}, arrived_us)])
 
 
 @dataclass(frozen=True)
@@ -178,5 +178,5 @@ def append_edit(case: UseCase, log: EventLog, edit: ListEdit) -> bool:
     latest_us = max(log.head().arrived_us, *(earlier.arrived_us for _, earlier in log.edits()), edit.arrived_us)
     book, edit = current(case, log), replace(edit, arrived_us=latest_us)
     book.check_room(edit)
-    log.commit([], [], [edit])
+    log.commit([], [edit])
     return book.apply(edit)

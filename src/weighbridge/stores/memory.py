@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import BundleRefused, Conflict, InputError
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, Edits, EventRecord, Head, LabelRecord, ListEdit, Move
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, LabelRecord, ListEdit, Move
 from weighbridge.stores.chain import GENESIS, first_broken, link
 from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table, told_as_text
 
@@ -54,8 +54,8 @@ class MemoryLog:
         """Return whether the log has an event of this id."""
         return event_id in self._places
 
-    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = (), edits: Edits = ()) -> list[int]:
-        """Append events with the decisions about them, then label records, then edits of lists."""
+    def commit(self, group: Sequence[Decided], followers: Sequence[Follower] = ()) -> list[int]:
+        """Append events with the decisions about them, then what follows them."""
         with self._lock:
             ids = [event.event_id for event, _ in group]
             if len(set(ids)) < len(ids) or not self._places.keys().isdisjoint(ids):
@@ -68,13 +68,19 @@ class MemoryLog:
                 if decision is not None:
                     self._chained = link(self._chained, seqs[-1], decision)
                     self._decisions[event.event_id] = (seqs[-1], decision, self._chained)
-            for label in labels:
-                seqs.append(self._advance(label.arrived_us))
-                self._labels.append({**asdict(label), "seq": seqs[-1]})
-            for edit in edits:
-                seqs.append(self._next())
-                self._edits.append((seqs[-1], edit))
-            return seqs
+            return seqs + [self._follow(record) for record in followers]
+
+    def _follow(self, record: Follower) -> int:
+        if isinstance(record, LabelRecord):
+            seq = self._advance(record.arrived_us)
+            self._labels.append({**asdict(record), "seq": seq})
+            return seq
+        seq = self._next()
+        if isinstance(record, ListEdit):
+            self._edits.append((seq, record))
+        else:
+            self._notes.append((seq, record.arrived_us, record.kind, json.dumps(record.body)))
+        return seq
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
         """Append history whose seq is assigned already."""
@@ -109,12 +115,6 @@ class MemoryLog:
     def edits(self) -> Sequence[tuple[int, ListEdit]]:
         """Return all edits of lists, by seq."""
         return list(self._edits)
-
-    def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
-        """Append a record of another kind."""
-        seq = self._next()
-        self._notes.append((seq, arrived_us, kind, json.dumps(body)))
-        return seq
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
         """Return all records of a kind, by seq."""

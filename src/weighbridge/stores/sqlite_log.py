@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, Edits, EventRecord, Head, LabelRecord, ListEdit
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, LabelRecord, ListEdit, Note
 from weighbridge.stores.chain import first_broken, link
 from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
 from weighbridge.stores.database import Database
@@ -67,14 +67,13 @@ class SqliteLog:
         rows = self._database.read("select seq from ids where event_id = ?", event_id)
         return cast(int, rows[0][0]) if rows else None
 
-    def commit(self, group: Sequence[Decided], labels: Sequence[LabelRecord] = (), edits: Edits = ()) -> list[int]:
-        """Append events with the decisions about them, then label records, then edits of lists, in one durable write.
+    def commit(self, group: Sequence[Decided], followers: Sequence[Follower] = ()) -> list[int]:
+        """Append events with the decisions about them, then what follows them, in one durable write.
 
         A group is a handful of statements, each of many rows: Python gives the interpreter away at every statement,
         and has to wait to get it back.
         """
-        data: list[EventRecord | LabelRecord] = [*(event for event, _ in group), *labels]
-        records = [*data, *edits]
+        records = [*(event for event, _ in group), *followers]
         if not records:
             return []
         with self._database.write() as connection:
@@ -89,8 +88,9 @@ class SqliteLog:
                     decisions.append(_decision_row(seq, decision, chained))
             _insert(connection, "decisions", decisions)
             _insert(connection, "decision_ids", [(row[1], row[0]) for row in decisions])
-            arrived_us = max((record.arrived_us for record in data), default=0)
-            connection.execute(_MOVE_ALL, (seqs[-1], seqs[len(data) - 1] if data else 0, arrived_us, chained))
+            data = [pair for pair in zip(seqs, records, strict=True) if isinstance(pair[1], EventRecord | LabelRecord)]
+            arrived_us = max((record.arrived_us for _, record in data), default=0)
+            connection.execute(_MOVE_ALL, (seqs[-1], data[-1][0] if data else 0, arrived_us, chained))
         return seqs
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
@@ -133,13 +133,6 @@ class SqliteLog:
         """Return all edits of lists, by seq; they are never sealed."""
         rows = cast(list[tuple[int, str, int, int, str]], self._database.read(_HOT, "edit", 0, LAST))
         return [(seq, ListEdit(*[*json.loads(body), arrived_us])) for seq, _, _, arrived_us, body in rows]
-
-    def note(self, kind: str, body: Mapping[str, Any], arrived_us: int) -> int:
-        """Append a record of another kind."""
-        with self._database.write() as connection:
-            seq = int(connection.execute("update head set seq = seq + 1 returning seq").fetchone()[0])
-            _insert(connection, "log", [(seq, kind, None, None, arrived_us, json.dumps(body))])
-        return seq
 
     def notes(self, kind: str) -> Sequence[tuple[int, int, Mapping[str, Any]]]:
         """Return all records of a kind, by seq."""
@@ -243,12 +236,14 @@ def _insertion(table: str, rows: int, columns: int) -> str:
     return f"insert into {table} values " + ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
-def _log_row(seq: int, record: EventRecord | LabelRecord | ListEdit) -> tuple[object, ...]:
+def _log_row(seq: int, record: EventRecord | Follower) -> tuple[object, ...]:
     if isinstance(record, EventRecord):
         return seq, "event", record.event_id, record.event_us, record.arrived_us, json.dumps(record.values)
     if isinstance(record, ListEdit):
         body = [record.name, record.value, record.listed, record.until_us, record.by, record.why]
         return seq, "edit", None, None, record.arrived_us, json.dumps(body)
+    if isinstance(record, Note):
+        return seq, record.kind, None, None, record.arrived_us, json.dumps(record.body)
     return seq, "label", record.event_id, None, record.arrived_us, json.dumps([record.value, record.source])
 
 

@@ -68,13 +68,13 @@ class EditContract:
         """They take places of the one order, come back as they were, and leave the newest event's place and arrival."""
         log = self.log()
         group = [(sample_event(n), sample_decision(n)) for n in (1, 2)]
-        seqs = log.commit(group, [LabelRecord("e1", 1, 3_000, "x")], [sample_edit(7), sample_edit(4)])
+        seqs = log.commit(group, [LabelRecord("e1", 1, 3_000, "x"), sample_edit(7), sample_edit(4)])
         assert len(seqs) == 5
         assert seqs == sorted(set(seqs))
         assert log.edits() == [(seqs[3], sample_edit(7)), (seqs[4], sample_edit(4))]
         assert (log.head().seq, log.head().data_seq, log.head().arrived_us) == (seqs[4], seqs[2], 3_000)
         assert log.labels()["seq"].to_pylist() == [seqs[2]]
-        (alone,) = log.commit([], [], [sample_edit(5)])
+        (alone,) = log.commit([], [sample_edit(5)])
         assert alone == log.head().seq
         assert (log.head().data_seq, log.head().arrived_us) == (seqs[2], 3_000)
         (after,) = log.commit([(sample_event(3), None)])
@@ -86,14 +86,14 @@ class EditContract:
         log = self.log()
         log.commit([(sample_event(1), None)])
         before = log.head()
-        refuses(Conflict, lambda: log.commit([(sample_event(1), None)], [], [sample_edit(1)]))
+        refuses(Conflict, lambda: log.commit([(sample_event(1), None)], [sample_edit(1)]))
         assert (log.edits(), log.head()) == ([], before)
 
     def test_edits_are_neither_sealed_nor_forgotten(self) -> None:
         """However old: what is on a list stays there, and past decisions stay explicable."""
         log = self.log()
         for number in range(1, 7):
-            log.commit([(sample_event(number), sample_decision(number))], [], [sample_edit(number)])
+            log.commit([(sample_event(number), sample_decision(number))], [sample_edit(number)])
         edits = log.edits()
         assert [edit for _, edit in edits] == [sample_edit(number) for number in range(1, 7)]
         for keep_hot in (3, 0):
@@ -101,5 +101,5 @@ class EditContract:
             assert log.edits() == edits
         assert log.forget(4_500) > 0
         assert log.edits() == edits
-        log.commit([(replace(sample_event(9), event_id="new"), None)], [], [sample_edit(8)])
+        log.commit([(replace(sample_event(9), event_id="new"), None)], [sample_edit(8)])
         assert [edit for _, edit in log.edits()][-1] == sample_edit(8)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from weighbridge.errors import Conflict
 from weighbridge.ports import Log
-from weighbridge.records import LabelRecord
+from weighbridge.records import LabelRecord, Note
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
 from weighbridge.testing.edit_contract import EditContract, refuses, sample_decision, sample_event
 from weighbridge.testing.samples import sample_contract
@@ -29,7 +29,7 @@ class LogContract(EditContract):
         log = self.log()
         (first,) = log.commit([(sample_event(5), None)])
         (second,) = log.commit([], [LabelRecord("e5", 1, 4_000, "x")])
-        third = log.note("promotion", {"bundle": "b"}, 9_000_000)
+        (third,) = log.commit([], [Note("promotion", {"bundle": "b"}, 9_000_000)])
         (fourth,) = log.commit([(sample_event(6), None)])
         assert first < second < third < fourth == log.head().seq == log.head().data_seq
         assert log.head().arrived_us == 6_000
@@ -38,7 +38,7 @@ class LogContract(EditContract):
         """A note takes a place and leaves the newest event's place and arrival."""
         log = self.log()
         (place,) = log.commit([(sample_event(1), None)])
-        log.note("promotion", {"bundle": "b"}, 9_000_000)
+        log.commit([], [Note("promotion", {"bundle": "b"}, 9_000_000)])
         assert (log.head().data_seq, log.head().arrived_us) == (place, 1_000)
         assert [(at, dict(body)) for _, at, body in log.notes("promotion")] == [(9_000_000, {"bundle": "b"})]
 
@@ -155,7 +155,7 @@ class LogContract(EditContract):
         log = self.log()
         for number in range(1, 9):
             log.commit([(sample_event(number), sample_decision(number))], [LabelRecord(f"e{number}", 1, 0, "x")])
-            log.note("promotion", {"n": number}, 0)
+            log.commit([], [Note("promotion", {"n": number}, 0)])
         before = _everything(log)
         for keep_hot in (20, 7, 3, 3, 0):
             log.seal(keep_hot)
