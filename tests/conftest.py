@@ -18,6 +18,7 @@ from weighbridge.ports import Stores
 from weighbridge.score.signing import HomeSigner
 from weighbridge.serve.traffic import arrived_before
 from weighbridge.stores.memory import MemoryBundles, MemoryLog, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory_keys import MemoryKeys
 
 SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 settings.register_profile(
@@ -33,7 +34,7 @@ CUT_US = START_US + 40 * DAY_US
 def memory_stores(case, folder: Path) -> Stores:
     return Stores(
         MemoryLog(case.events), MemoryTables(), MemoryRegistry(), MemoryTracker(), MemoryBundles(),
-        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), folder,
+        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(), folder,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from weighbridge.serve.schema import event_schema
 from weighbridge.serve.settings import Settings
 from weighbridge.serve.wiring import find_case
 from weighbridge.stores.memory import MemoryLog
+from weighbridge.stores.memory_keys import MemoryKeys
 from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +53,7 @@ def settings_example() -> str:
 
 def openapi() -> str:
     case = find_case("card_fraud")
-    stores = SimpleNamespace(log=MemoryLog(case.events))
+    stores = SimpleNamespace(log=MemoryLog(case.events), keys=MemoryKeys())
     desk = Desk(case, stores, MemoryState(compile_plan(case)), SystemClock())
     return json.dumps(documented(Door(desk)).openapi(), indent=2) + "\n"
 

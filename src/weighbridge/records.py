@@ -112,6 +112,27 @@ class Head:
 
 
 @dataclass(frozen=True)
+class ApiKey:
+    """One key to the HTTP door, as a home stores it: of its secret only the sha256, in hex.
+
+    Times are microseconds UTC. `until_us` None does not expire; `rate` is requests a second, None as many as come,
+    with `burst` of them at once.
+    """
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    secret_sha256: str
+    made_us: int
+    made_by: str
+    until_us: int | None = None
+    rate: float | None = None
+    burst: int | None = None
+    revoked_us: int | None = None
+    revoked_by: str | None = None
+
+
+@dataclass(frozen=True)
 class Move:
     """One move of an alias: who moved what from where to where, when, why, on which gate results."""
 

@@ -6,9 +6,18 @@ from pathlib import Path
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import FolderBundles, ParquetTables
 from weighbridge.stores.memory import MemoryBundles, MemoryLog, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory_keys import MemoryKeys
+from weighbridge.stores.sqlite_keys import SqliteKeys
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
-from weighbridge.testing.contracts import BundleContract, LogContract, RegistryContract, TableContract, TrackerContract
+from weighbridge.testing.contracts import (
+    BundleContract,
+    KeyContract,
+    LogContract,
+    RegistryContract,
+    TableContract,
+    TrackerContract,
+)
 
 
 def folder() -> Path:
@@ -67,3 +76,13 @@ class TestMemoryBundles(BundleContract):
 class TestFolderBundles(BundleContract):
     def make(self):
         return FolderBundles(folder() / "bundles")
+
+
+class TestMemoryKeys(KeyContract):
+    def make(self):
+        return MemoryKeys()
+
+
+class TestSqliteKeys(KeyContract):
+    def make(self):
+        return SqliteKeys(database())

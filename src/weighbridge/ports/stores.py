@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.identity import Pseudonyms
+from weighbridge.ports.keys import Keys
 from weighbridge.ports.log import Log
 from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
 
@@ -36,5 +37,6 @@ class Stores:
     bundles: BundleStore
     signer: Signer
     pseudonyms: Pseudonyms
+    keys: Keys
     reports: Path
     budget: Budget = Budget()

@@ -99,6 +99,7 @@ def open_home(
     from weighbridge.score.signing import HomeSigner
     from weighbridge.stores.database import Database
     from weighbridge.stores.files import FolderBundles, ParquetTables
+    from weighbridge.stores.sqlite_keys import SqliteKeys
     from weighbridge.stores.sqlite_log import SqliteLog
     from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
 
@@ -117,6 +118,7 @@ def open_home(
         bundles=FolderBundles(folder / "bundles"),
         signer=HomeSigner(keys["signing.key"]),
         pseudonyms=Pseudonyms(keys["pseudonym.key"]),
+        keys=SqliteKeys(database),
         reports=folder / "reports",
         budget=Budget(build_memory_mb << 20, os.cpu_count() or 1, folder),
     )

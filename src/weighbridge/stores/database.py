@@ -10,7 +10,7 @@ from pathlib import Path
 
 from weighbridge.errors import HomeError, StoreFailure
 
-FORMAT = 2
+FORMAT = 3
 SCHEMA = """
 create table if not exists head (
     one integer primary key check (one = 1), seq integer not null, data_seq integer not null,
@@ -35,6 +35,11 @@ create table if not exists aliases (alias text primary key, bundle text not null
 create table if not exists moves (
     number integer primary key, alias text not null, bundle text not null, before text, by text not null,
     reason text not null, moved_us integer not null, gates text not null);
+create table if not exists keys (
+    id text primary key, name text not null, scopes text not null, secret_sha256 text not null,
+    made_us integer not null, made_by text not null, until_us integer, rate real, burst integer,
+    revoked_us integer, revoked_by text);
+create unique index if not exists keys_name on keys (name) where revoked_us is null;
 create table if not exists runs (
     number integer primary key, run text unique not null, verb text not null, started_us integer not null,
     facts text not null);

@@ -7,15 +7,18 @@ class TestMyLog(LogContract):
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pyarrow as pa
 
 from weighbridge.errors import BundleRefused, Conflict, InputError
-from weighbridge.ports import BundleStore, Registry, TableStore, Tracker
-from weighbridge.records import Move
+from weighbridge.ports import BundleStore, Keys, Registry, TableStore, Tracker
+from weighbridge.records import ApiKey, Move
 from weighbridge.testing.edit_contract import refuses
 from weighbridge.testing.log_contract import LogContract
 
-__all__ = ["BundleContract", "LogContract", "RegistryContract", "TableContract", "TrackerContract"]
+__all__ = ["BundleContract", "KeyContract", "LogContract", "RegistryContract", "TableContract", "TrackerContract"]
 
 
 class RegistryContract:
@@ -49,6 +52,55 @@ class RegistryContract:
         registry.add("a", {"n": 1}, 5)
         registry.add("a", {"n": 2}, 6)
         assert [(b, at, dict(f)) for b, at, f in registry.bundles()] == [("a", 5, {"n": 1})]
+
+
+class KeyContract:
+    """Keys."""
+
+    def make(self) -> Keys:
+        """Return a store without a key."""
+        raise NotImplementedError
+
+    def test_a_key_comes_back_as_it_was(self) -> None:
+        """All of its members, oldest first, and every change raises the version."""
+        keys = self.make()
+        versions = [keys.version()]
+        assert (list(keys.all()), versions) == ([], [0])
+        whole = ApiKey("i2", "b", ("label", "score"), "ab" * 32, 5, "me", 9, 2.5, 7)
+        for key in (whole, sample_key("i1", "a")):
+            keys.add(key)
+            versions.append(keys.version())
+        assert keys.all() == [whole, sample_key("i1", "a")]
+        keys.revoke("b", "you", 6)
+        versions.append(keys.version())
+        assert versions == sorted(set(versions))
+        assert keys.all() == [replace(whole, revoked_us=6, revoked_by="you"), sample_key("i1", "a")]
+
+    def test_a_name_belongs_to_one_key_until_that_is_revoked(self) -> None:
+        """A second key of a name, or of an id, is refused and leaves no trace; after a revocation the name is free."""
+        keys = self.make()
+        keys.add(sample_key("i1", "a"))
+        for id_, name in (("i2", "a"), ("i1", "b")):
+            refuses(Conflict, partial(keys.add, sample_key(id_, name)))
+        assert (keys.all(), keys.version()) == ([sample_key("i1", "a")], 1)
+        assert keys.revoke("a", "me", 6) == replace(sample_key("i1", "a"), revoked_us=6, revoked_by="me")
+        keys.add(sample_key("i2", "a"))
+        assert keys.revoke("a", "me", 7).id == "i2"
+        assert [key.revoked_us for key in keys.all()] == [6, 7]
+
+    def test_only_a_key_that_is_there_is_revoked(self) -> None:
+        """An unknown name, or one revoked before, is refused; the first revocation stays."""
+        keys = self.make()
+        keys.add(sample_key("i1", "a"))
+        keys.revoke("a", "me", 6)
+        for name in ("a", "z"):
+            refuses(InputError, partial(keys.revoke, name, "you", 7))
+        assert (keys.all()[0].revoked_us, keys.all()[0].revoked_by, keys.version()) == (6, "me", 2)
+
+
+def sample_key(id_: str, name: str) -> ApiKey:
+    """Return a key without limits."""
+    return ApiKey(id_, name, ("score",), "0" * 64, 1, "me")
 
 
 class TrackerContract:
