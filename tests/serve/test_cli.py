@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -21,8 +22,15 @@ WEIGH = Path(sys.executable).with_name("weigh")
 CASE = Path(__file__).parents[1] / "fixtures" / "tiny_fraud.py"
 
 
-def weigh(*words, cwd, code=0):
-    done = subprocess.run([str(WEIGH), *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=300)
+def weigh(*words, cwd, code=0, env=None):
+    done = subprocess.run(
+        [str(WEIGH), *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **(env or {})},
+    )
     assert done.returncode == code, f"weigh {words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -188,9 +196,75 @@ def test_settings_come_from_the_environment_and_are_checked(tmp_path):
     )
     assert done.returncode == 2
     assert "setting port (WEIGH_PORT)" in done.stderr
-    (tmp_path / ".env").write_text("WEIGH_HOST=0.0.0.0\n")
+    (tmp_path / ".env").write_text("WEIGH_HOST=not a host\n")
     done = weigh("run", "card_fraud", cwd=tmp_path, code=2)
     assert "setting host (WEIGH_HOST)" in done.stderr
+
+
+def test_keys_are_made_listed_and_revoked_by_hand(home):
+    def listed():
+        return {k["name"]: k for k in json.loads(weigh("keys", CASE, "--json", cwd=home).stdout)["keys"]}
+
+    weigh("run", CASE, cwd=home)
+    assert "whoever comes" in weigh("keys", CASE, cwd=home).stdout
+    outside = {"WEIGH_HOST": "0.0.0.0", "WEIGH_PORT": "0"}
+    refused = weigh("serve", CASE, cwd=home, code=2, env=outside)
+    assert "this home has no API key; make one with `weigh keys`" in refused.stderr
+    words = ("keys", CASE, "add", "shop", "--scope", "score", "--for", "90d", "--rate", "200", "--by", "ana")
+    shown = weigh(*words, cwd=home).stdout.splitlines()[1]
+    ops = json.loads(weigh("keys", CASE, "add", "ops", "--scope", "admin", "--json", cwd=home).stdout)
+    assert "there is a key 'shop' already" in weigh(*words, cwd=home, code=2).stderr
+    assert (listed()["shop"]["made_by"], listed()["shop"]["rate"], listed()["shop"]["burst"]) == ("ana", 200, 200)
+    assert not any("secret" in name for name in listed()["shop"])
+    server = subprocess.Popen([str(WEIGH), "serve", str(CASE)], cwd=home, stdout=subprocess.PIPE, text=True,
+                              env={**os.environ, **outside, "WEIGH_LOG_TO_STDOUT": "1"})  # fmt: skip
+    try:
+        address = server.stdout.readline().split()[0].replace("0.0.0.0", "127.0.0.1")
+        assert status_of(f"{address}/stats", shown) == status_of(f"{address}/health", None) == 200
+        assert status_of(f"{address}/stats", None) == 401
+        assert "revoked" in weigh("keys", CASE, "revoke", "shop", "--by", "ana", cwd=home).stdout
+        end = time.monotonic() + 20
+        while status_of(f"{address}/stats", shown) != 401:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert status_of(f"{address}/stats", ops["key"]) == 200
+    finally:
+        server.terminate()
+        server.wait(20)
+    lines = [json.loads(line) for line in server.stdout.read().splitlines()]
+    assert [line["key"] for line in lines if line["status"] == 200] == [listed()["shop"]["id"], "", ops["id"]]
+    assert "there is no key 'shop'" in weigh("keys", CASE, "revoke", "shop", cwd=home, code=2).stderr
+    stored = (home / ".weigh/tiny_fraud/hot.sqlite").read_bytes() + (
+        home / ".weigh/tiny_fraud/logs/weigh.jsonl"
+    ).read_bytes()
+    for key in (shown, ops["key"]):
+        assert key.rpartition("_")[2].encode() not in stored
+
+
+def status_of(address, key):
+    request = urllib.request.Request(address, headers={"authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("add",), "say list, add NAME or revoke NAME"),
+        (("drop", "x"), "say list, add NAME or revoke NAME"),
+        (("add", "x"), "a key needs a scope"),
+        (("add", "x", "--scope", "root"), "there is no scope 'root'"),
+        (("add", "a b", "--scope", "score"), "is no name for a key"),
+        (("add", "x", "--scope", "score", "--for", "soon"), "is not a duration"),
+        (("add", "x", "--scope", "score", "--rate", "nan"), "cannot be kept"),
+        (("revoke", "x"), "there is no key 'x'"),
+    ],
+)
+def test_keys_that_cannot_be_meant_are_refused(home, words, says):
+    assert says in weigh("keys", CASE, *words, cwd=home, code=2).stderr
 
 
 def test_help_is_quick_to_import():

@@ -12,11 +12,10 @@ import jsonschema
 import pytest
 from starlette.testclient import TestClient
 
-from tests.conftest import CUT_US, memory_stores
+from tests.conftest import CUT_US
 from weighbridge.clock import us_to_iso
 from weighbridge.declare import Reasons
 from weighbridge.errors import StoreFailure
-from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.http.app import documented, make_app
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.http.raw import InFront
@@ -35,23 +34,6 @@ GOOD = {
     "event_id": "01KAJ0M3Q5X7Z9B1D3F5H7K9M2", "event_ts": us_to_iso(CUT_US), "card_id": "c000001", "merchant_id": "m000001",
     "amount": 98.5, "country": "FR", "device": "web", "merchant_category": "gaming",
 }  # fmt: skip
-
-
-@pytest.fixture
-def desk(small_case, trained, tmp_path, clock):
-    stores = memory_stores(small_case, tmp_path)
-    stores.log.import_history(trained.log.events(), trained.log.labels())
-    production = trained.registry.alias(PRODUCTION)
-    stores.bundles.put(production, trained.bundles.files(production))
-    stores.registry.add(production, {**trained.registry.bundles()[0][2], "run": "r1"}, 0)
-    stores.registry._aliases[PRODUCTION] = production
-    return open_desk(small_case, stores, clock)
-
-
-@pytest.fixture
-def client(desk):
-    with TestClient(make_app(desk), raise_server_exceptions=False) as found:
-        yield found
 
 
 def test_a_raw_event_gets_a_decision_of_the_declared_shape(client, desk, small_case):

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from weighbridge.clock import duration_us
+from weighbridge.clock import DAY_US, duration_us
 from weighbridge.errors import InputError
 from weighbridge.records import ApiKey
 
@@ -18,6 +18,7 @@ ID_BYTES, SECRET_BYTES = 5, 20  # 8 and 32 characters
 FORM = re.compile(rb"wb_([a-z2-7]{8})_([a-z2-7]{32,64})")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MOST_PER_SECOND = 1_000_000
+LONGEST_US = 36_525 * DAY_US
 
 
 class Presented(NamedTuple):
@@ -87,6 +88,6 @@ def _lasting(text: str) -> int:
         lasts_us = duration_us(text)
     except ValueError as fault:
         raise InputError(f"--for: {fault}") from None
-    if not 0 < lasts_us < 2**61:
-        raise InputError(f"--for {text}: a key must last longer than no time and end some day; leave --for out")
+    if not 0 < lasts_us <= LONGEST_US:
+        raise InputError(f"--for {text}: a key lasts more than no time and at most 100 years; leave --for out")
     return lasts_us

@@ -120,19 +120,21 @@ def explanation_schema() -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def described(answer: dict[str, Any], problems: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
+def described(answer: dict[str, Any], refusals: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return what the API's description says about a route: its answer, its problems, and the body it takes."""
-    problem = {
-        "description": "a problem, RFC 9457",
-        "content": {"application/problem+json": {"schema": problem_schema()}},
-    }
     taken = {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}} if body else {}
     return taken | {
         "responses": {
             "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
-            **{str(status): problem for status in problems},
+            **problems(refusals),
         },
     }
+
+
+def problems(statuses: tuple[int, ...]) -> dict[str, Any]:
+    """Return what the API's description says about answers of these statuses."""
+    content = {"application/problem+json": {"schema": problem_schema()}}
+    return {str(status): {"description": "a problem, RFC 9457", "content": content} for status in statuses}
 
 
 def label_schema() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 
 import uvicorn
 
@@ -17,13 +18,22 @@ START_SECONDS = 10.0
 BACKLOG = 1_024
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on an address; raises HomeError with one sentence when it is taken."""
+def bind(host: str, port: int, *, guarded: bool = False) -> socket.socket:
+    """Return a socket that listens on an address; only where API keys guard the door on one beyond loopback.
+
+    Raises HomeError with one sentence when it is taken, or would let in whoever comes.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        if not (guarded or ip_address(found.getsockname()[0].partition("%")[0]).is_loopback):
+            found.close()
+            raise HomeError(
+                f"{host} can be reached from outside, and this home has no API key; make one with `weigh keys`, "
+                "such as `weigh keys CASE add NAME --scope score`, or serve on 127.0.0.1"
+            )
         found.listen(BACKLOG)
     except OSError as fault:
         found.close()

@@ -20,7 +20,9 @@ class Settings(BaseSettings):
         None, description="folder that holds logs, bundles, keys and reports; default .weigh/CASE"
     )
     host: str = Field(
-        "127.0.0.1", pattern=r"^(127\.0\.0\.1|localhost|::1)$", description="loopback address to serve on"
+        "127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:_%-]{1,253}$",
+        description="address to serve on; one beyond loopback only once the home has an API key",
     )
     port: int = Field(8080, ge=0, le=65535, description="port to serve on; 0 takes a free one")
     acknowledge: Literal["synced", "written"] = Field(
@@ -36,6 +38,7 @@ class Settings(BaseSettings):
         1024, ge=16, description="memory for the histories of keys, MiB; beyond it they live in a file of the home"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_to_stdout: bool = Field(False, description="write the log's lines to stdout too, not only to the home's logs/")
 
 
 def read_settings(**given: object) -> Settings:

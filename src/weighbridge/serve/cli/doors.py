@@ -63,7 +63,7 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="port; 0 takes a free one")] = None,
     acknowledge: Annotated[str | None, typer.Option(help="synced (after an fsync) or written")] = None,
 ) -> None:
-    """Decide raw events over HTTP on loopback, with the bundle that is in production; promotions are followed."""
+    """Decide raw events over HTTP with the bundle that is in production; promotions and API keys are followed."""
     from weighbridge.clock import SystemClock
     from weighbridge.loop.seal import seal
     from weighbridge.serve.http.app import make_app
@@ -74,8 +74,9 @@ def serve(
 
     settings = settings_of(port=port)
     declared, opened = open_case(case, home, create=False, acknowledge=acknowledge)
-    with opened.writing(), bind(settings.host, settings.port) as listening:
-        log_to(opened.folder / "logs", settings.log_level)
+    guarded = bool(opened.stores.keys.all())
+    with opened.writing(), bind(settings.host, settings.port, guarded=guarded) as listening:
+        log_to(opened.folder / "logs", settings.log_level, to_stdout=settings.log_to_stdout)
         seal(declared, opened.stores, SystemClock(), settings.hot_events)
         memory_bytes = settings.state_memory_mb << 20
         with open_checkpointed_desk(declared, opened, SystemClock(), memory_bytes) as desk:

@@ -15,12 +15,13 @@ from weighbridge import __version__
 from weighbridge.errors import StoreFailure, WeighbridgeError
 from weighbridge.identity import describe
 from weighbridge.score.decide import MOST_PENDING, Desk
+from weighbridge.serve.http.call import call_of
 from weighbridge.serve.http.decisions import explained, told
-from weighbridge.serve.http.door import JSON, PROBLEM, VERSION, Door, Reply, reply
+from weighbridge.serve.http.door import JSON, Door, Reply, problem_reply, reply
 from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.raw import InFront
 from weighbridge.serve.http.sample import Samples
-from weighbridge.serve.http.trace import trace_of
+from weighbridge.serve.http.scopes import VERSION, check, secured
 from weighbridge.serve.schema import (
     batch_answer_schema,
     batch_schema,
@@ -50,7 +51,7 @@ def documented(door: Door) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        follower = asyncio.create_task(_follow(desk))
+        follower = asyncio.create_task(_follow(door))
         yield
         follower.cancel()
 
@@ -67,8 +68,11 @@ def documented(door: Door) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, fault: Exception) -> Response:
-        return _problem(request, door.unexpected(request.url.path, trace_of(request.headers.raw), fault))
+        return _problem(request, door.unexpected(call_of(request.scope), fault))
 
+    check(app.routes)
+    describe_plainly = app.openapi
+    app.openapi = lambda: secured(describe_plainly())  # type: ignore[method-assign]
     return app
 
 
@@ -124,19 +128,20 @@ async def _got(request: Request, handle: Callable[[], dict[str, Any] | bytes]) -
         return _problem(request, problem_of(fault))
     if isinstance(found, bytes):
         return Response(found, media_type="text/plain; version=0.0.4")
-    return _response(reply(200, JSON, found, trace_of(request.headers.raw)))
+    return _response(reply(200, JSON, found, call_of(request.scope).trace))
 
 
-async def _follow(desk: Desk) -> None:
-    """Let the router follow the registry."""
-    log = structlog.get_logger("route")
+async def _follow(door: Door) -> None:
+    """Let the guard follow the keys of the home, and the router its registry."""
+    log, desk = structlog.get_logger("route"), door.desk
     refusal = desk.router.refusal
     while True:
         await asyncio.sleep(FOLLOW_EVERY_SECONDS)
         try:
+            await asyncio.to_thread(door.guard.refresh)
             moved = await asyncio.to_thread(desk.router.refresh)
         except StoreFailure as fault:
-            log.warning("registry", problem=str(fault))
+            log.warning("home", problem=str(fault))
             continue
         if moved and desk.router.champion:
             log.info("champion", bundle=desk.router.champion.version)
@@ -189,5 +194,4 @@ def _response(answer: Reply) -> Response:
 
 
 def _problem(request: Request, problem: Problem) -> Response:
-    trace = trace_of(request.headers.raw)
-    return _response(reply(problem.status, PROBLEM, problem.body(trace.trace_id), trace))
+    return _response(problem_reply(problem, call_of(request.scope).trace))

@@ -17,13 +17,14 @@ Scope = MutableMapping[str, Any]
 class Call:
     """What is known about a request so far.
 
-    `started_ns` is of `time.perf_counter_ns`; `entities` counts the events, labels or edits in its body; `bundle` is
-    the version of the one that decided, several with commas between.
+    `started_ns` is of `time.perf_counter_ns`; `route` is the declared path, whatever stands in its place; `entities`
+    counts the events, labels or edits in its body; `bundle` is the version that decided, several with commas between.
     """
 
     trace: Trace
     started_ns: int
     caller: Caller = NOBODY
+    route: str = "other"
     entities: int = 0
     bundle: str = ""
 
@@ -33,4 +34,4 @@ def call_of(scope: Scope) -> Call:
     found = scope.get("weighbridge.call")
     if found is None:
         found = scope["weighbridge.call"] = Call(trace_of(scope["headers"]), time.perf_counter_ns())
-    return found  # type: ignore[no-any-return]
+    return found

@@ -13,16 +13,17 @@ import structlog
 from weighbridge.errors import Rejected, WeighbridgeError
 from weighbridge.score.answer import Answer
 from weighbridge.score.decide import Desk
+from weighbridge.serve.http.call import Call, Scope, call_of
 from weighbridge.serve.http.figures import Figures
+from weighbridge.serve.http.guard import Guard
 from weighbridge.serve.http.problem import Problem, problem_of
-from weighbridge.serve.http.trace import Trace, trace_of
+from weighbridge.serve.http.scopes import VERSION, Scopes
+from weighbridge.serve.http.trace import Headers, Trace
 from weighbridge.serve.strict import LARGEST_BATCH, LARGEST_BODY, MOST_EVENTS, Malformed, parse_object
 
-Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Handler = Callable[[dict[str, Any], Trace], Awaitable[dict[str, Any]]]
+Handler = Callable[[dict[str, Any], Call], Awaitable[dict[str, Any]]]
 JSON, PROBLEM = b"application/json", b"application/problem+json"
-VERSION = "/v1"
 
 
 class Reply(NamedTuple):
@@ -41,55 +42,73 @@ class Door:
     """What can be posted to a desk. `posts` are the handlers by path, with and without the version before it."""
 
     def __init__(self, desk: Desk) -> None:
-        self.desk, self.figures = desk, Figures()
-        self._log = structlog.get_logger("http")
+        self.desk, self.figures, self._scopes = desk, Figures(), Scopes()
+        self.guard = Guard(desk.stores.keys, desk.clock)
+        self._log = structlog.get_logger("http").bind()
         posts: dict[str, tuple[Handler, int]] = {
             "/predict": (self._predict, LARGEST_BODY),
             "/predict/batch": (self._batch, LARGEST_BATCH),
             "/feedback": (self._feedback, LARGEST_BODY),
             "/lists": (self._edit, LARGEST_BODY),
         }
-        self.posts = {prefix + path: (path, *how) for path, how in posts.items() for prefix in ("", VERSION)}
+        self.posts = {prefix + path: how for path, how in posts.items() for prefix in ("", VERSION)}
 
-    async def post(self, scope: Scope, receive: Receive) -> Reply:
-        """Answer a POST to one of the paths in `posts`; every outcome is one reply, one count and one line of log."""
-        started_ns, trace = time.perf_counter_ns(), trace_of(scope["headers"])
-        path, handle, largest = self.posts[scope["path"]]
+    def enter(self, scope: Scope) -> Reply | None:
+        """Let a request in and return None, or return why not. Every request passes here, whatever answers it."""
+        call = call_of(scope)
+        call.route, needed = self._scopes.of(scope["method"], scope["path"])
         try:
-            body = parse_object(await read_body(scope, receive, largest))
-            status, kind, content = 200, JSON, await handle(body, trace)
-        except Gone:
-            status, kind, content = 400, PROBLEM, {}  # nobody is there to read it
-        except (Malformed, WeighbridgeError, Problem) as fault:
-            problem = self._counted(fault)
-            status, kind, content = problem.status, PROBLEM, problem.body(trace.trace_id)
-        except Exception as fault:
-            status, kind, content = 500, PROBLEM, self.unexpected(path, trace, fault).body(trace.trace_id)
-        duration_us = (time.perf_counter_ns() - started_ns) // 1_000
-        self.figures.answered(path, status, duration_us)
+            call.caller = self.guard.admit(scope["headers"], needed)
+        except Problem as refused:
+            return problem_reply(refused, call.trace)
+        return None
+
+    def leave(self, scope: Scope, status: int) -> None:
+        """Count a request that was answered, and write its line of log."""
+        call = call_of(scope)
+        duration_us = (time.perf_counter_ns() - call.started_ns) // 1_000
+        self.figures.answered(call.route, status, duration_us)
         self._log.info(
-            "request", path=path, status=status, trace_id=trace.trace_id, request_id=trace.request_id,
+            "request", method=scope["method"], path=call.route, status=status, trace_id=call.trace.trace_id,
+            request_id=call.trace.request_id, key=call.caller.key_id, entities=call.entities, bundle=call.bundle,
             duration_us=duration_us,
         )  # fmt: skip
-        return reply(status, kind, content, trace)
 
-    def unexpected(self, path: str, trace: Trace, fault: Exception) -> Problem:
+    async def post(self, scope: Scope, receive: Receive) -> Reply:
+        """Answer a POST to one of the paths in `posts`; every outcome is one reply."""
+        call, (handle, largest) = call_of(scope), self.posts[scope["path"]]
+        try:
+            body = parse_object(await read_body(scope, receive, largest))
+            call.entities = 1
+            return reply(200, JSON, await handle(body, call), call.trace)
+        except Gone:
+            return reply(400, PROBLEM, {}, call.trace)  # nobody is there to read it
+        except (Malformed, WeighbridgeError, Problem) as fault:
+            return problem_reply(self._counted(fault), call.trace)
+        except Exception as fault:
+            return problem_reply(self.unexpected(call, fault), call.trace)
+
+    def unexpected(self, call: Call, fault: Exception) -> Problem:
         """Log a fault that nobody foresaw; the caller learns nothing but where to look."""
-        self._log.error("unexpected", path=path, trace_id=trace.trace_id, exc_info=fault)
+        self._log.error("unexpected", path=call.route, trace_id=call.trace.trace_id, exc_info=fault)
         return Problem(500, "something went wrong here; the log has it under this trace_id")
 
-    async def _predict(self, body: dict[str, Any], trace: Trace) -> dict[str, Any]:
-        return self._told(await asyncio.wrap_future(self.desk.submit(body, trace.trace_id)))
+    async def _predict(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
+        told = self._told(await asyncio.wrap_future(self.desk.submit(body, call.trace.trace_id)))
+        call.bundle = told["model_version"]
+        return told
 
-    async def _feedback(self, body: dict[str, Any], _: Trace) -> dict[str, Any]:
+    async def _feedback(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
         known = await asyncio.wrap_future(self.desk.submit_label(body))
         return {"event_id": body["event_id"], "accepted": True, "event_known": known}
 
-    async def _edit(self, body: dict[str, Any], _: Trace) -> dict[str, Any]:
+    async def _edit(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
+        if call.caller.name:
+            body["by"] = call.caller.name  # not what anybody says
         before = await asyncio.wrap_future(self.desk.submit_edit(body))
         return {"list": body["list"], "listed": body["action"] == "add", "listed_before": before}
 
-    async def _batch(self, body: dict[str, Any], trace: Trace) -> dict[str, Any]:
+    async def _batch(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
         """Decide events in their order; each has its decision, or its problem, at its place."""
         events = body.get("events")
         if not isinstance(events, list) or len(body) > 1 or not all(isinstance(e, dict) for e in events):
@@ -97,9 +116,12 @@ class Door:
         if len(events) > MOST_EVENTS:
             told = f"events: send at most {MOST_EVENTS} at once, not {len(events)}"
             raise Problem(413, told, field="events", rule="longest")
-        pending = [asyncio.wrap_future(self.desk.submit(event, trace.trace_id)) for event in events]
+        call.entities = len(events)
+        pending = [asyncio.wrap_future(self.desk.submit(event, call.trace.trace_id)) for event in events]
         found = await asyncio.gather(*pending, return_exceptions=True)
-        return {"results": [self._outcome(one, trace) for one in found]}
+        results = [self._outcome(one, call.trace) for one in found]
+        call.bundle = ",".join(sorted({r["model_version"] for r in results if "model_version" in r}))
+        return {"results": results}
 
     def _outcome(self, found: Answer | BaseException, trace: Trace) -> dict[str, Any]:
         if isinstance(found, Answer):
@@ -136,8 +158,14 @@ async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:
     return body
 
 
-def reply(status: int, kind: bytes, content: dict[str, Any], trace: Trace) -> Reply:
+def problem_reply(problem: Problem, trace: Trace) -> Reply:
+    """Return a problem as an answer."""
+    return reply(problem.status, PROBLEM, problem.body(trace.trace_id), trace, problem.headers)
+
+
+def reply(status: int, kind: bytes, content: dict[str, Any], trace: Trace, more: Headers = ()) -> Reply:
     """Return an answer in JSON."""
     encoded = json.dumps(content, ensure_ascii=False).encode()
-    headers = [(b"content-type", kind), (b"content-length", str(len(encoded)).encode()), *trace.headers()]
+    length = str(len(encoded)).encode()
+    headers = [(b"content-type", kind), (b"content-length", length), *trace.headers(), *more]
     return Reply(status, headers, encoded)

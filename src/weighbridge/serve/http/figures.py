@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections import deque
 from typing import Any
 
@@ -11,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import generate_latest
 
 RECENT = 4_096  # requests of a path whose times /stats looks at
+PERCENTILES = (50, 95, 99)
 BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
 
@@ -26,14 +26,12 @@ class Figures:
         self._decisions = Counter("weigh_decisions", "new decisions", ["action", "level"], registry=self._registry)
         self._refused = Counter("weigh_refused", "events the contract refused", ["rule"], registry=self._registry)
         self._recent: dict[str, deque[int]] = {}
-        self._statuses: dict[str, Tally[int]] = {}
 
     def answered(self, path: str, status: int, duration_us: int) -> None:
         """Count one request."""
         self._requests.labels(path, status).inc()
         self._seconds.labels(path).observe(duration_us / 1e6)
         self._recent.setdefault(path, deque(maxlen=RECENT)).append(duration_us)
-        self._statuses.setdefault(path, Tally())[status] += 1
 
     def decided(self, action: str, level: str) -> None:
         """Count one decision that was not a repetition."""
@@ -49,14 +47,15 @@ class Figures:
 
     def told(self) -> dict[str, Any]:
         """Return requests by status and percentiles of the newest times (microseconds), by path."""
+        statuses: dict[str, dict[str, int]] = {}
+        for sample in (sample for metric in self._requests.collect() for sample in metric.samples):
+            if sample.name.endswith("_total"):
+                statuses.setdefault(sample.labels["path"], {})[sample.labels["status"]] = int(sample.value)
         return {
-            path: {
-                "requests": sum(statuses.values()),
-                "statuses": {str(status): count for status, count in sorted(statuses.items())},
-                **{
-                    f"latency_us_p{level}": round(float(np.percentile(list(self._recent[path]), level)))
-                    for level in (50, 95, 99)
-                },
-            }
-            for path, statuses in sorted(self._statuses.items())
+            path: {"requests": sum(counts.values()), "statuses": dict(sorted(counts.items())), **self._times(path)}
+            for path, counts in sorted(statuses.items())
         }
+
+    def _times(self, path: str) -> dict[str, int]:
+        found = np.percentile(list(self._recent[path]), PERCENTILES)
+        return {f"latency_us_p{level}": round(us) for level, us in zip(PERCENTILES, found.tolist(), strict=True)}

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from weighbridge.errors import Conflict, InputError, Rejected
+from weighbridge.serve.http.trace import Headers
 from weighbridge.serve.strict import Malformed
 
-TITLES = {400: "Malformed request", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large",
-          415: "Not JSON", 422: "Rejected by the contract", 500: "Internal error", 503: "Not available"}  # fmt: skip
+TITLES = {400: "Malformed request", 401: "Not authenticated", 403: "Not allowed", 404: "Not found",
+          405: "Method not allowed", 409: "Conflict", 413: "Body too large", 415: "Not JSON",
+          422: "Rejected by the contract", 429: "Too many requests", 500: "Internal error",
+          503: "Not available"}  # fmt: skip
 
 
 class Problem(Exception):
-    """A status, a sentence, and members such as `field` and `rule`."""
+    """A status, a sentence, headers, and members such as `field` and `rule`."""
 
-    def __init__(self, status: int, detail: str, **members: str) -> None:
+    def __init__(self, status: int, detail: str, headers: Headers = (), **members: str) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.members = status, detail, members
+        self.status, self.detail, self.headers, self.members = status, detail, headers, members
 
     def body(self, trace_id: str) -> dict[str, Any]:
         """Return the members of the JSON object."""

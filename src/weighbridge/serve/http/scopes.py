@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, compile_path
 
 from weighbridge.errors import DeclarationError
+from weighbridge.serve.schema import problems
 
 VERSION = "/v1"
 OPEN, ANY_KEY = "open", "any key"
@@ -87,6 +88,10 @@ def secured(schema: dict[str, Any]) -> dict[str, Any]:
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             scope = SCOPE_OF[f"{method.upper()} {path.removeprefix(VERSION)}"]
-            needed = [] if scope in (OPEN, ANY_KEY) else [scope]
-            operation["security"] = [] if scope == OPEN else [{name: needed} for name in SCHEMES]
+            if scope == OPEN:
+                operation["security"] = []
+                continue
+            needed = [] if scope == ANY_KEY else [scope]
+            operation["security"] = [{name: needed} for name in SCHEMES]
+            operation["responses"] |= problems((401, 403, 429) if needed else (401, 429))
     return schema
