@@ -15,6 +15,7 @@ from weighbridge.score.bundle import pack
 from weighbridge.score.scorer import Scorer, Thresholds
 
 ROWS = 5_000
+FLAGGED = 0.05  # the share to review or decline, whose reasons are worked out at once
 
 
 def copying(forest: Forest) -> Scorer:
@@ -32,6 +33,8 @@ def bench_bundle(signer: Signer, trees: int) -> tuple[str, dict[str, bytes]]:
     vectors = replay(compile_plan(CASE), sample(ROWS))
     drawn = np.random.default_rng(11).integers(0, 2, ROWS)
     forest = fit_lightgbm(vectors, drawn, np.ones(ROWS), {"n_estimators": trees, "num_leaves": 31})
-    thresholds = Thresholds(0.5, 0.9, (("low", 0.0), ("high", 0.5)))
+    scorer = copying(forest)
+    review_at, decline_at = np.quantile(scorer.probability(vectors), [1 - FLAGGED, 1 - FLAGGED / 5]).tolist()
+    thresholds = Thresholds(review_at, decline_at, (("low", 0.0), ("high", review_at)))
     facts = {"model": "lightgbm", "selected_features": list(CASE.feature_names), "validation": {}}
-    return pack(CASE, copying(forest), thresholds, facts, "to measure", signer)
+    return pack(CASE, scorer, thresholds, facts, "to measure", signer)
