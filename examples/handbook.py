@@ -37,7 +37,7 @@ from weighbridge.kernel.replay import Columns, replay
 from weighbridge.kernel.split import latest_labels
 from weighbridge.kernel.validate import parse_table
 from weighbridge.learners.fit import fit
-from weighbridge.stores.memory import MemoryLog
+from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.tables import in_order_of_arrival
 
 Figures = dict[str, Any]

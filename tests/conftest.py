@@ -17,8 +17,8 @@ from weighbridge.loop.simulate import simulate
 from weighbridge.ports import Stores
 from weighbridge.score.signing import HomeSigner
 from weighbridge.serve.traffic import arrived_before
-from weighbridge.stores.memory import MemoryBundles, MemoryLog, MemoryRegistry, MemoryTables, MemoryTracker
-from weighbridge.stores.memory_keys import MemoryKeys
+from weighbridge.stores.memory import MemoryBundles, MemoryKeys, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory_log import MemoryLog
 
 SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 settings.register_profile(

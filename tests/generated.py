@@ -18,8 +18,8 @@ from weighbridge.serve.http.door import Door
 from weighbridge.serve.schema import event_schema
 from weighbridge.serve.settings import Settings
 from weighbridge.serve.wiring import find_case
-from weighbridge.stores.memory import MemoryLog
-from weighbridge.stores.memory_keys import MemoryKeys
+from weighbridge.stores.memory import MemoryKeys
+from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from tests.conftest import SOAK
 from weighbridge.stores.database import Database
-from weighbridge.stores.memory import MemoryLog
+from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.state import MemoryState
 from weighbridge.testing.semantics.door import Door

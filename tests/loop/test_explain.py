@@ -22,7 +22,7 @@ from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk, open_home
-from weighbridge.stores.memory import MemoryLog
+from weighbridge.stores.memory_log import MemoryLog
 
 
 def eager(case, **options):

@@ -10,7 +10,7 @@ import pytest
 from weighbridge.errors import Conflict
 from weighbridge.records import Head, ListEdit
 from weighbridge.stores.chain import GENESIS, link
-from weighbridge.stores.memory import MemoryLog
+from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.testing.log_contract import LogContract
 
 

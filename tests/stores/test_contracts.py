@@ -5,8 +5,8 @@ from pathlib import Path
 
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import FolderBundles, ParquetTables
-from weighbridge.stores.memory import MemoryBundles, MemoryLog, MemoryRegistry, MemoryTables, MemoryTracker
-from weighbridge.stores.memory_keys import MemoryKeys
+from weighbridge.stores.memory import MemoryBundles, MemoryKeys, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.sqlite_keys import SqliteKeys
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
