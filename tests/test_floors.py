@@ -16,7 +16,8 @@ FLOORS = {
     "stores": 3, "learners": 3,
     "score": 4,
     "loop": 5,
-    "serve": 7, "testing": 6, "bench": 6,
+    "adapters": 6, "testing": 6, "bench": 6,
+    "serve": 7,
 }  # fmt: skip
 LIBRARIES = {
     "identity": {"ulid"},
@@ -26,6 +27,7 @@ LIBRARIES = {
     "learners": {"numpy", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
+    "adapters": {"pyarrow", "psycopg"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog", "prometheus_client", "uvloop"},
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm"},
@@ -83,6 +85,11 @@ def test_libraries_stay_in_their_rooms(path):
         top = name.split(".")[0]
         if top != "weighbridge" and top not in sys.stdlib_module_names:
             assert top in LIBRARIES.get(room(path), set()), f"{path} imports {top}"
+
+
+def test_the_client_of_a_foreign_system_is_imported_by_one_file():
+    users = {path.name for path in FILES if any(name.split(".")[0] == "psycopg" for name in imports(path))}
+    assert users == {"postgresql.py"}
 
 
 def test_every_room_has_a_floor():

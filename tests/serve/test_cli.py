@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 
 from weighbridge.errors import HomeError
 from weighbridge.identity import Pseudonyms
+from weighbridge.serve.cli import main
 from weighbridge.serve.wiring import find_case, open_home
 
 WEIGH = Path(sys.executable).with_name("weigh")
@@ -296,3 +298,55 @@ def test_lists_are_edited_and_thresholds_shown_by_hand(home):
     tuned = json.loads(weigh("tune", CASE, "--json", cwd=home).stdout)
     assert tuned["best"]["cost"] <= min(step["cost"] for step in tuned["steps"])
     assert "<svg" in (home / "curve.html").read_text()
+
+
+def test_a_database_is_scored_as_its_file_and_a_failed_run_leaves_the_old_output(home, monkeypatch, capsys):
+    with (home / "raw/tiny_fraud_events.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    with sqlite3.connect(home / "shop.db") as store:
+        store.execute(f"create table payments ({', '.join(rows[0])})")
+        store.executemany(f"insert into payments values ({', '.join('?' * len(rows[0]))})", rows[1:])
+    weigh("run", CASE, cwd=home)
+    monkeypatch.chdir(home)
+
+    def score(*words, code=0):
+        """The same command without a process of its own."""
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["weigh", "score", str(CASE), *words])
+            with pytest.raises(SystemExit) as left:
+                main()
+        told = capsys.readouterr()
+        assert left.value.code == code, told
+        return told
+
+    how = ("--map", "arrived=arrived", "--json")
+    told = score("raw/tiny_fraud_events.csv", "--out", "file.csv", *how).out
+    words = ("sqlite:///shop.db?table=payments", "--out", "table.csv", "--review", "flagged.csv", *how)
+    assert score(*words).out == told
+    assert (home / "table.csv").read_bytes() == (home / "file.csv").read_bytes()
+    decided = list(csv.DictReader((home / "table.csv").open(newline="")))
+    assert json.loads(told)["flagged"] == sum(row["prediction"] == "1" for row in decided) > 0
+    assert list(csv.DictReader((home / "flagged.csv").open(newline=""))) == [
+        r for r in decided if r["action"] != "approve"
+    ]
+    assert all(row["reasons"] for row in decided if row["action"] == "decline" and not row["rules"])
+    query = "select * from payments order by rowid limit 10"
+    assert json.loads(score("sqlite:///shop.db", "--query", query, "--out", "ten.csv", *how).out)["scored"] == 10
+    before = (home / "table.csv").read_bytes()
+    for words, says in (
+        (("sqlite:///shop.db?table=gone",), "no such table: gone"),
+        (("sqlite:///shop.db", "--query", "select card_id from payments"), "column 'event_id' for field event_id is missing"),
+        (("sqlite:///gone.db?table=x",), "gone.db is not there"),
+        (("postgresql://u:hunter2@127.0.0.1:1/x?table=y",), "postgresql://u@127.0.0.1:1/x cannot be reached"),
+        (("raw/tiny_fraud_events.csv", "--query", "select 1"), "is a file"),
+        (("table.csv",), "must be different files"),
+        (("raw/tiny_fraud_events.csv", "--review", "gone/x.csv"), "the folder gone is not there"),
+    ):  # fmt: skip
+        done = score(*words, "--out", "table.csv", code=2)
+        assert says in done.err
+        assert done.err.count("\n") == 1
+        assert "hunter2" not in done.err + done.out
+    nothing = "select event_id, event_ts, card_id, shop_id, -1 as amount from payments limit 5"
+    done = score("sqlite:///shop.db", "--query", nothing, "--out", "none.csv", code=1)
+    assert "0 scored, 0 to review or decline, 5 rejected; row 0: amount: it must be at least 0" in done.out
+    assert (home / "table.csv").read_bytes() == before

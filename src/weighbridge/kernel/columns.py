@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.fields import Category
-from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.arrays import MISSING, Bools, Ints
 from weighbridge.kernel.plan import Plan
 from weighbridge.kernel.replay import Columns
 
@@ -64,6 +64,14 @@ def stored_values(plan: Plan, events: pa.Table, coder: Coder) -> Ints:
 def ints(column: pa.ChunkedArray) -> Ints:
     """Return a column as int64[n]."""
     return np.array(column.to_numpy(), dtype=np.int64)
+
+
+def firsts(texts: pa.Array) -> Bools:
+    """Return which places hold a text for the first time, bool[n]."""
+    found = np.zeros(len(texts), dtype=np.bool_)
+    if len(texts):
+        found[np.unique(texts.dictionary_encode().indices.to_numpy(), return_index=True)[1]] = True
+    return found
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

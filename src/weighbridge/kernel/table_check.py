@@ -36,6 +36,13 @@ class Rejects:
         ):
             column += [text] * len(rows)
 
+    def extend(self, others: Rejects, rows: int) -> None:
+        """Take in the rejects of a table that stands behind so many rows."""
+        self.rows += [row + rows for row in others.rows]
+        self.fields += others.fields
+        self.rules += others.rules
+        self.details += others.details
+
     def table(self) -> pa.Table:
         """Return row, field, rule and detail of every rejected row, in the order of the file."""
         found = pa.table({"row": pa.array(self.rows, pa.int64()), "field": pa.array(self.fields, pa.string()),

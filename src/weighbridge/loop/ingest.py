@@ -12,13 +12,15 @@ import pyarrow.compute as pc
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
+from weighbridge.kernel.columns import ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.table_check import TableCheck
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.label import WAITING, arrived_and_waiting, labels_of_column, labels_of_table
+from weighbridge.loop.repeats import repeats
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
-from weighbridge.stores.tables import event_schema, in_order_of_arrival
+from weighbridge.stores.tables import in_order_of_arrival
 
 REJECTS = "rejects"
 
@@ -39,7 +41,7 @@ def ingest(
     when a column is missing or the history is older than the log; then nothing was stored.
     """
     run = Run("ingest", stores, clock)
-    mapping = _checked(case, mapping or {})
+    mapping = checked_mapping(case, mapping or {})
     now_us = clock.now_us()
     good, check = parse_table(case.events, events, mapping, stores.pseudonyms)
     good = _not_from_the_future(case, good, check, now_us)
@@ -90,7 +92,8 @@ def _told(
     return sentence, figures
 
 
-def _checked(case: UseCase, mapping: Mapping[str, str]) -> Mapping[str, str]:
+def checked_mapping(case: UseCase, mapping: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what --map said; raises InputError when it names what is no field of the contract."""
     fields = {f.name for f in case.events.fields}
     known = sorted(fields | {case.label.name, "arrived", "event_id", "label", "label_arrived"})
     for name in mapping:
@@ -109,31 +112,6 @@ def _not_from_the_future(case: UseCase, good: pa.Table, check: TableCheck, now_u
 
 def _once(case: UseCase, stores: Stores, accepted: pa.Table, check: TableCheck) -> tuple[pa.Table, int]:
     """Return the rows that are new, and how many repeat a stored row or an earlier row of the file exactly."""
-    ids = accepted["event_id"].combine_chunks()
-    _, first = (
-        np.unique(ids.dictionary_encode().indices.to_numpy(), return_index=True)
-        if len(ids)
-        else (None, np.zeros(0, int))
-    )
-    unique = np.zeros(len(ids), dtype=np.bool_)
-    unique[first] = True
-    stored = np.asarray(stores.log.known(ids).to_numpy(zero_copy_only=False), dtype=np.bool_)
-    suspects = np.flatnonzero(~unique | stored)
-    if not len(suspects):
-        return accepted, 0
-    schema = event_schema(case.events)
-    content = [name for name in schema.names if name not in ("seq", "arrived_us")]
-    earlier = {row["event_id"]: row for row in accepted.select(content).filter(pa.array(unique)).to_pylist()}
-    if stored.any():
-        log = stores.log.events()
-        asked = log.filter(pc.is_in(log["event_id"], value_set=ids.filter(pa.array(stored))))
-        earlier |= {row["event_id"]: row for row in asked.select(content).to_pylist()}
-    repeated = 0
-    clashes = []
-    for place, row in zip(suspects.tolist(), accepted.select(content).take(suspects).to_pylist(), strict=True):
-        if earlier[row["event_id"]] == row:
-            repeated += 1
-        else:
-            clashes.append(accepted["row"][place].as_py())
-    check.rejects.add(np.array(clashes, dtype=np.int64), reject(case.events.id.name, "unique"))
-    return accepted.filter(pa.array(unique & ~stored)), repeated
+    found = repeats(case, stores.log, accepted)
+    check.rejects.add(ints(accepted["row"])[found.clashing], reject(case.events.id.name, "unique"))
+    return accepted.filter(pa.array(found.new)), int((~found.new & ~found.clashing).sum())

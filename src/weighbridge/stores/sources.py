@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from weighbridge.errors import InputError
+from weighbridge.stores.files import replacing
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
+PIECE_ROWS, PIECE_BYTES = 65_536, 8 << 20  # of Parquet, of CSV
 
 
 def read_file(path: Path) -> pa.Table:
     """Return a file's rows. Raises InputError with one sentence for a missing, empty, truncated or unknown file."""
+    with _readable(path):
+        if path.suffix == ".parquet":
+            return pq.read_table(path)
+        return pyarrow.csv.read_csv(path, **_as_text(path))
+
+
+def read_pieces(path: Path) -> Iterator[pa.Table]:
+    """Yield a file's rows, `PIECE_ROWS` or `PIECE_BYTES` at once; the first piece is there even when it is empty.
+
+    Raises InputError as `read_file` does.
+    """
+    with _readable(path):
+        if path.suffix == ".parquet":
+            file = pq.ParquetFile(path)
+            yield file.schema_arrow.empty_table()
+            for batch in file.iter_batches(PIECE_ROWS):
+                yield pa.table(batch)
+            return
+        block = pyarrow.csv.ReadOptions(block_size=PIECE_BYTES)
+        with pyarrow.csv.open_csv(path, read_options=block, **_as_text(path)) as reader:
+            yield reader.schema.empty_table()
+            for batch in reader:
+                yield pa.table(batch)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     if not path.is_file():
         raise InputError(f"{path} is not there; check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; give a file with a header and rows")
+    if not path.name.endswith(SUFFIXES):
+        raise InputError(f"{path} is neither Parquet nor CSV; use a file that ends in {', '.join(SUFFIXES)}")
     try:
-        if path.suffix == ".parquet":
-            return pq.read_table(path)
-        if path.name.endswith((".csv", ".csv.gz")):
-            return _read_csv(path)
+        yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as fault:
         reason = str(fault).splitlines()[0].split(":")[0]  # what follows may quote a row
         raise InputError(f"{path} cannot be read ({reason}); is it whole, and what its name says?") from None
-    raise InputError(f"{path} is neither Parquet nor CSV; use a file that ends in {', '.join(SUFFIXES)}")
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _as_text(path: Path) -> dict[str, Any]:
+    """Return how a CSV is read: every column as text, an empty one as nothing."""
     with pyarrow.csv.open_csv(path) as reader:
         names = reader.schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -39,17 +70,25 @@ def _read_csv(path: Path) -> pa.Table:
     options = pyarrow.csv.ConvertOptions(
         column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
     )
-    parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    return pyarrow.csv.read_csv(path, parse_options=parsing, convert_options=options)
+    return {"parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True), "convert_options": options}
+
+
+def check_target(path: Path) -> None:
+    """Raise InputError when a file could not be written there: another ending, or no folder."""
+    if not path.name.endswith((".parquet", ".csv")):
+        raise InputError(f"{path} must end in .parquet or .csv")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} is not there; make it first")
 
 
 def write_file(path: Path, table: pa.Table) -> None:
-    """Write a table as Parquet or CSV, by the file's ending. Raises InputError for another ending or no folder."""
-    if not path.parent.is_dir():
-        raise InputError(f"the folder {path.parent} is not there; make it first")
-    if path.suffix == ".parquet":
-        pq.write_table(table, path, compression="zstd")
-    elif path.name.endswith(".csv"):
-        pyarrow.csv.write_csv(table, path)
-    else:
-        raise InputError(f"{path} must end in .parquet or .csv")
+    """Write a table whole as Parquet or CSV, by the file's ending; until then the old file stays.
+
+    Raises InputError as `check_target` does, StoreFailure when it cannot be written.
+    """
+    check_target(path)
+    with replacing(path) as file:
+        if path.suffix == ".parquet":
+            pq.write_table(table, file, compression="zstd")
+        else:
+            pyarrow.csv.write_csv(table, file)

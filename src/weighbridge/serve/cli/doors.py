@@ -17,6 +17,7 @@ from weighbridge.serve.cli.options import (
     folder_of,
     mapping_of,
     open_case,
+    progress_bar,
     settings_of,
 )
 
@@ -94,37 +95,55 @@ def serve(
 @app.command()
 def score(
     case: CaseName,
-    file: Annotated[Path, typer.Argument(help="raw events, Parquet or CSV")],
+    source: Annotated[str, typer.Argument(help="raw events: Parquet, CSV, or the URL of a database with ?table=NAME")],
     out: Annotated[Path, typer.Option("--out", help="where decisions go, .parquet or .csv")],
+    query: Annotated[str | None, typer.Option("--query", help="what to ask the database, in place of a table")] = None,
     review: Annotated[Path | None, typer.Option(help="where rows to review or decline go as well")] = None,
     bundle: Annotated[str | None, typer.Option("--bundle", help="a bundle [default: the one in production]")] = None,
     mapped: Mapped = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a file as if its rows arrived now, with the production bundle; nothing is stored."""
+    """Score a file, or rows of a database, as if they arrived now, with the production bundle; nothing is stored.
+
+    A database is sqlite:///FILE or postgresql://USER@HOST/NAME; nothing is written there. Exit 1 when every row was
+    rejected.
+    """
+    from collections import Counter
+
     import pyarrow.compute as pc
 
-    from weighbridge.kernel.validate import parse_table
+    from weighbridge.adapters.database import is_database, read_database
+    from weighbridge.errors import InputError
     from weighbridge.loop.gate import named
-    from weighbridge.score.batch import score_table
-    from weighbridge.stores.sources import read_file, write_file
+    from weighbridge.loop.score import score as decide
+    from weighbridge.stores.sources import check_target, read_pieces, write_file
 
+    if query is not None and not is_database(source):
+        raise InputError(f"--query asks a database, and {source} is a file; give a database's URL, or leave it out")
+    targets = [path for path in (out, review) if path is not None]
+    for path in targets:
+        check_target(path)
+    if len({path.resolve() for path in (*targets, Path(source))}) <= len(targets):
+        raise InputError("the source, --out and --review must be different files")
     declared, opened = open_case(case, home, create=False)
-    stores = opened.stores
-    chosen = named(declared, stores, bundle)
-    accepted, check = parse_table(declared.events, read_file(file), mapping_of(mapped), stores.pseudonyms)
-    decided = score_table(declared, stores, chosen, accepted)
-    write_file(out, decided)
-    flagged = decided.filter(pc.not_equal(decided["action"], "approve"))
-    if review is not None:
-        write_file(review, flagged)
-    rejected = len(check.rejects.rows)
-    figures = {"scored": len(decided), "flagged": len(flagged), "rejected": rejected, "bundle": chosen.id}
+    chosen = named(declared, opened.stores, bundle)
+    rows = read_database(source, query) if is_database(source) else read_pieces(Path(source))
+    with progress_bar("score") as progress:
+        scored = decide(declared, opened.stores, chosen, rows, mapping_of(mapped), progress)
+    decided, rejected = scored.batch.table(), scored.rejected.to_pylist()
+    flagged = decided.filter(pc.equal(decided["prediction"], 1))
+    for path, table in zip(targets, (decided, flagged), strict=False):
+        write_file(path, table)
+    rules = dict(Counter(row["rule"] for row in rejected))
+    figures = {"scored": len(decided), "flagged": len(flagged), "rejected": len(rejected), "reasons": rules}
     if as_json:
-        typer.echo(json.dumps(figures))
+        typer.echo(json.dumps({**figures, "bundle": chosen.id}))
     else:
-        typer.echo(f"{len(decided):,} scored, {len(flagged):,} to review or decline, {rejected:,} rejected")
+        first = "; row {row}: {field}: {detail}".format(**rejected[0]) if rejected else ""
+        typer.echo(f"{len(decided):,} scored, {len(flagged):,} to review or decline, {len(rejected):,} rejected{first}")
+    if rejected and not len(decided):
+        raise typer.Exit(1)
 
 
 def _stay(case: str, folder: Path, port: int | None) -> None:
