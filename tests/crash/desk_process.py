@@ -34,7 +34,7 @@ class EarlyLog:
     def __getattr__(self, name):
         return getattr(self._log, name)
 
-    def commit(self, group, followers=()):
+    def append(self, group, followers=()):
         late, self._late = self._late, list(group)
         self._log.commit(late, followers)
         return [0] * len(group)

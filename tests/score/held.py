@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 30
 
 
 class HeldLog:
-    """A log whose commits wait until they are let go, and fail when told to."""
+    """A log whose groups wait until they are let go, and fail when told to."""
 
     def __init__(self, log):
         self._log, self._gate, self._entered = log, threading.Semaphore(0), threading.Semaphore(0)
@@ -21,21 +21,21 @@ class HeldLog:
     def __getattr__(self, name):
         return getattr(self._log, name)
 
-    def commit(self, group, followers=()):
+    def append(self, group, followers=()):
         if not self.holding:
-            return self._log.commit(group, followers)
+            return self._log.append(group, followers)
         self._entered.release()
         assert self._gate.acquire(timeout=PATIENCE_SECONDS)
         self.groups.append((len(group), len(followers)))
         if self.failing and self.failing.pop(0):
             raise StoreFailure("disk is full")
-        return self._log.commit(group, followers)
+        return self._log.append(group, followers)
 
     def reached(self):
         assert self._entered.acquire(timeout=PATIENCE_SECONDS)
 
-    def let_go(self, commits):
-        self._gate.release(commits)
+    def let_go(self, groups):
+        self._gate.release(groups)
 
 
 def outcome(future):

@@ -120,7 +120,7 @@ def test_a_failed_write_leaves_log_and_state_alone(small_case, home, stream, clo
         raise StoreFailure("disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(home.log, "commit", full)
+        patch.setattr(home.log, "append", full)
         clock.set(events[20].arrived_us)
         with pytest.raises(StoreFailure):
             desk.decide(events[20].body, "t")

@@ -92,11 +92,11 @@ def test_threads_duplicates_labels_promotions_and_failures_leave_log_state_and_a
     lock = threading.Lock()
 
     class Failing(HeldLog):
-        def commit(self, group, followers=()):
+        def append(self, group, followers=()):
             with lock:
                 if self.holding and rng.random() < 0.15:
                     raise StoreFailure("disk is full")
-            return self._log.commit(group, followers)
+            return self._log.append(group, followers)
 
     stores = replace(home, log=Failing(home.log))
     desk = open_desk(small_case, stores, clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
 import pyarrow as pa
@@ -115,13 +116,32 @@ def test_readers_do_not_wait_for_a_commit(tmp_path):
         connection.execute("begin")
 
 
-def test_synced_and_written_are_what_sqlite_is_told(tmp_path):
-    for acknowledge, synchronous in (("synced", 2), ("written", 1)):
-        database = Database(tmp_path / f"{acknowledge}.sqlite", acknowledge)
-        with database.write() as connection:
-            assert connection.execute("pragma synchronous").fetchone()[0] == synchronous
-            assert connection.execute("pragma journal_mode").fetchone()[0] == "wal"
-        database.close()
+@pytest.mark.parametrize(("acknowledge", "syncs"), [("synced", 1), ("written", 0)])
+def test_what_is_acknowledged_as_synced_is_synced(tmp_path, monkeypatch, acknowledge, syncs):
+    path, synced = tmp_path / "hot.sqlite", []
+    database = Database(path, acknowledge)
+    monkeypatch.setattr(os, "fdatasync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    with database.write() as connection:
+        assert connection.execute("pragma synchronous").fetchone()[0] == 1
+        assert connection.execute("pragma journal_mode").fetchone()[0] == "wal"
+    assert synced == [(tmp_path / "hot.sqlite-wal").stat().st_ino] * syncs
+    with database.write(sync=False):
+        pass
+    assert len(synced) == syncs
+    database.sync()
+    assert len(synced) == 2 * syncs
+    database.close()
+
+
+def test_a_disk_that_does_not_confirm_is_told_of(tmp_path, monkeypatch):
+    def broken(_):
+        raise OSError(5, "Input/output error")
+
+    database = Database(tmp_path / "hot.sqlite", "synced")
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(StoreFailure, match="confirmed no write"), database.write():
+        pass
+    database.close()
 
 
 def test_files_are_replaced_atomically(tmp_path):

@@ -37,6 +37,19 @@ class EventLog(Protocol):
         """
         ...
 
+    def append(self, group: Sequence[Decided], followers: Sequence[Follower] = ()) -> list[int]:
+        """Do what `commit` does, but leave it to `sync` to make it durable; nothing waits for a device."""
+        ...
+
+    def sync(self) -> None:
+        """Make durable what was appended. Raises StoreFailure; what was appended may then be stored or not."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether `sync` has anything to wait for."""
+        ...
+
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
         """Append history whose `seq` is assigned already, sorted by it, all of it or nothing.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from weighbridge.identity import ulid_at
 from weighbridge.records import DecisionRecord, EventRecord
 from weighbridge.score.bundle import Bundle
+from weighbridge.score.promise import Promise
 from weighbridge.score.rulebook import Rulebook
 
 
@@ -47,7 +47,7 @@ class Scored:
 
     event: EventRecord
     decision: DecisionRecord
-    waiting: list[Future[Answer]]
+    waiting: list[Promise]
 
 
 def decision_of(

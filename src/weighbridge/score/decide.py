@@ -5,31 +5,31 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import Conflict, Rejected, StoreFailure
-from weighbridge.kernel.validate import parse_event
+from weighbridge.errors import StoreFailure
 from weighbridge.ports import StateStore, Stores
 from weighbridge.records import DecisionRecord, EventRecord, Note
 from weighbridge.score.answer import Answer, Scored, decision_of
 from weighbridge.score.edits import parse_edit
 from weighbridge.score.feedback import parse_label
 from weighbridge.score.followers import Queue, Raw, Taken, Told, take, take_in
-from weighbridge.score.promise import Keeping, deliver, promise
+from weighbridge.score.intake import Intake
+from weighbridge.score.promise import Keeping, Promise, deliver, promise
 from weighbridge.score.route import Router
 from weighbridge.score.rulebook import announce, current
+from weighbridge.score.turns import OnAThread, Turns
 
 GROUP = 64  # events, and as many followers, in one durable write
 MOST_PENDING = 4_096  # events, and as many followers, that wait for their commit
 
 
 class Desk:
-    """Decides events and takes in what follows them in the order of arrival, and commits both on a thread of its own.
+    """Decides events and takes in what follows them in the order of arrival, and stores both in groups.
 
     Events see each other as soon as they are scored; the log keeps their order. A follower (a label, an edit of a list,
     a note) counts once it is committed: it ends a group, and events that come while one waits are scored after it. When
@@ -46,21 +46,39 @@ class Desk:
         self.rulebook = current(case, stores.log)
         self._latest_us = max(stores.log.head().arrived_us, *(edit.arrived_us for _, edit in stores.log.edits()), 0)
         announce(case, stores.log, self._latest_us)
-        self._worker = ThreadPoolExecutor(1, "commit")
+        self._turns: Turns = OnAThread()
         self._scored: dict[str, Scored] = {}  # by id, in the order of arrival
+        self._intake = Intake(case, stores, self._scored)
         self._followers: Queue = deque()
-        self._held: deque[tuple[Mapping[str, object], str, int, Future[Answer]]] = deque()
+        self._held: deque[tuple[Mapping[str, object], str, int, Promise]] = deque()
         self.pending = 0  # futures of events that have no answer
-        self._committing = self._holding = self._closed = False
+        self._storing = self._holding = self._closed = False
         self.in_step = True  # whether the state follows the log
 
-    def submit(self, body: Mapping[str, object], trace_id: str) -> Future[Answer]:
-        """Decide one raw event; the future has its answer once event and decision are durable.
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing waits to be stored."""
+        return not (self._storing or self._scored or self._followers or self._held)
+
+    def turn_to(self, turns: Turns) -> None:
+        """Do what comes from now on elsewhere; nothing may be waiting."""
+        with self._lock:
+            if not self.is_settled:
+                raise StoreFailure("this desk has work to do; settle it first")
+            self._turns.close()
+            self._turns = turns
+
+    def outcome(self, promised: Promise) -> Awaitable[Any]:
+        """Return what to await, on an event loop, for what was submitted."""
+        return self._turns.outcome(promised)
+
+    def submit(self, body: Mapping[str, object], trace_id: str) -> Promise:
+        """Decide one raw event; the future has its `Answer` once event and decision are durable.
 
         It raises Rejected for an event that breaks its contract, Conflict for a known id with other content,
         StoreFailure when nothing could be stored or no bundle is in production; then nothing has changed.
         """
-        future: Future[Answer] = promise()
+        future = self._turns.promise()
         started_ns = time.perf_counter_ns()
         with self._lock:
             if not self._admitted(future, self.pending, "events"):
@@ -70,21 +88,22 @@ class Desk:
                 self._held.append((body, trace_id, started_ns, future))
             else:
                 self._arrive(body, trace_id, started_ns, future)
-                self._commit_next()
+                self._store_next()
         return future
 
     def decide(self, body: Mapping[str, object], trace_id: str) -> Answer:
-        """Decide one raw event and wait for its commit; raises what the future of `submit` raises."""
-        return self.submit(body, trace_id).result()
+        """Decide one raw event and wait until it is stored; raises what the future of `submit` raises."""
+        answer: Answer = self.submit(body, trace_id).result()
+        return answer
 
-    def submit_label(self, body: Mapping[str, object]) -> Future[bool]:
+    def submit_label(self, body: Mapping[str, object]) -> Promise:
         """Take in one label; the future says, once the label is durable, whether its event is known.
 
         A label may precede its event. The future raises Rejected, or StoreFailure when nothing could be stored.
         """
         return self._follow(lambda: parse_label(body))
 
-    def submit_edit(self, body: Mapping[str, object]) -> Future[bool]:
+    def submit_edit(self, body: Mapping[str, object]) -> Promise:
         """Take in one edit of a list; the future says, once it is durable, whether the value was on the list before.
 
         The next decision sees it. The future raises Rejected, InputError when the list is full, or StoreFailure when
@@ -92,35 +111,35 @@ class Desk:
         """
         return self._follow(lambda: parse_edit(self.case, body, self.stores.pseudonyms, self.clock.now_us()))
 
-    def submit_note(self, kind: str, body: Mapping[str, Any], then: Callable[[], None]) -> Future[bool]:
+    def submit_note(self, kind: str, body: Mapping[str, Any], then: Callable[[], None]) -> Promise:
         """Note something in the log behind the events that came before; `then` runs once it is durable.
 
         No event is scored in between. The future raises StoreFailure when nothing could be stored.
         """
         return self._follow(lambda: Told(Note(kind, body, self.clock.now_us()), then))
 
-    def _follow(self, read: Callable[[], Raw]) -> Future[bool]:
-        future: Future[bool] = promise()
+    def _follow(self, read: Callable[[], Raw]) -> Promise:
+        future = self._turns.promise()
         with Keeping(future):
             raw = read()
             with self._lock:
                 if self._admitted(future, len(self._followers), "records"):
                     self._followers.append((raw, future))
-                    self._commit_next()
+                    self._store_next()
         return future
 
     def feedback(self, body: Mapping[str, object]) -> bool:
-        """Take in one label and wait for its commit; raises what the future of `submit_label` raises."""
-        return self.submit_label(body).result()
+        """Take in one label and wait until it is stored; raises what the future of `submit_label` raises."""
+        return bool(self.submit_label(body).result())
 
     def close(self) -> None:
-        """Commit what is pending; whatever comes afterwards is refused."""
+        """Store what is pending; whatever comes afterwards is refused."""
         with self._settled:
             self._closed = True
-            self._settled.wait_for(lambda: not (self._committing or self._scored or self._followers or self._held))
-        self._worker.shutdown()
+            self._settled.wait_for(lambda: self.is_settled)
+        self._turns.close()
 
-    def _admitted(self, future: Future[Any], waiting: int, what: str) -> bool:
+    def _admitted(self, future: Promise, waiting: int, what: str) -> bool:
         if self._closed:
             future.set_exception(StoreFailure("this desk is closed; send it again to the one that takes over"))
         elif waiting >= MOST_PENDING:
@@ -129,55 +148,23 @@ class Desk:
             )
         return not future.done()
 
-    def _arrive(self, body: Mapping[str, object], trace_id: str, started_ns: int, future: Future[Answer]) -> None:
+    def _arrive(self, body: Mapping[str, object], trace_id: str, started_ns: int, future: Promise) -> None:
         """Score an event into the state and the next group, or answer it at once."""
+        self.pending -= 1
         with Keeping(future):
             arrived_us = max(self.clock.now_us(), self._latest_us)
-            event, earlier = self._read(body, arrived_us)
+            event, earlier = self._intake.read(body, arrived_us)
             scored = self._scored.get(event.event_id)
-            if scored is not None:
-                scored.waiting.append(future)
-            elif earlier is not None:
-                future.set_result(self._repeated(event))
-            else:
+            if scored is None and earlier is not None:
+                deliver(future, self._intake.repeated(event), None)
+                return
+            if scored is None:
                 decision = self._score(event, trace_id, started_ns)
                 self._state.append(event)
-                self._scored[event.event_id] = Scored(event, decision, [future])
+                scored = self._scored[event.event_id] = Scored(event, decision, [])
                 self._latest_us = arrived_us
-        if future.done():
-            self.pending -= 1
-
-    def _read(self, body: Mapping[str, object], arrived_us: int) -> tuple[EventRecord, EventRecord | None]:
-        """Return an event, and what was scored or stored under its id before; it says the same."""
-        contract, pseudonyms = self.case.events, self.stores.pseudonyms
-        try:
-            event = parse_event(contract, body, arrived_us, pseudonyms)
-        except Rejected as rejected:
-            # a retry may come when the event itself is too late by now: it still gets its answer
-            event_id = body.get(contract.id.name)
-            earlier = self._earlier(event_id) if rejected.rule == "late" and isinstance(event_id, str) else None
-            if earlier is None:
-                raise
-            event = parse_event(contract, body, earlier.arrived_us, pseudonyms)
-        earlier = self._earlier(event.event_id)
-        if earlier is not None and not earlier.same_content(event):
-            raise Conflict(
-                f"event {event.event_id} is stored already with other content; send a new id for a new event"
-            )
-        return event, earlier
-
-    def _earlier(self, event_id: str) -> EventRecord | None:
-        """Return the event of this id that was scored or stored before."""
-        if event_id in self._scored:
-            return self._scored[event_id].event
-        found = self.stores.log.find(event_id)
-        return found[1] if found else None
-
-    def _repeated(self, event: EventRecord) -> Answer:
-        decision = self.stores.log.decision(event.event_id)
-        if decision is None:
-            raise Conflict(f"event {event.event_id} is stored already as history, without a decision")
-        return Answer(decision, repeated=True)
+            scored.waiting.append(future)
+            self.pending += 1
 
     def _score(self, event: EventRecord, trace_id: str, started_ns: int) -> DecisionRecord:
         champion = self.router.champion
@@ -187,48 +174,59 @@ class Desk:
             )
         return decision_of(champion, self.rulebook, event, self._state.vector(event), trace_id, started_ns)
 
-    def _commit_next(self) -> None:
-        """Give the oldest scored events to the committing thread, and the followers when nothing scored is left out."""
-        if self._committing:
-            return
-        group = list(islice(self._scored.values(), GROUP))
-        followers = self._take_followers() if len(group) == len(self._scored) else []
-        self._holding = bool(followers or self._followers)
-        if group or followers:
-            self._committing = True
-            self._worker.submit(self._commit, group, followers)
+    def _store_next(self) -> None:
+        """See to it that what waits is stored, when what has come by now is scored."""
+        if not self._storing and (self._scored or self._followers):
+            self._storing = True
+            self._turns.soon(self._store)
+
+    def _store(self) -> None:
+        """Append the oldest scored events to the log, and the followers when nothing scored is left out."""
+        with self._lock:
+            group = list(islice(self._scored.values(), GROUP))
+            followers = self._take_followers() if len(group) == len(self._scored) else []
+            self._holding = bool(followers or self._followers)
+        log, stored = self.stores.log, promise()
+        with Keeping(stored):
+            log.append([(s.event, s.decision) for s in group], [t.record for t in followers])
+            stored.set_result(None)
+        fault = stored.exception()
+        if fault is None and log.waits:
+            self._turns.beside(log.sync, lambda unsynced: self._end(group, followers, None, unsynced))
+        else:
+            self._end(group, followers, fault)
 
     def _take_followers(self) -> list[Taken]:
         arrived_us = max(self.clock.now_us(), self._latest_us)
-        taken = take(self._followers, GROUP, arrived_us, self._earlier, self._state.waiting, self.rulebook)
+        taken = take(self._followers, GROUP, arrived_us, self._intake.earlier, self._state.waiting, self.rulebook)
         self._latest_us = arrived_us if taken else self._latest_us
         return taken
 
-    def _commit(self, group: Sequence[Scored], followers: Sequence[Taken]) -> None:
-        stored = promise()
-        with Keeping(stored):
-            self.stores.log.commit([(s.event, s.decision) for s in group], [t.record for t in followers])
-            stored.set_result(None)
+    def _end(
+        self, group: Sequence[Scored], followers: Sequence[Taken], fault: BaseException | None,
+        unsynced: BaseException | None = None,
+    ) -> None:  # fmt: skip
+        """Settle a group; what can be neither acknowledged nor taken back stops the desk."""
         settled = promise()
         with Keeping(settled):
-            self._settle(group, followers, stored.exception())
+            if unsynced is not None:
+                raise unsynced
+            self._settle(group, followers, fault)
             settled.set_result(None)
-        fault = settled.exception()
-        if fault is not None:
-            self._give_up([*(f for s in group for f in s.waiting), *(t.future for t in followers)], fault)
+        if (broken := settled.exception()) is not None:
+            self._give_up([*(f for s in group for f in s.waiting), *(t.future for t in followers)], broken)
 
-    def _give_up(self, futures: list[Future[Any]], fault: BaseException) -> None:
+    def _give_up(self, futures: list[Promise], fault: BaseException) -> None:
         """Refuse everything: the state could not follow the log, and only a restart makes it anew."""
         with self._settled:
-            self._closed, self._committing, self.in_step = True, False, False
+            self._closed, self._storing, self.in_step = True, False, False
             futures += [f for scored in self._scored.values() for f in scored.waiting]
             futures += [future for _, future in self._followers] + [waiting[-1] for waiting in self._held]
             for queue in (self._scored, self._followers, self._held):
                 queue.clear()
             self._settled.notify_all()
         for future in futures:
-            if not future.done():
-                future.set_exception(StoreFailure(f"the state is out of step with the log ({fault!r}); start again"))
+            deliver(future, None, StoreFailure(f"the state is out of step with the log ({fault!r}); start again"))
 
     def _settle(self, group: Sequence[Scored], followers: Sequence[Taken], fault: BaseException | None) -> None:
         """Answer a group that is durable, or take it and all that was scored after it back; then go on."""
@@ -244,12 +242,12 @@ class Desk:
                     self._state.retract(scored.event)
                 self._scored.clear()
             self.pending -= sum(len(scored.waiting) for scored in group)
-            self._committing = False
+            self._storing = False
             if followers or not self._followers:  # else some still wait, and what is held waits for them
                 self._holding = False
                 while self._held:
                     self._arrive(*self._held.popleft())
-            self._commit_next()
+            self._store_next()
             self._settled.notify_all()
         for scored in group:
             for place, future in enumerate(scored.waiting):

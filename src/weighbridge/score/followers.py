@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from weighbridge.errors import StoreFailure
 from weighbridge.ports import StateStore
 from weighbridge.records import EventRecord, Follower, LabelRecord, ListEdit, Note
 from weighbridge.score.feedback import RawLabel
-from weighbridge.score.promise import Keeping
+from weighbridge.score.promise import Keeping, Promise
 from weighbridge.score.rulebook import Rulebook
 
 MOST_WAITING = 100_000  # labels that may wait for their event
@@ -26,7 +25,7 @@ class Told:
 
 
 Raw = RawLabel | ListEdit | Told
-Queue = deque[tuple[Raw, Future[bool]]]
+Queue = deque[tuple[Raw, Promise]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Taken:
     """
 
     record: Follower
-    future: Future[bool]
+    future: Promise
     event: EventRecord | None = None
     then: Callable[[], None] | None = None
 

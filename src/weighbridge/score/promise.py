@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
+
+Promise = Future[Any] | asyncio.Future[Any]  # of a thread, or of an event loop
 
 
 def promise() -> Future[Any]:
@@ -14,8 +17,10 @@ def promise() -> Future[Any]:
     return future
 
 
-def deliver(future: Future[Any], outcome: object, fault: BaseException | None) -> None:
-    """Give a future its outcome, or the fault instead."""
+def deliver(future: Promise, outcome: object, fault: BaseException | None) -> None:
+    """Give a future its outcome, or the fault instead; one that nobody waits for any more is passed over."""
+    if future.done():
+        return
     if fault is None:
         future.set_result(outcome)
     else:
@@ -25,7 +30,7 @@ def deliver(future: Future[Any], outcome: object, fault: BaseException | None) -
 class Keeping:
     """Delivers what a block raises to whoever waits on a future, as an executor does; the block's thread goes on."""
 
-    def __init__(self, future: Future[Any]) -> None:
+    def __init__(self, future: Promise) -> None:
         self._future = future
 
     def __enter__(self) -> None:
@@ -35,5 +40,5 @@ class Keeping:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if fault is not None:
-            self._future.set_exception(fault)
+            deliver(self._future, None, fault)
         return fault is not None

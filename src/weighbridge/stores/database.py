@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -44,7 +45,6 @@ create table if not exists runs (
     number integer primary key, run text unique not null, verb text not null, started_us integer not null,
     facts text not null);
 """
-ACKNOWLEDGE = {"synced": "full", "written": "normal"}
 STATEMENTS = 512  # kept prepared: a group of every size has its own
 BUSY_SECONDS = 10.0
 
@@ -56,14 +56,15 @@ class Database:
     """
 
     def __init__(self, path: Path, acknowledge: str = "synced") -> None:
-        self._path = path
+        self._path, self.syncs = path, acknowledge == "synced"
+        self._ahead = -1  # the write-ahead file, open to be synced
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []  # readers that nobody uses now
         try:
             self._writer = self._connect()
             self._check_format()
             self._writer.execute("pragma journal_mode = wal")
-            self._writer.execute(f"pragma synchronous = {ACKNOWLEDGE[acknowledge]}")
+            self._writer.execute("pragma synchronous = normal")  # `sync` does the rest
             self._writer.execute(f"pragma user_version = {FORMAT}")
             self._writer.executescript(SCHEMA)
         except sqlite3.DatabaseError as fault:
@@ -91,9 +92,30 @@ class Database:
                 f"{self._path} has format {made}, this program reads {FORMAT}; choose another --home and ingest again"
             )
 
+    def sync(self) -> None:
+        """Make durable what was written. Raises StoreFailure; what was written may then be stored or not."""
+        if not self.syncs:
+            return
+        try:
+            if self._ahead < 0:
+                self._ahead = os.open(f"{self._path}-wal", os.O_RDWR)
+            os.fdatasync(self._ahead)
+        except OSError as fault:
+            raise StoreFailure(f"the disk confirmed no write ({fault.strerror}); look at it, then restart") from fault
+
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """Run one durable transaction; raises StoreFailure when it did not commit, and nothing is stored then."""
+    def write(self, *, sync: bool = True) -> Iterator[sqlite3.Connection]:
+        """Run one transaction; raises StoreFailure when it did not commit, and nothing is stored then.
+
+        It is durable when the block has ended, or without `sync` when that has been called.
+        """
+        with self._transaction() as connection:
+            yield connection
+        if sync:
+            self.sync()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
                 try:
@@ -137,3 +159,5 @@ class Database:
             self._writer.close()
             while self._idle:
                 self._idle.pop().close()
+            if self._ahead >= 0:
+                os.close(self._ahead)

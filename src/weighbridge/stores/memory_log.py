@@ -70,13 +70,17 @@ class MemoryLog:
                     self._decisions[event.event_id] = (seqs[-1], decision, self._chained)
             return seqs + [self._follow(record) for record in followers]
 
+    append = commit
+    waits = False  # memory is as durable at once as it ever is
+
+    def sync(self) -> None:
+        """Do nothing."""
+
     def _follow(self, record: Follower) -> int:
+        seq = self._advance(record.arrived_us) if isinstance(record, LabelRecord) else self._next()
         if isinstance(record, LabelRecord):
-            seq = self._advance(record.arrived_us)
             self._labels.append({**asdict(record), "seq": seq})
-            return seq
-        seq = self._next()
-        if isinstance(record, ListEdit):
+        elif isinstance(record, ListEdit):
             self._edits.append((seq, record))
         else:
             self._notes.append((seq, record.arrived_us, record.kind, json.dumps(record.body)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,19 +14,19 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, LabelRecord, ListEdit, Note
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, LabelRecord, ListEdit
 from weighbridge.stores.chain import first_broken, link
 from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
 from weighbridge.stores.database import Database
 from weighbridge.stores.segments import Segment, SegmentFiles
-from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_schema, event_table, reasons_text
+from weighbridge.stores.sqlite_rows import decision_row, insert, log_row, remember
+from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_schema, event_table
 
 _COLUMNS = ", ".join(DECISIONS.names)
 _MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
 _MOVE_ALL = f"{_MOVE_HEAD}, chained = ?"
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
 _HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
-STATEMENT_ROWS = 64
 _LINK_ROWS = 65_536  # decisions checked at once
 
 
@@ -68,7 +66,22 @@ class SqliteLog:
         return cast(int, rows[0][0]) if rows else None
 
     def commit(self, group: Sequence[Decided], followers: Sequence[Follower] = ()) -> list[int]:
-        """Append events with the decisions about them, then what follows them, in one durable write.
+        """Append events with the decisions about them, then what follows them, in one durable write."""
+        seqs = self.append(group, followers)
+        self.sync()
+        return seqs
+
+    def sync(self) -> None:
+        """Make durable what was appended."""
+        self._database.sync()
+
+    @property
+    def waits(self) -> bool:
+        """Whether this home acknowledges after a sync."""
+        return self._database.syncs
+
+    def append(self, group: Sequence[Decided], followers: Sequence[Follower] = ()) -> list[int]:
+        """Append events with the decisions about them, then what follows them, in one write.
 
         A group is a handful of statements, each of many rows: Python gives the interpreter away at every statement,
         and has to wait to get it back.
@@ -76,18 +89,18 @@ class SqliteLog:
         records = [*(event for event, _ in group), *followers]
         if not records:
             return []
-        with self._database.write() as connection:
+        with self._database.write(sync=False) as connection:
             last, chained = connection.execute("select seq, chained from head").fetchone()
             seqs = list(range(last + 1, last + 1 + len(records)))
-            _remember(connection, [(event.event_id, seq) for (event, _), seq in zip(group, seqs, strict=False)])
-            _insert(connection, "log", [_log_row(*pair) for pair in zip(seqs, records, strict=True)])
+            remember(connection, [(event.event_id, seq) for (event, _), seq in zip(group, seqs, strict=False)])
+            insert(connection, "log", [log_row(*pair) for pair in zip(seqs, records, strict=True)])
             decisions = []
             for seq, (_, decision) in zip(seqs, group, strict=False):
                 if decision is not None:
                     chained = link(chained, seq, decision)
-                    decisions.append(_decision_row(seq, decision, chained))
-            _insert(connection, "decisions", decisions)
-            _insert(connection, "decision_ids", [(row[1], row[0]) for row in decisions])
+                    decisions.append(decision_row(seq, decision, chained))
+            insert(connection, "decisions", decisions)
+            insert(connection, "decision_ids", [(row[1], row[0]) for row in decisions])
             data = [pair for pair in zip(seqs, records, strict=True) if isinstance(pair[1], EventRecord | LabelRecord)]
             arrived_us = max((record.arrived_us for _, record in data), default=0)
             connection.execute(_MOVE_ALL, (seqs[-1], data[-1][0] if data else 0, arrived_us, chained))
@@ -215,40 +228,3 @@ def _links(decisions: pa.Table) -> Iterator[tuple[int, DecisionRecord, str]]:
     for batch in decisions.to_batches(max_chunksize=_LINK_ROWS):
         for row in batch.to_pylist():
             yield row["seq"], decision_of(row), row["hash"]
-
-
-def _remember(connection: sqlite3.Connection, pairs: Sequence[tuple[str, int]]) -> None:
-    try:
-        _insert(connection, "ids", pairs)
-    except sqlite3.IntegrityError:
-        raise Conflict("the group holds an event that is stored already, or one event twice") from None
-
-
-def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert rows with one statement for `STATEMENT_ROWS` of them."""
-    for first in range(0, len(rows), STATEMENT_ROWS):
-        piece = rows[first : first + STATEMENT_ROWS]
-        connection.execute(_insertion(table, len(piece), len(piece[0])), list(chain.from_iterable(piece)))
-
-
-@cache
-def _insertion(table: str, rows: int, columns: int) -> str:
-    return f"insert into {table} values " + ", ".join([f"({', '.join('?' * columns)})"] * rows)
-
-
-def _log_row(seq: int, record: EventRecord | Follower) -> tuple[object, ...]:
-    if isinstance(record, EventRecord):
-        return seq, "event", record.event_id, record.event_us, record.arrived_us, json.dumps(record.values)
-    if isinstance(record, ListEdit):
-        body = [record.name, record.value, record.listed, record.until_us, record.by, record.why]
-        return seq, "edit", None, None, record.arrived_us, json.dumps(body)
-    if isinstance(record, Note):
-        return seq, record.kind, None, None, record.arrived_us, json.dumps(record.body)
-    return seq, "label", record.event_id, None, record.arrived_us, json.dumps([record.value, record.source])
-
-
-def _decision_row(seq: int, d: DecisionRecord, chained: str) -> tuple[object, ...]:
-    return (
-        seq, d.decision_id, d.event_id, d.bundle, d.vector, d.probability, d.level, d.action, json.dumps(d.rules),
-        json.dumps(d.degraded), d.decided_us, d.latency_us, d.trace_id, reasons_text(d.reasons), chained,
-    )  # fmt: skip

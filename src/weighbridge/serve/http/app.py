@@ -15,6 +15,7 @@ from weighbridge import __version__
 from weighbridge.errors import StoreFailure, WeighbridgeError
 from weighbridge.identity import describe
 from weighbridge.score.decide import MOST_PENDING, Desk
+from weighbridge.score.turns import OnAThread, OnTheLoop
 from weighbridge.serve.http.call import call_of
 from weighbridge.serve.http.decisions import explained, told
 from weighbridge.serve.http.door import JSON, Door, Reply, problem_reply, reply
@@ -35,6 +36,7 @@ from weighbridge.serve.schema import (
 )
 
 FOLLOW_EVERY_SECONDS = 0.5
+SETTLING_SECONDS = 0.005
 POST_PROBLEMS, LOOK_PROBLEMS = (400, 409, 413, 415, 422, 503), (404, 503)
 NO_BUNDLE = "no bundle is in production"
 
@@ -51,9 +53,13 @@ def documented(door: Door) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        desk.turn_to(OnTheLoop())
         follower = asyncio.create_task(_follow(door))
         yield
         follower.cancel()
+        while not desk.is_settled:
+            await asyncio.sleep(SETTLING_SECONDS)
+        desk.turn_to(OnAThread())
 
     app = FastAPI(
         title=f"weighbridge {desk.case.name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None

@@ -94,18 +94,18 @@ class Door:
         return Problem(500, "something went wrong here; the log has it under this trace_id")
 
     async def _predict(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
-        told = self._told(await asyncio.wrap_future(self.desk.submit(body, call.trace.trace_id)))
+        told = self._told(await self.desk.outcome(self.desk.submit(body, call.trace.trace_id)))
         call.bundle = told["model_version"]
         return told
 
     async def _feedback(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
-        known = await asyncio.wrap_future(self.desk.submit_label(body))
+        known = await self.desk.outcome(self.desk.submit_label(body))
         return {"event_id": body["event_id"], "accepted": True, "event_known": known}
 
     async def _edit(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
         if call.caller.name:
             body["by"] = call.caller.name  # not what anybody says
-        before = await asyncio.wrap_future(self.desk.submit_edit(body))
+        before = await self.desk.outcome(self.desk.submit_edit(body))
         return {"list": body["list"], "listed": body["action"] == "add", "listed_before": before}
 
     async def _batch(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Door:
             told = f"events: send at most {MOST_EVENTS} at once, not {len(events)}"
             raise Problem(413, told, field="events", rule="longest")
         call.entities = len(events)
-        pending = [asyncio.wrap_future(self.desk.submit(event, call.trace.trace_id)) for event in events]
+        pending = [self.desk.outcome(self.desk.submit(event, call.trace.trace_id)) for event in events]
         found = await asyncio.gather(*pending, return_exceptions=True)
         results = [self._outcome(one, call.trace) for one in found]
         call.bundle = ",".join(sorted({r["model_version"] for r in results if "model_version" in r}))
