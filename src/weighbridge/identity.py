@@ -12,6 +12,8 @@ from typing import Any
 
 from ulid import ULID
 
+# made once: an encoder costs more than what it writes for a decision
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 ULID_PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 
 
@@ -31,7 +33,7 @@ def describe(value: Any) -> Any:  # noqa: ANN401 - any declared value has a desc
 
 def canonical(value: Any) -> str:  # noqa: ANN401
     """Return the one JSON text of plain values: sorted keys, no spaces, NaN refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL(value)
 
 
 def digest(value: Any) -> str:  # noqa: ANN401

@@ -26,7 +26,7 @@ from weighbridge.stores.room import Room
 
 BUDGET_BYTES = 1 << 30
 FORMAT = 2  # of histories in an arena: a checkpoint of another format is not read
-LOOKS = 2  # keys looked at for each event: it brings one at most, so that old ones cannot pile up
+FORGET_EVERY, LOOKS = 16, 32  # events between two looks, and keys looked at: more than came, so that none pile up
 RELEASE_EVERY = 4_096  # events between two releases of the memory of an arena in a file
 
 
@@ -52,6 +52,7 @@ class MemoryState:
         }
         self._codes = {place: Codes() for place in sorted(plan.coded - self._categories.keys())}
         self._early: dict[str, int] = {}  # labels of events still to come
+        self._read: EventRecord | None = None  # the event whose values the workspace holds
         self._latest_us, self._appended = 0, 0
         time = plan.case.events.time
         self._kept_us = max((e.span_us for e in plan.entities), default=0) + duration_us(time.late)
@@ -107,8 +108,9 @@ class MemoryState:
         for place, codes in self._codes.items():
             if event.values[place] is not None:
                 codes.named(values.item(0, place), event.event_us)
-        self._forget(LOOKS)
         self._appended += 1
+        if self._appended % FORGET_EVERY == 0:
+            self._forget(LOOKS)
         if self._appended % RELEASE_EVERY == 0:
             self._room.release()
 
@@ -215,6 +217,9 @@ class MemoryState:
     def _values(self, event: EventRecord) -> Ints:
         """Return an event's values as int64[1, f]; the array is used again for the next event."""
         values, codes, categories = self._work.values, self._codes, self._categories
+        if event is self._read:
+            return values
+        self._read = event
         for place, value in enumerate(event.values):
             if value is None:
                 values[0, place] = MISSING

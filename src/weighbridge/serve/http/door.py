@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
@@ -24,6 +23,8 @@ from weighbridge.serve.strict import LARGEST_BATCH, LARGEST_BODY, MOST_EVENTS, M
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Handler = Callable[[dict[str, Any], Call], Awaitable[dict[str, Any]]]
 JSON, PROBLEM = b"application/json", b"application/problem+json"
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # made once
 
 
 class Reply(NamedTuple):
@@ -165,7 +166,7 @@ def problem_reply(problem: Problem, trace: Trace) -> Reply:
 
 def reply(status: int, kind: bytes, content: dict[str, Any], trace: Trace, more: Headers = ()) -> Reply:
     """Return an answer in JSON."""
-    encoded = json.dumps(content, ensure_ascii=False).encode()
+    encoded = _encode(content).encode()
     length = str(len(encoded)).encode()
     headers = [(b"content-type", kind), (b"content-length", length), *trace.headers(), *more]
     return Reply(status, headers, encoded)

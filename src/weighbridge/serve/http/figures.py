@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,12 @@ class Figures:
         self._decisions = Counter("weigh_decisions", "new decisions", ["action", "level"], registry=self._registry)
         self._refused = Counter("weigh_refused", "events the contract refused", ["rule"], registry=self._registry)
         self._recent: dict[str, deque[int]] = {}
+        self._count, self._time = cache(self._requests.labels), cache(self._seconds.labels)  # looked up once each
 
     def answered(self, path: str, status: int, duration_us: int) -> None:
         """Count one request."""
-        self._requests.labels(path, status).inc()
-        self._seconds.labels(path).observe(duration_us / 1e6)
+        self._count(path, status).inc()
+        self._time(path).observe(duration_us / 1e6)
         self._recent.setdefault(path, deque(maxlen=RECENT)).append(duration_us)
 
     def decided(self, action: str, level: str) -> None:
