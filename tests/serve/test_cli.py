@@ -125,7 +125,8 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
             with urllib.request.urlopen(request, timeout=10) as answer:
                 assert json.load(answer)["action"] in ("approve", "review", "decline")
         assert "another process is serving" in weigh("serve", CASE, cwd=home, code=2).stderr
-        assert "another process is serving" in weigh("seal", CASE, cwd=home, code=2).stderr
+        for command in ("seal", "save-logs"):
+            assert "another process is serving" in weigh(command, CASE, cwd=home, code=2).stderr
     finally:
         server.terminate()
         server.wait(20)
@@ -144,6 +145,9 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
     proof = json.loads(weigh("verify", CASE, "--json", cwd=home).stdout)
     assert (proof["vectors"], proof["mismatches"], proof["broken_chain"]) == (5, 0, None)
     assert proof["values"] == 5 * 6
+    saved = json.loads(weigh("save-logs", CASE, "--json", cwd=home).stdout)
+    assert (saved["rows"], len(saved["paths"])) == (5, 1)
+    assert (home / ".weigh/tiny_fraud" / saved["paths"][0]).exists()
     with sqlite3.connect(home / ".weigh/tiny_fraud/hot.sqlite") as store:
         vector = bytearray(store.execute("select vector from decisions where event_id = 'e3'").fetchone()[0])
         vector[0] ^= 1

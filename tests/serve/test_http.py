@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx2 as httpx
@@ -26,6 +28,7 @@ from weighbridge.serve.schema import (
     event_schema,
     explanation_schema,
     problem_schema,
+    saved_schema,
     stored_decision_schema,
 )
 from weighbridge.serve.wiring import open_desk
@@ -209,7 +212,7 @@ def test_without_a_bundle_the_door_says_so(small_case, stores, clock):
 
 
 PATHS = [
-    "/predict", "/predict/batch", "/feedback", "/lists", "/health", "/ready", "/metadata", "/sample-transaction", "/metrics", "/stats",
+    "/predict", "/predict/batch", "/feedback", "/lists", "/save-logs", "/health", "/ready", "/metadata", "/sample-transaction", "/metrics", "/stats",
     "/decisions/{name}", "/decisions/{name}/explain",
 ]  # fmt: skip
 
@@ -368,3 +371,32 @@ def test_a_full_list_is_a_conflict(client, desk):
     full = client.post("/lists", json={**told, "value": "c2"})
     assert full.status_code == 409
     assert "remove some first" in full.json()["detail"]
+
+
+def test_decisions_are_saved_beside_the_traffic_one_at_a_time(client, desk, monkeypatch):
+    """While one call saves, events are decided and a second call is a conflict; then all of it is there."""
+    real, entered, go_on = desk.stores.tables.put, threading.Event(), threading.Event()
+
+    def slow(name, table):
+        entered.set()
+        assert go_on.wait(30)
+        real(name, table)
+
+    monkeypatch.setattr(desk.stores.tables, "put", slow)
+    client.post("/predict", json=GOOD)
+    with ThreadPoolExecutor(1) as pool:
+        saving = pool.submit(client.post, "/save-logs")
+        assert entered.wait(30)
+        assert client.post("/predict", json={**GOOD, "event_id": GOOD["event_id"][:-1] + "3"}).status_code == 200
+        assert client.get("/health").status_code == 200
+        assert client.post("/v1/save-logs", json={}).status_code == 409
+        go_on.set()
+        first = saving.result(30)
+    again = client.post("/save-logs", json={})
+    nothing = client.post("/save-logs", content=b"")
+    for answer, rows in ((first, 1), (again, 1), (nothing, 0)):
+        assert answer.status_code == 200
+        jsonschema.validate(answer.json(), saved_schema())
+        assert (answer.json()["rows"], len(answer.json()["paths"])) == (rows, rows)
+    refused = client.post("/save-logs", json={"folder": "/tmp"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "folder")

@@ -109,8 +109,11 @@ class DecisionLog(Protocol):
         """Return the decision of an id, or None."""
         ...
 
-    def decisions(self) -> pa.Table:
-        """Return all decisions by seq: seq, the fields of DecisionRecord (degraded and reasons as JSON), `hash`."""
+    def decisions(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the decisions with after < seq <= until, by seq.
+
+        Columns: seq, the fields of DecisionRecord (rules, degraded and reasons as JSON), `hash`.
+        """
         ...
 
     def broken_link(self) -> int | None:

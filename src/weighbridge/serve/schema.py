@@ -122,7 +122,8 @@ def explanation_schema() -> dict[str, Any]:
 
 def described(answer: dict[str, Any], refusals: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return what the API's description says about a route: its answer, its problems, and the body it takes."""
-    taken = {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}} if body else {}
+    content = {"application/json": {"schema": body}}
+    taken = {"requestBody": {"required": "required" in body, "content": content}} if body else {}
     return taken | {
         "responses": {
             "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
@@ -149,6 +150,18 @@ def label_schema() -> dict[str, Any]:
             "source": {"type": "string", "minLength": 1, "maxLength": 64},
         },
     }
+
+
+def nothing_schema() -> dict[str, Any]:
+    """Return the schema of a body that says nothing; it may be left out."""
+    return {"type": "object", "additionalProperties": False, "properties": {}}
+
+
+def saved_schema() -> dict[str, Any]:
+    """Return the schema of what saving the decision log did."""
+    paths = {"type": "array", "items": {"type": "string"}, "description": "new or longer Parquet files, in the home"}
+    properties = {"rows": {"type": "integer", "minimum": 0}, "paths": paths}
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def edit_schema(case: UseCase) -> dict[str, Any]:

@@ -133,11 +133,12 @@ class MemoryLog:
         """Return the decision of an id, or None."""
         return next((d for _, d, _ in self._decisions.values() if d.decision_id == decision_id), None)
 
-    def decisions(self) -> pa.Table:
-        """Return all decisions by seq."""
+    def decisions(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the decisions with after < seq <= until, by seq."""
         rows = [
             {**asdict(decision), "seq": seq, **told_as_text(decision), "hash": chained}
             for seq, decision, chained in self._decisions.values()
+            if after < seq <= until
         ]  # fmt: skip
         return pa.Table.from_pylist(rows, DECISIONS)
 

@@ -138,9 +138,9 @@ class SqliteLog:
         """Return the label records with after < seq <= until, by seq."""
         return self._rows("label", after, until)
 
-    def decisions(self) -> pa.Table:
-        """Return all decisions by seq."""
-        return self._rows("decision", 0)
+    def decisions(self, after: int = 0, until: int = LAST) -> pa.Table:
+        """Return the decisions with after < seq <= until, by seq."""
+        return self._rows("decision", after, until)
 
     def edits(self) -> Sequence[tuple[int, ListEdit]]:
         """Return all edits of lists, by seq; they are never sealed."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.errors import Conflict
-from weighbridge.ports import Log
+from weighbridge.ports import LAST, Log
 from weighbridge.records import LabelRecord, Note
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
 from weighbridge.testing.edit_contract import EditContract, refuses, sample_decision, sample_event
@@ -163,7 +163,10 @@ class LogContract(EditContract):
         refuses(Conflict, lambda: log.commit([(sample_event(2), None)]))
         log.commit([(sample_event(9), sample_decision(9))])
         assert log.broken_link() is None
-        assert len(log.decisions()) == 9
+        seqs = log.decisions()["seq"].to_pylist()
+        assert len(seqs) == 9
+        for after, until in ((0, seqs[3]), (seqs[2], seqs[6]), (seqs[6], seqs[8] + 9), (seqs[8], LAST)):
+            assert log.decisions(after, until)["seq"].to_pylist() == [s for s in seqs if after < s <= until]
 
     def test_what_is_forgotten_is_gone_with_all_that_is_about_it(self) -> None:
         """Events, decisions, labels and ids go; a label that waits for its event stays, and so does the chain."""

@@ -1,4 +1,4 @@
-"""Commands that bring data in and put it away: simulate, ingest, seal, schema."""
+"""Commands that bring data in and put it away: simulate, ingest, seal, save-logs, schema."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from weighbridge.serve.cli.options import (
     mapping_of,
     moment,
     open_case,
+    progress_bar,
     settings_of,
     show,
 )
@@ -105,6 +106,21 @@ def seal(
     with opened.writing():
         hot_events = settings_of(hot_events=keep_hot).hot_events
         show(put_away(declared, opened.stores, SystemClock(), hot_events), as_json=as_json)
+
+
+@app.command()
+def save_logs(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Save the decisions since the last time as Parquet files for analysts, in the home's tables/decisions.
+
+    While a server runs, save through its door: POST /save-logs.
+    """
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.save_logs import save_logs as save
+
+    declared, opened = open_case(case, home, create=False)
+    with opened.writing(), progress_bar("save") as progress:
+        report = save(declared, opened.stores, SystemClock(), progress)
+    show(report, as_json=as_json)
 
 
 @app.command()

@@ -32,6 +32,8 @@ from weighbridge.serve.schema import (
     event_schema,
     explanation_schema,
     label_schema,
+    nothing_schema,
+    saved_schema,
     stored_decision_schema,
 )
 
@@ -113,6 +115,8 @@ def _routes(door: Door) -> APIRouter:
          label_schema(), {"type": "object"})  # fmt: skip
     post("/lists", "Put a value on a declared list or take it off; the next decision sees it.",
          edit_schema(desk.case), {"type": "object"})  # fmt: skip
+    post("/save-logs", "Save the decisions since the last time as Parquet in the home; one at a time.",
+         nothing_schema(), saved_schema())  # fmt: skip
     look("/decisions/{name}", "Return a decision as it was answered, by its id or by that of its event.",
          told, stored_decision_schema())  # fmt: skip
     look("/decisions/{name}/explain", "Tell what each feature added to a decision's score, as known then.",

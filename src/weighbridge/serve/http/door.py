@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import structlog
 
 from weighbridge.errors import Rejected, WeighbridgeError
+from weighbridge.kernel.rules import reject
 from weighbridge.score.answer import Answer
 from weighbridge.score.decide import Desk
 from weighbridge.serve.http.call import Call, Scope, call_of
 from weighbridge.serve.http.figures import Figures
 from weighbridge.serve.http.guard import Guard
 from weighbridge.serve.http.problem import Problem, problem_of
+from weighbridge.serve.http.saving import Saver
 from weighbridge.serve.http.scopes import VERSION, Scopes
 from weighbridge.serve.http.trace import Headers, Trace
 from weighbridge.serve.strict import LARGEST_BATCH, LARGEST_BODY, MOST_EVENTS, Malformed, parse_object
@@ -25,6 +27,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Handler = Callable[[dict[str, Any], Call], Awaitable[dict[str, Any]]]
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 
+BODILESS = ("/save-logs",)  # nothing has to be said: no body is an empty object
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # made once
 
 
@@ -47,11 +50,13 @@ class Door:
         self.desk, self.figures, self._scopes = desk, Figures(), Scopes()
         self.guard = Guard(desk.stores.keys, desk.clock)
         self._log = structlog.get_logger("http").bind()
+        self._saver = Saver(desk)
         posts: dict[str, tuple[Handler, int]] = {
             "/predict": (self._predict, LARGEST_BODY),
             "/predict/batch": (self._batch, LARGEST_BATCH),
             "/feedback": (self._feedback, LARGEST_BODY),
             "/lists": (self._edit, LARGEST_BODY),
+            "/save-logs": (self._save, LARGEST_BODY),
         }
         self.posts = {prefix + path: how for path, how in posts.items() for prefix in ("", VERSION)}
 
@@ -80,7 +85,8 @@ class Door:
         """Answer a POST to one of the paths in `posts`; every outcome is one reply."""
         call, (handle, largest) = call_of(scope), self.posts[scope["path"]]
         try:
-            body = parse_object(await read_body(scope, receive, largest))
+            sent = await read_body(scope, receive, largest)
+            body = parse_object(sent if sent or call.route not in BODILESS else b"{}")
             call.entities = 1
             return reply(200, JSON, await handle(body, call), call.trace)
         except Gone:
@@ -109,6 +115,11 @@ class Door:
             body["by"] = call.caller.name  # not what anybody says
         before = await self.desk.outcome(self.desk.submit_edit(body))
         return {"list": body["list"], "listed": body["action"] == "add", "listed_before": before}
+
+    async def _save(self, body: dict[str, Any], _: Call) -> dict[str, Any]:
+        for name in body:
+            raise reject(name[:64], "known")
+        return await asyncio.to_thread(self._saver.save)
 
     async def _batch(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
         """Decide events in their order; each has its decision, or its problem, at its place."""

@@ -22,6 +22,7 @@ SCOPE_OF = {
     "POST /feedback": "label",
     "POST /lists": "review",
     "GET /decisions/{name}/explain": "review",
+    "POST /save-logs": "admin",
     "GET /metadata": ANY_KEY,
     "GET /metrics": ANY_KEY,
     "GET /stats": ANY_KEY,
