@@ -32,8 +32,9 @@ CUT_US = START_US + 40 * DAY_US
 
 
 def memory_stores(case, folder: Path) -> Stores:
+    log = MemoryLog(case.events)
     return Stores(
-        MemoryLog(case.events), MemoryTables(), MemoryRegistry(), MemoryTracker(), MemoryBundles(),
+        log, MemoryTables(), MemoryRegistry(log), MemoryTracker(), MemoryBundles(),
         HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(), folder,
     )  # fmt: skip
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from weighbridge.errors import InputError
+
+MOVED = "move"  # the kind of note that tells of a move of an alias
 
 Stored = int | str | None
 
@@ -111,6 +115,16 @@ class Head:
     arrived_us: int
 
 
+class Alias(NamedTuple):
+    """What an alias points at; `share` is a canary's part of the traffic, 0 to 1, None for other aliases."""
+
+    bundle: str
+    share: float | None = None
+
+
+ALIASES = STAGING, PRODUCTION, CANARY, SHADOW = "staging", "production", "canary", "shadow"
+
+
 @dataclass(frozen=True)
 class ApiKey:
     """One key to the HTTP door, as a home stores it: of its secret only the sha256, in hex.
@@ -134,12 +148,37 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Move:
-    """One move of an alias: who moved what from where to where, when, why, on which gate results."""
+    """One move of an alias: who moved what from where to where, when, why, on which gate results.
+
+    `bundle` None clears the alias. A change of a canary's share is a move from its bundle to the same. Raises
+    InputError for an alias that there is not, and for a share that is none.
+    """
 
     alias: str
-    bundle: str
+    bundle: str | None
     before: str | None
     by: str
     reason: str
     moved_us: int
     gates: Sequence[Mapping[str, Any]] = ()
+    share: float | None = None
+    share_before: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.alias not in ALIASES:
+            raise InputError(f"there is no alias {self.alias!r}; use one of {', '.join(ALIASES)}")
+        if (self.share is None) == (self.alias == CANARY and self.bundle is not None):
+            raise InputError("a canary has a share of the traffic, and nothing else has; give share= with the canary")
+        if self.share is not None and not 0 <= self.share <= 1:
+            raise InputError(f"{self.share} is no share of the traffic; choose 0 to 1")
+
+    @property
+    def seen(self) -> Alias | None:
+        """What the alias pointed at for whoever decided to move it."""
+        return None if self.before is None else Alias(self.before, self.share_before)
+
+    @property
+    def note(self) -> Note:
+        """What the log says about it."""
+        told = ("alias", "bundle", "before", "share", "share_before", "by", "reason")
+        return Note(MOVED, {name: getattr(self, name) for name in told}, self.moved_us)

@@ -26,6 +26,7 @@ from weighbridge.loop.run import run
 from weighbridge.loop.simulate import simulate
 from weighbridge.loop.train import train, training_set
 from weighbridge.loop.watch import watch
+from weighbridge.records import MOVED
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import arrived_before, messages
 from weighbridge.serve.wiring import open_desk
@@ -171,7 +172,7 @@ def test_a_column_that_leaks_the_label_is_refused_by_a_gate(small_case, tmp_path
 
 
 def test_promotion_is_noted_and_happens_once(small_case, trained, clock):
-    assert [b["bundle"] for _, _, b in trained.log.notes("promotion")] == [trained.registry.alias(PRODUCTION)]
+    assert [b["bundle"] for _, _, b in trained.log.notes(MOVED)] == [trained.registry.alias(PRODUCTION)]
     assert "already" in promote(small_case, trained, clock).sentence
     bundle = trained.registry.alias(PRODUCTION)
     assert resolve(trained, bundle[:8]) == bundle

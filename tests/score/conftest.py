@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import CUT_US, memory_stores
 from tests.score.held import HeldLog
+from weighbridge.records import Alias
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
@@ -19,7 +20,7 @@ def home(small_case, trained, tmp_path):
     production = trained.registry.alias(PRODUCTION)
     stores.bundles.put(production, trained.bundles.files(production))
     stores.registry.add(production, trained.registry.bundles()[0][2], 0)
-    stores.registry._aliases[PRODUCTION] = production
+    stores.registry._aliases[PRODUCTION] = Alias(production)
     return stores
 
 

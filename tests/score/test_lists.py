@@ -18,7 +18,7 @@ from weighbridge.declare import ListOf, Policy, Rule
 from weighbridge.errors import InputError, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.verify import verify
-from weighbridge.records import ListEdit
+from weighbridge.records import Alias, ListEdit
 from weighbridge.score.batch import score_table
 from weighbridge.score.bundle import load
 from weighbridge.score.edits import parse_edit
@@ -237,7 +237,7 @@ def test_online_batch_and_replay_see_the_same_lists(small_case, trained, world, 
     production = trained.registry.alias(PRODUCTION)
     home.bundles.put(production, trained.bundles.files(production))
     home.registry.add(production, trained.registry.bundles()[0][2], 0)
-    home.registry._aliases[PRODUCTION] = production
+    home.registry._aliases[PRODUCTION] = Alias(production)
     desk, naive, expected, sent = open_desk(case, home, clock), {}, [], []
     steps = st.lists(
         st.tuples(st.sampled_from(["event", "add", "end", "remove", "restart"]), st.integers(0, 2)), max_size=12

@@ -4,6 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.conftest import memory_stores
+from weighbridge.records import Alias
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.http.app import make_app
 from weighbridge.serve.wiring import open_desk
@@ -16,7 +17,7 @@ def desk(small_case, trained, tmp_path, clock):
     production = trained.registry.alias(PRODUCTION)
     stores.bundles.put(production, trained.bundles.files(production))
     stores.registry.add(production, {**trained.registry.bundles()[0][2], "run": "r1"}, 0)
-    stores.registry._aliases[PRODUCTION] = production
+    stores.registry._aliases[PRODUCTION] = Alias(production)
     return open_desk(small_case, stores, clock)
 
 

@@ -18,6 +18,7 @@ from weighbridge.testing.contracts import (
     TableContract,
     TrackerContract,
 )
+from weighbridge.testing.samples import sample_contract
 
 
 def folder() -> Path:
@@ -40,12 +41,14 @@ class TestSqliteLog(LogContract):
 
 class TestMemoryRegistry(RegistryContract):
     def make(self):
-        return MemoryRegistry()
+        log = MemoryLog(sample_contract())
+        return MemoryRegistry(log), log
 
 
 class TestSqliteRegistry(RegistryContract):
     def make(self):
-        return SqliteRegistry(database())
+        shared = database()
+        return SqliteRegistry(shared), SqliteLog(shared, sample_contract(), folder() / "log")
 
 
 class TestMemoryTracker(TrackerContract):

@@ -14,7 +14,7 @@ from weighbridge.ports import Signer
 from weighbridge.score.bundle import pack
 from weighbridge.score.scorer import Scorer, Thresholds
 
-ROWS = 5_000
+ROWS, PROBES = 5_000, 64
 FLAGGED = 0.05  # the share to review or decline, whose reasons are worked out at once
 
 
@@ -37,4 +37,4 @@ def bench_bundle(signer: Signer, trees: int) -> tuple[str, dict[str, bytes]]:
     review_at, decline_at = np.quantile(scorer.probability(vectors), [1 - FLAGGED, 1 - FLAGGED / 5]).tolist()
     thresholds = Thresholds(review_at, decline_at, (("low", 0.0), ("high", review_at)))
     facts = {"model": "lightgbm", "selected_features": list(CASE.feature_names), "validation": {}}
-    return pack(CASE, scorer, thresholds, facts, "to measure", signer)
+    return pack(CASE, (scorer, None), thresholds, vectors[:PROBES], facts, "to measure", signer)

@@ -20,6 +20,7 @@ from weighbridge.kernel.shapley import Shapley
 from weighbridge.records import EventRecord
 from weighbridge.score.answer import decision_of
 from weighbridge.score.bundle import Bundle
+from weighbridge.score.probe import record
 from weighbridge.score.reasons import Reasoner
 from weighbridge.score.rulebook import Rulebook
 from weighbridge.score.scorer import Thresholds
@@ -77,7 +78,8 @@ def _decisions(forest: Forest, rows: Sequence[Vectors]) -> Iterator[Figure]:
     vectors = [row.astype("<f4").tobytes() for row in rows]
     for what, review_at in (("approved, without reasons", 2.0), ("for review, with its four reasons", 0.0)):
         reasoner = Reasoner(CASE, scorer, CASE.feature_names, of_case=True)
-        bundle = Bundle("b" * 64, scorer, Thresholds(review_at, 2.0, [("low", 0.0)]), {}, reasoner)
+        thresholds, probes = Thresholds(review_at, 2.0, [("low", 0.0)]), record(np.concatenate(rows), scorer, None)
+        bundle = Bundle("b" * 64, scorer, None, thresholds, {}, reasoner, probes)
 
         def decide(bundle: Bundle = bundle) -> None:
             for vector in vectors:

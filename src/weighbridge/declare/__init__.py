@@ -27,6 +27,7 @@ from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
 from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
 from weighbridge.declare.reasons import Reasons, Says
+from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
@@ -51,6 +52,7 @@ __all__ = [
     "Pattern",
     "Policy",
     "Reasons",
+    "Rollout",
     "Rule",
     "Says",
     "Simulation",

@@ -17,6 +17,7 @@ from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model
 from weighbridge.declare.policy import Policy
 from weighbridge.declare.reasons import Reasons
+from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.simulation import Simulation
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
@@ -39,6 +40,7 @@ class UseCase:
     policy: Policy = Policy()
     reasons: Reasons = Reasons()
     training: Training = Training()
+    rollout: Rollout = Rollout()
     gates: Sequence[Gate] = standard_gates()
     stages: Sequence[Stage] = standard_stages()
     simulate: Simulation | None = None
@@ -60,6 +62,7 @@ class UseCase:
         self.reasons.check(place, self.vector)
         self._check_keep(place)
         self.policy.conditions(self.events, self.feature_names)
+        self.rollout.sticks_to(self.events)
 
     def _check_label(self, place: str) -> None:
         if any(f.name == self.label.name for f in self.events.fields):
@@ -141,6 +144,11 @@ class UseCase:
     def feature_names(self) -> tuple[str, ...]:
         """The names of the vector's values, in order."""
         return tuple(feature.name for feature in self.vector)
+
+    @cached_property
+    def stateless(self) -> tuple[int, ...]:
+        """The places of the vector's values that the event alone gives, without any history."""
+        return tuple(p for p, f in enumerate(self.vector) if not any(isinstance(part, Aggregate) for part in parts(f)))
 
     @cached_property
     def state_digest(self) -> str:

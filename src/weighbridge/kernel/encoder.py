@@ -49,7 +49,10 @@ class Encoder:
         sizes = {len(a) for a in (self.source, self.kind, self.start, self.count)}
         tables = len(self.knots) == len(self.levels)
         inside = (self.source >= 0).all() and (self.source < features).all() and (self.start >= 0).all()
-        return bool(len(sizes) == 1 and tables and inside and (self.start + self.count <= len(self.knots)).all())
+        asked = np.isin(self.kind, (Kind.IS_CODE, Kind.LOOK_UP, Kind.INTERPOLATE))  # of knots or levels, at least one
+        known = asked | np.isin(self.kind, (Kind.COPY, Kind.IS_MISSING))
+        filled = known.all() and (self.count >= asked).all() and (self.start + self.count <= len(self.knots)).all()
+        return bool(len(sizes) == 1 and tables and inside and filled)
 
 
 @njit(cache=True, nogil=True)

@@ -30,5 +30,10 @@ def model_card(case: UseCase, facts: Mapping[str, Any]) -> str:
     names = ("average_precision", "roc_auc", "recall_at_precision_90", "brier", "net_cost")
     for c in facts["candidates"]:
         lines.append(f"| {c['model']} | " + " | ".join("–" if c[n] is None else f"{c[n]:.4f}" for n in names) + " |")
+    alone = facts["event_only"]
+    if alone:
+        value = alone["validation"][metric]
+        told = "undefined" if value is None else f"{value:.4f}"
+        lines += ["", f"Without any history: {metric} {told}, by {', '.join(alone['selected_features'])}."]
     lines += ["", "Features: " + ", ".join(facts["selected_features"]) + ".", ""]
     return "\n".join(lines)

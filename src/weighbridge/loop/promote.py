@@ -8,7 +8,7 @@ from weighbridge.errors import GateClosed
 from weighbridge.loop.gate import gate, newest_bundle
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
-from weighbridge.records import Move, Note
+from weighbridge.records import Move
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
 
@@ -42,6 +42,5 @@ def promote(
             raise GateClosed(f"bundle {chosen[:12]} stays out of production: {held.sentence}; see {stores.reports}")
     stores.registry.move(Move(alias, chosen, before, by, reason, clock.now_us(), verdicts))
     figures = {"bundle": chosen, "alias": alias, "before": before}
-    stores.log.commit([], [Note("promotion", figures, clock.now_us())])
     was = f", before {before[:12]}" if before else ""
     return run.finish(f"{chosen[:12]} is now {alias}{was}", figures)

@@ -15,26 +15,26 @@ from weighbridge import __version__
 from weighbridge.clock import Clock, duration_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import LOWER_IS_BETTER
-from weighbridge.declare.models import Model
+from weighbridge.declare.models import logistic
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
-from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.drift import profile
 from weighbridge.kernel.metrics import roc_auc
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import Columns
 from weighbridge.kernel.split import Split, latest_labels, time_split
-from weighbridge.learners.fit import Fitted, fit
 from weighbridge.loop.build import HEAD_SEQ, table_name
+from weighbridge.loop.candidate import Candidate, finish, hold
 from weighbridge.loop.card import model_card
-from weighbridge.loop.evaluate import Rows, choose_thresholds, figures, rows_of, summary, with_interval
+from weighbridge.loop.evaluate import Rows, rows_of, summary
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import pack
-from weighbridge.score.scorer import Scorer, Thresholds
 
 WORKERS = 2
+PROBES = 64
+EVENT_ONLY = logistic(name="event only")  # small, and defined where nothing but the event is known
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,6 @@ class TrainingSet:
     def rows(self, case: UseCase, chosen: Bools) -> Rows:
         """Return chosen rows to evaluate on."""
         return rows_of(case, self.columns, self.vectors, self.labels, chosen)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One fitted candidate: its cross-calibrated validation probabilities and what they are worth."""
-
-    fitted: Fitted
-    probability: Floats
-    thresholds: Thresholds
-    metrics: dict[str, float]
-    interval: tuple[float, float]
 
 
 def training_set(case: UseCase, stores: Stores) -> TrainingSet:
@@ -112,7 +101,6 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
 
     The validation metrics are those of the winner fitted on the training rows alone.
     """
-    from weighbridge.learners.calibration import fit_calibration
     from weighbridge.learners.encode import select
 
     run = Run("train", stores, clock)
@@ -123,16 +111,19 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     models = [candidate for model in case.models for candidate in model.candidates()]
     done: list[Candidate] = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for candidate in pool.map(lambda m: _candidate(case, m, X[fitting], y[fitting], selected, validation), models):
+        for candidate in pool.map(lambda m: hold(case, m, X[fitting], y[fitting], selected, validation), models):
             done.append(candidate)
             progress(candidate.fitted.model.name, len(done), len(models))
     winner = _best(case, done)
     model = winner.fitted.model
-    refitted = fit(case, model, X[data.mature], data.labels[data.mature], selected)
-    calibration = fit_calibration(model.calibration, winner.fitted.log_odds(validation.vectors), validation.y)
-    facts = _facts(case, stores, data, done, winner, selected)
-    scorer = Scorer(refitted.encoder, refitted.predictor, calibration)
-    bundle, files = pack(case, scorer, winner.thresholds, facts, model_card(case, facts), stores.signer)
+    mature = X[data.mature], data.labels[data.mature]
+    scorer = finish(case, winner, *mature, selected, validation)
+    alone = [case.stateless[c] for c in select(X[fitting][:, list(case.stateless)], y[fitting], None)]
+    event_only = hold(case, EVENT_ONLY, X[fitting], y[fitting], alone, validation) if alone else None
+    facts = _facts(case, stores, data, done, winner, selected) | {"event_only": _told(case, event_only, alone)}
+    scorers = (scorer, finish(case, event_only, *mature, alone, validation) if event_only else None)
+    card, probes = model_card(case, facts), _spread(validation.vectors, winner.probability)
+    bundle, files = pack(case, scorers, winner.thresholds, probes, facts, card, stores.signer)
     stores.bundles.put(bundle, files)
     stores.tables.put(validation_name(bundle), _validated(data, winner))
     origin = {"model": model.name, "run": run.id, "case": case.digest, "vector": case.vector_digest}
@@ -155,24 +146,18 @@ def _validated(data: TrainingSet, winner: Candidate) -> pa.Table:
     return pa.table({"seq": data.columns.seq[rows], "y": data.labels[rows], "probability": winner.probability})
 
 
-def _candidate(case: UseCase, model: Model, X: Vectors, y: Ints, selected: list[int], validation: Rows) -> Candidate:
-    fitted = fit(case, model, X, y, selected)
-    probability = _cross_calibrated(model, fitted.log_odds(validation.vectors), validation)
-    thresholds = choose_thresholds(case, validation, probability)
-    _, low, high = with_interval(case, validation, probability, thresholds, case.training.metric)
-    return Candidate(fitted, probability, thresholds, figures(case, validation, probability, thresholds), (low, high))
+def _spread(vectors: Vectors, probability: Floats) -> Vectors:
+    """Return up to PROBES vectors, from the least to the largest probability."""
+    places = np.linspace(0, len(vectors) - 1, min(PROBES, len(vectors))).astype(np.int64)
+    return vectors[np.argsort(probability, kind="stable")[places]]
 
 
-def _cross_calibrated(model: Model, log_odds: Floats, rows: Rows) -> Floats:
-    """Return probabilities of each half of the days by the calibration fitted on the other half."""
-    from weighbridge.learners.calibration import fit_calibration
-
-    odd = rows.day % 2 == 1
-    probability = np.empty(len(rows))
-    for half in (odd, ~odd):
-        calibration: Calibration = fit_calibration(model.calibration, log_odds[~half], rows.y[~half])
-        probability[half] = calibration.probability(log_odds[half])
-    return probability
+def _told(case: UseCase, event_only: Candidate | None, selected: list[int]) -> dict[str, Any] | None:
+    """Return what the bundle remembers of its event-only scorer."""
+    if event_only is None:
+        return None
+    names = [case.feature_names[column] for column in selected]
+    return {"selected_features": names, "validation": summary(event_only.metrics)}
 
 
 def _best(case: UseCase, candidates: list[Candidate]) -> Candidate:

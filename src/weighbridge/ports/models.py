@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from weighbridge.records import Move
+from weighbridge.records import Alias, Move
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,10 +38,14 @@ class Registry(Protocol):
         """Return the bundle an alias points at, or None."""
         ...
 
-    def move(self, move: Move) -> None:
-        """Point an alias at a bundle if it still points at `move.before`.
+    def aliases(self) -> Mapping[str, Alias]:
+        """Return what every alias points at, as of one moment; one that points at nothing is left out."""
+        ...
 
-        Raises Conflict when somebody else has moved it, InputError for an unknown bundle.
+    def move(self, *moves: Move) -> None:
+        """Move aliases and note it in the log, all in one durable write, if each points at what its move has seen.
+
+        Raises Conflict when somebody else has moved one, InputError for an unknown bundle; then nothing has changed.
         """
         ...
 
@@ -57,8 +61,11 @@ class BundleStore(Protocol):
         """Store a bundle's files, all or nothing; storing it again changes nothing."""
         ...
 
-    def files(self, bundle: str) -> dict[str, bytes]:
-        """Return a bundle's files by name. Raises BundleRefused when it is not there."""
+    def files(self, bundle: str, at_most: int | None = None) -> dict[str, bytes]:
+        """Return a bundle's files by name.
+
+        Raises BundleRefused when it is not there, or before anything is read when it has more than `at_most` bytes.
+        """
         ...
 
 

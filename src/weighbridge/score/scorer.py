@@ -37,6 +37,11 @@ class Thresholds:
     decline_at: float
     bands: Sequence[tuple[str, float]]
 
+    def sound(self) -> bool:
+        """Whether every probability has an action and a level."""
+        floors = [floor for _, floor in self.bands]
+        return 0 <= self.review_at <= self.decline_at and bool(floors) and floors[0] == 0 and floors == sorted(floors)
+
     def action(self, probability: float) -> str:
         """Return decline, review or approve."""
         if probability >= self.decline_at:

@@ -32,10 +32,10 @@ create table if not exists decisions (
     reasons text, hash text not null);
 create table if not exists decision_ids (decision_id text primary key, seq integer not null) without rowid;
 create table if not exists bundles (bundle text primary key, added_us integer not null, facts text not null);
-create table if not exists aliases (alias text primary key, bundle text not null references bundles);
+create table if not exists aliases (alias text primary key, bundle text not null references bundles, share real);
 create table if not exists moves (
-    number integer primary key, alias text not null, bundle text not null, before text, by text not null,
-    reason text not null, moved_us integer not null, gates text not null);
+    number integer primary key, alias text not null, bundle text, before text, by text not null,
+    reason text not null, moved_us integer not null, gates text not null, share real, share_before real);
 create table if not exists keys (
     id text primary key, name text not null, scopes text not null, secret_sha256 text not null,
     made_us integer not null, made_by text not null, until_us integer, rate real, burst integer,

@@ -117,12 +117,23 @@ class FolderBundles:
                 raise
         sync_folder(self._folder)
 
-    def files(self, bundle: str) -> dict[str, bytes]:
+    def files(self, bundle: str, at_most: int | None = None) -> dict[str, bytes]:
         """Return a bundle's files by name."""
         place = self._folder / bundle
         if not place.is_dir():
             raise BundleRefused(f"bundle {bundle[:12]} is not in this home; train again or copy it to {self._folder}")
         try:
-            return {path.name: path.read_bytes() for path in sorted(place.iterdir()) if path.is_file()}
+            paths = [path for path in sorted(place.iterdir()) if path.is_file()]
+            check_size(bundle, sum(path.stat().st_size for path in paths), at_most)
+            return {path.name: path.read_bytes() for path in paths}
         except OSError as fault:
             raise BundleRefused(f"bundle {bundle[:12]} cannot be read ({fault.strerror}); restore it") from fault
+
+
+def check_size(bundle: str, size: int, at_most: int | None) -> None:
+    """Raise BundleRefused for a bundle of more bytes than are allowed."""
+    if at_most is not None and size > at_most:
+        raise BundleRefused(
+            f"bundle {bundle[:12]} has {size:,} bytes, more than the {at_most:,} allowed; make a smaller model, "
+            "or declare Rollout(largest_mb=...)"
+        )

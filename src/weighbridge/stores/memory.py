@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from weighbridge.errors import BundleRefused, Conflict, InputError
-from weighbridge.records import ApiKey, Move
+from weighbridge.ports import EventLog
+from weighbridge.records import Alias, ApiKey, Move
+from weighbridge.stores.files import check_size
 
 
 class MemoryTables:
@@ -29,11 +32,12 @@ class MemoryTables:
 
 
 class MemoryRegistry:
-    """Registry in memory."""
+    """Registry in memory, beside the log that its moves are noted in."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: EventLog) -> None:
+        self._log, self._lock = log, threading.Lock()
         self._bundles: dict[str, tuple[int, str]] = {}
-        self._aliases: dict[str, str] = {}
+        self._aliases: dict[str, Alias] = {}
         self._moves: list[Move] = []
 
     def add(self, bundle: str, facts: Mapping[str, Any], added_us: int) -> None:
@@ -46,16 +50,27 @@ class MemoryRegistry:
 
     def alias(self, name: str) -> str | None:
         """Return the bundle an alias points at."""
-        return self._aliases.get(name)
+        found = self._aliases.get(name)
+        return found.bundle if found else None
 
-    def move(self, move: Move) -> None:
-        """Point an alias at a bundle if it still points at `move.before`."""
-        if move.bundle not in self._bundles:
-            raise InputError(f"bundle {move.bundle} is not registered")
-        if self._aliases.get(move.alias) != move.before:
-            raise Conflict(f"alias {move.alias} was moved by somebody else; look again and retry")
-        self._aliases[move.alias] = move.bundle
-        self._moves.append(move)
+    def aliases(self) -> Mapping[str, Alias]:
+        """Return what every alias points at."""
+        return dict(self._aliases)
+
+    def move(self, *moves: Move) -> None:
+        """Move aliases and note it in the log."""
+        with self._lock:
+            aliases = dict(self._aliases)
+            for move in moves:
+                if move.bundle is not None and move.bundle not in self._bundles:
+                    raise InputError(f"bundle {move.bundle} is not registered")
+                if aliases.pop(move.alias, None) != move.seen:
+                    raise Conflict(f"alias {move.alias} was moved by somebody else; look again and retry")
+                if move.bundle is not None:
+                    aliases[move.alias] = Alias(move.bundle, move.share)
+            self._log.commit([], [move.note for move in moves])
+            self._aliases = aliases
+            self._moves += moves
 
     def moves(self) -> Sequence[Move]:
         """Return every move, oldest first."""
@@ -87,10 +102,11 @@ class MemoryBundles:
         """Store a bundle's files."""
         self._bundles.setdefault(bundle, dict(files))
 
-    def files(self, bundle: str) -> dict[str, bytes]:
+    def files(self, bundle: str, at_most: int | None = None) -> dict[str, bytes]:
         """Return a bundle's files by name."""
         if bundle not in self._bundles:
             raise BundleRefused(f"bundle {bundle[:12]} is not in this store; train again")
+        check_size(bundle, sum(map(len, self._bundles[bundle].values())), at_most)
         return dict(self._bundles[bundle])
 
 

@@ -14,17 +14,15 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, LabelRecord, ListEdit
-from weighbridge.stores.chain import first_broken, link
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, ListEdit
+from weighbridge.stores.chain import first_broken
 from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
 from weighbridge.stores.database import Database
 from weighbridge.stores.segments import Segment, SegmentFiles
-from weighbridge.stores.sqlite_rows import decision_row, insert, log_row, remember
+from weighbridge.stores.sqlite_rows import MOVE_HEAD, append
 from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_schema, event_table
 
 _COLUMNS = ", ".join(DECISIONS.names)
-_MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
-_MOVE_ALL = f"{_MOVE_HEAD}, chained = ?"
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
 _HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
 _LINK_ROWS = 65_536  # decisions checked at once
@@ -81,30 +79,11 @@ class SqliteLog:
         return self._database.syncs
 
     def append(self, group: Sequence[Decided], followers: Sequence[Follower] = ()) -> list[int]:
-        """Append events with the decisions about them, then what follows them, in one write.
-
-        A group is a handful of statements, each of many rows: Python gives the interpreter away at every statement,
-        and has to wait to get it back.
-        """
-        records = [*(event for event, _ in group), *followers]
-        if not records:
+        """Append events with the decisions about them, then what follows them, in one write."""
+        if not group and not followers:
             return []
         with self._database.write(sync=False) as connection:
-            last, chained = connection.execute("select seq, chained from head").fetchone()
-            seqs = list(range(last + 1, last + 1 + len(records)))
-            remember(connection, [(event.event_id, seq) for (event, _), seq in zip(group, seqs, strict=False)])
-            insert(connection, "log", [log_row(*pair) for pair in zip(seqs, records, strict=True)])
-            decisions = []
-            for seq, (_, decision) in zip(seqs, group, strict=False):
-                if decision is not None:
-                    chained = link(chained, seq, decision)
-                    decisions.append(decision_row(seq, decision, chained))
-            insert(connection, "decisions", decisions)
-            insert(connection, "decision_ids", [(row[1], row[0]) for row in decisions])
-            data = [pair for pair in zip(seqs, records, strict=True) if isinstance(pair[1], EventRecord | LabelRecord)]
-            arrived_us = max((record.arrived_us for _, record in data), default=0)
-            connection.execute(_MOVE_ALL, (seqs[-1], data[-1][0] if data else 0, arrived_us, chained))
-        return seqs
+            return append(connection, group, followers)
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
         """Append history whose seq is assigned already: Parquet files first, then one transaction that names them."""
@@ -122,7 +101,7 @@ class SqliteLog:
                 raise Conflict("this history holds events that are stored already; nothing was imported") from None
             self._cold.add(connection, made)
             for segment in made:
-                connection.execute(_MOVE_HEAD, (segment.last_seq, segment.last_seq, segment.last_arrived_us))
+                connection.execute(MOVE_HEAD, (segment.last_seq, segment.last_seq, segment.last_arrived_us))
 
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""

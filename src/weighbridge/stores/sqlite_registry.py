@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, cast
 
 from weighbridge.errors import Conflict, InputError
-from weighbridge.records import Move
+from weighbridge.records import Alias, Move
 from weighbridge.stores.database import Database
+from weighbridge.stores.sqlite_rows import append
+
+_MOVE = [field.name for field in fields(Move)]
 
 
 class SqliteRegistry:
@@ -32,35 +37,41 @@ class SqliteRegistry:
         rows = self._database.read("select bundle from aliases where alias = ?", name)
         return cast(str, rows[0][0]) if rows else None
 
-    def move(self, move: Move) -> None:
-        """Point an alias at a bundle if it still points at `move.before`."""
+    def aliases(self) -> Mapping[str, Alias]:
+        """Return what every alias points at."""
+        rows = cast(
+            list[tuple[str, str, float | None]], self._database.read("select alias, bundle, share from aliases")
+        )
+        return {name: Alias(bundle, share) for name, bundle, share in rows}
+
+    def move(self, *moves: Move) -> None:
+        """Move aliases and note it in the log, in one transaction."""
         with self._database.write() as connection:
-            if not connection.execute("select 1 from bundles where bundle = ?", (move.bundle,)).fetchone():
-                raise InputError(f"bundle {move.bundle} is not registered")
-            row = connection.execute("select bundle from aliases where alias = ?", (move.alias,)).fetchone()
-            if (row[0] if row else None) != move.before:
-                raise Conflict(f"alias {move.alias} was moved by somebody else; look again and retry")
-            connection.execute("insert or replace into aliases values (?, ?)", (move.alias, move.bundle))
-            connection.execute(
-                "insert into moves (alias, bundle, before, by, reason, moved_us, gates) values (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    move.alias,
-                    move.bundle,
-                    move.before,
-                    move.by,
-                    move.reason,
-                    move.moved_us,
-                    json.dumps(list(move.gates)),
-                ),
-            )
+            for move in moves:
+                _move(connection, move)
+            append(connection, [], [move.note for move in moves])
 
     def moves(self) -> Sequence[Move]:
         """Return every move, oldest first."""
-        rows = self._database.read(
-            "select alias, bundle, before, by, reason, moved_us, gates from moves order by number"
-        )
-        found = cast(list[tuple[str, str, str | None, str, str, int, str]], rows)
-        return [Move(a, b, before, by, why, at, json.loads(gates)) for a, b, before, by, why, at, gates in found]
+        rows = cast(list[list[Any]], self._database.read(f"select {', '.join(_MOVE)} from moves order by number"))
+        found = [dict(zip(_MOVE, row, strict=True)) for row in rows]
+        return [Move(**{**told, "gates": json.loads(told["gates"])}) for told in found]
+
+
+def _move(connection: sqlite3.Connection, move: Move) -> None:
+    known = connection.execute("select 1 from bundles where bundle = ?", (move.bundle,)).fetchone()
+    if move.bundle is not None and not known:
+        raise InputError(f"bundle {move.bundle} is not registered")
+    row = connection.execute("select bundle, share from aliases where alias = ?", (move.alias,)).fetchone()
+    if (Alias(*row) if row else None) != move.seen:
+        raise Conflict(f"alias {move.alias} was moved by somebody else; look again and retry")
+    if move.bundle is None:
+        connection.execute("delete from aliases where alias = ?", (move.alias,))
+    else:
+        connection.execute("insert or replace into aliases values (?, ?, ?)", (move.alias, move.bundle, move.share))
+    told = {**{name: getattr(move, name) for name in _MOVE}, "gates": json.dumps(list(move.gates))}
+    names = ", ".join(_MOVE), ", ".join(f":{name}" for name in _MOVE)
+    connection.execute("insert into moves ({}) values ({})".format(*names), told)
 
 
 class SqliteTracker:

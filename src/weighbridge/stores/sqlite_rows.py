@@ -1,4 +1,4 @@
-"""Records as rows of the hot tables, and how many rows go in with one statement."""
+"""Records as rows of the hot tables, and how they are appended."""
 
 from __future__ import annotations
 
@@ -9,10 +9,37 @@ from functools import cache
 from itertools import chain
 
 from weighbridge.errors import Conflict
-from weighbridge.records import DecisionRecord, EventRecord, Follower, ListEdit, Note
+from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, LabelRecord, ListEdit, Note
+from weighbridge.stores.chain import link
 from weighbridge.stores.tables import reasons_text
 
 STATEMENT_ROWS = 64
+MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
+_MOVE_ALL = f"{MOVE_HEAD}, chained = ?"
+
+
+def append(connection: sqlite3.Connection, group: Sequence[Decided], followers: Sequence[Follower]) -> list[int]:
+    """Append events with their decisions, then what follows them, within a transaction; return the seqs.
+
+    A group is a handful of statements, each of many rows: Python gives the interpreter away at every statement, and has
+    to wait to get it back. Raises Conflict when an id is stored already, or stands twice.
+    """
+    records = [*(event for event, _ in group), *followers]
+    last, chained = connection.execute("select seq, chained from head").fetchone()
+    seqs = list(range(last + 1, last + 1 + len(records)))
+    remember(connection, [(event.event_id, seq) for (event, _), seq in zip(group, seqs, strict=False)])
+    insert(connection, "log", [log_row(*pair) for pair in zip(seqs, records, strict=True)])
+    decisions = []
+    for seq, (_, decision) in zip(seqs, group, strict=False):
+        if decision is not None:
+            chained = link(chained, seq, decision)
+            decisions.append(decision_row(seq, decision, chained))
+    insert(connection, "decisions", decisions)
+    insert(connection, "decision_ids", [(row[1], row[0]) for row in decisions])
+    data = [pair for pair in zip(seqs, records, strict=True) if isinstance(pair[1], EventRecord | LabelRecord)]
+    arrived_us = max((record.arrived_us for _, record in data), default=0)
+    connection.execute(_MOVE_ALL, (last + len(records), data[-1][0] if data else 0, arrived_us, chained))
+    return seqs
 
 
 def remember(connection: sqlite3.Connection, pairs: Sequence[tuple[str, int]]) -> None:

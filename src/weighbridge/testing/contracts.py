@@ -7,14 +7,15 @@ class TestMyLog(LogContract):
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
 
 from weighbridge.errors import BundleRefused, Conflict, InputError
-from weighbridge.ports import BundleStore, Keys, Registry, TableStore, Tracker
-from weighbridge.records import ApiKey, Move
+from weighbridge.ports import BundleStore, Keys, Log, Registry, TableStore, Tracker
+from weighbridge.records import MOVED, Alias, ApiKey, Move
 from weighbridge.testing.edit_contract import refuses
 from weighbridge.testing.log_contract import LogContract
 
@@ -24,34 +25,90 @@ __all__ = ["BundleContract", "KeyContract", "LogContract", "RegistryContract", "
 class RegistryContract:
     """Registry."""
 
-    def make(self) -> Registry:
-        """Return an empty registry."""
+    def make(self) -> tuple[Registry, Log]:
+        """Return an empty registry, and the log that its moves are noted in."""
         raise NotImplementedError
 
     def test_an_alias_moves_by_compare_and_swap(self) -> None:
-        """Whoever looked at an older state loses, and the history has the winner only."""
-        registry = self.make()
-        for bundle in ("a", "b"):
-            registry.add(bundle, {"n": 1}, 5)
-        registry.move(Move("production", "a", None, "me", "first", 6, ({"gate": "g", "passed": True},)))
+        """Whoever looked at an older state loses, and history and log have the winner only."""
+        registry, log = self._with("a", "b")
+        first = Move("production", "a", None, "me", "first", 6, ({"gate": "g", "passed": True},))
+        registry.move(first)
         refuses(Conflict, lambda: registry.move(Move("production", "b", None, "you", "late", 7)))
         assert registry.alias("production") == "a"
         registry.move(Move("production", "b", "a", "you", "better", 8))
         assert [m.bundle for m in registry.moves()] == ["a", "b"]
         assert list(registry.moves()[0].gates) == [{"gate": "g", "passed": True}]
+        assert [(at, dict(body)) for _, at, body in log.notes(MOVED)] == [
+            (move.moved_us, dict(move.note.body)) for move in registry.moves()
+        ]
+        assert log.head().seq == 2
+
+    def test_a_canary_has_a_share(self) -> None:
+        """A change of the share is a move too, by compare-and-swap on bundle and share; clearing ends it."""
+        registry, log = self._with("a", "b")
+        for share, seen in ((0.05, None), (0.2, 0.05), (0.0, 0.2)):
+            before = None if seen is None else "a"
+            registry.move(Move("canary", "a", before, "me", "more", 1, share=share, share_before=seen))
+            assert registry.aliases() == {"canary": Alias("a", share)}
+        refuses(Conflict, lambda: registry.move(Move("canary", "b", "a", "you", "late", 2, share=1, share_before=0.2)))
+        registry.move(Move("canary", None, "a", "me", "enough", 3, share_before=0.0))
+        assert (registry.aliases(), registry.alias("canary")) == ({}, None)
+        assert [(m.bundle, m.share, m.share_before) for m in registry.moves()] == [
+            ("a", 0.05, None), ("a", 0.2, 0.05), ("a", 0.0, 0.2), (None, None, 0.0)
+        ]  # fmt: skip
+        assert [body["share"] for _, _, body in log.notes(MOVED)] == [0.05, 0.2, 0.0, None]
+        refuses(Conflict, lambda: registry.move(Move("canary", None, "a", "me", "again", 4, share_before=0.0)))
+
+    def test_moves_go_together_or_not_at_all(self) -> None:
+        """One that comes too late, or names what is not registered, takes the others with it."""
+        registry, log = self._with("a", "b")
+        registry.move(Move("production", "a", None, "me", "", 1), Move("shadow", "b", None, "me", "", 1))
+        assert registry.aliases() == {"production": Alias("a"), "shadow": Alias("b")}
+        before = (registry.aliases(), registry.moves(), log.head())
+        good = Move("production", "b", "a", "me", "", 2)
+        for error, bad in (
+            (Conflict, Move("shadow", "a", "a", "me", "", 2)),
+            (InputError, Move("shadow", "x", "b", "me", "", 2)),
+        ):
+            refuses(error, partial(registry.move, good, bad))
+            assert (registry.aliases(), registry.moves(), log.head()) == before
+
+    def test_of_many_that_move_at_once_one_wins(self) -> None:
+        """Fifty threads that saw the same."""
+        names = [f"b{number}" for number in range(50)]
+        registry, log = self._with(*names)
+
+        def attempt(name: str) -> bool:
+            try:
+                registry.move(Move("production", name, None, name, "race", 1))
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(len(names)) as pool:
+            won = [name for name, moved in zip(names, pool.map(attempt, names), strict=True) if moved]
+        assert [registry.alias("production")] == won == [m.bundle for m in registry.moves()]
+        assert len(log.notes(MOVED)) == 1
 
     def test_unknown_bundles_are_refused(self) -> None:
         """An alias points at registered bundles only."""
-        registry = self.make()
+        registry, log = self._with()
         refuses(InputError, lambda: registry.move(Move("production", "x", None, "me", "", 1)))
         assert registry.alias("production") is None
+        assert log.head().seq == 0
 
     def test_registering_again_changes_nothing(self) -> None:
         """The first facts stay."""
-        registry = self.make()
-        registry.add("a", {"n": 1}, 5)
+        registry, _ = self._with("a")
         registry.add("a", {"n": 2}, 6)
         assert [(b, at, dict(f)) for b, at, f in registry.bundles()] == [("a", 5, {"n": 1})]
+
+    def _with(self, *bundles: str) -> tuple[Registry, Log]:
+        registry, log = self.make()
+        for bundle in bundles:
+            registry.add(bundle, {"n": 1}, 5)
+        return registry, log
 
 
 class KeyContract:
@@ -151,3 +208,10 @@ class BundleContract:
         bundles.put("a", {"x": b"2"})
         assert bundles.files("a") == {"x": b"1", "y": b""}
         refuses(BundleRefused, lambda: bundles.files("b"))
+
+    def test_a_bundle_that_is_too_large_is_not_read(self) -> None:
+        """The bound is on all files together."""
+        bundles = self.make()
+        bundles.put("a", {"x": b"123", "y": b"45"})
+        assert bundles.files("a", at_most=5) == {"x": b"123", "y": b"45"}
+        refuses(BundleRefused, lambda: bundles.files("a", at_most=4))

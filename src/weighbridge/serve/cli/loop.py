@@ -136,9 +136,9 @@ def registry(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -
 
     _, opened = open_case(case, home, create=False)
     known = opened.stores.registry
-    aliases = {name: known.alias(name) for name in ("production", "staging")}
-    moves = [{"alias": m.alias, "bundle": m.bundle, "before": m.before, "by": m.by, "reason": m.reason,
-              "moved": us_to_iso(m.moved_us)} for m in known.moves()]  # fmt: skip
+    aliases = {name: at.bundle for name, at in known.aliases().items()}
+    moves = [{"alias": m.alias, "bundle": m.bundle, "before": m.before, "share": m.share, "by": m.by,
+              "reason": m.reason, "moved": us_to_iso(m.moved_us)} for m in known.moves()]  # fmt: skip
     bundles = [{"bundle": b, "added": us_to_iso(at), **facts} for b, at, facts in known.bundles()]
     if as_json:
         typer.echo(json.dumps({"bundles": bundles, "aliases": aliases, "moves": moves}))
@@ -147,4 +147,5 @@ def registry(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -
         names = " ".join(name for name, bundle in aliases.items() if bundle == entry["bundle"])
         typer.echo(f"{entry['bundle'][:12]}  {entry['added'][:19]}  {entry['model']:<24} {names}".rstrip())
     for m in known.moves():
-        typer.echo(f"{us_to_iso(m.moved_us)[:19]}  {m.alias} → {m.bundle[:12]} by {m.by}: {m.reason}")
+        to = (m.bundle or "nothing")[:12] + (f", {m.share:.1%}" if m.share is not None else "")
+        typer.echo(f"{us_to_iso(m.moved_us)[:19]}  {m.alias} → {to} by {m.by}: {m.reason}")

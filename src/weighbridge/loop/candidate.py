@@ -1,0 +1,56 @@
+"""One candidate: a model fitted on the past, held against what came later, and finished on everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.models import Model
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
+from weighbridge.learners.fit import Fitted, fit
+from weighbridge.loop.evaluate import Rows, choose_thresholds, figures, with_interval
+from weighbridge.score.scorer import Scorer, Thresholds
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One fitted candidate: its cross-calibrated validation probabilities and what they are worth."""
+
+    fitted: Fitted
+    probability: Floats
+    thresholds: Thresholds
+    metrics: dict[str, float]
+    interval: tuple[float, float]
+
+
+def hold(case: UseCase, model: Model, X: Vectors, y: Ints, selected: list[int], validation: Rows) -> Candidate:
+    """Fit a model on vectors, float32[n, features], and labels, int64[n], and evaluate it on validation rows."""
+    fitted = fit(case, model, X, y, selected)
+    probability = _cross_calibrated(model, fitted.log_odds(validation.vectors), validation)
+    thresholds = choose_thresholds(case, validation, probability)
+    _, low, high = with_interval(case, validation, probability, thresholds, case.training.metric)
+    return Candidate(fitted, probability, thresholds, figures(case, validation, probability, thresholds), (low, high))
+
+
+def finish(case: UseCase, held: Candidate, X: Vectors, y: Ints, selected: list[int], validation: Rows) -> Scorer:
+    """Return a candidate's model fitted again on more rows, calibrated as it was on the validation rows."""
+    from weighbridge.learners.calibration import fit_calibration
+
+    model = held.fitted.model
+    refitted = fit(case, model, X, y, selected)
+    calibration = fit_calibration(model.calibration, held.fitted.log_odds(validation.vectors), validation.y)
+    return Scorer(refitted.encoder, refitted.predictor, calibration)
+
+
+def _cross_calibrated(model: Model, log_odds: Floats, rows: Rows) -> Floats:
+    """Return probabilities of each half of the days by the calibration fitted on the other half."""
+    from weighbridge.learners.calibration import fit_calibration
+
+    odd = rows.day % 2 == 1
+    probability = np.empty(len(rows))
+    for half in (odd, ~odd):
+        calibration = fit_calibration(model.calibration, log_odds[~half], rows.y[~half])
+        probability[half] = calibration.probability(log_odds[half])
+    return probability
