@@ -18,6 +18,7 @@ from weighbridge.ports import Stores
 from weighbridge.score.signing import HomeSigner
 from weighbridge.serve.traffic import arrived_before
 from weighbridge.stores.memory import MemoryBundles, MemoryKeys, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.memory_log import MemoryLog
 
 SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
@@ -32,10 +33,11 @@ CUT_US = START_US + 40 * DAY_US
 
 
 def memory_stores(case, folder: Path) -> Stores:
-    log = MemoryLog(case.events)
+    audit = MemoryAudit()
+    log = MemoryLog(case.events, audit)
     return Stores(
-        log, MemoryTables(), MemoryRegistry(log), MemoryTracker(), MemoryBundles(),
-        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(), folder,
+        log, MemoryTables(), MemoryRegistry(log, audit), MemoryTracker(), MemoryBundles(),
+        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, folder,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from weighbridge.errors import InputError
 MOVED = "move"  # the kind of note that tells of a move of an alias
 
 Stored = int | str | None
+UNNAMED = "unnamed"  # who did something, where nobody said
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,13 @@ class EventRecord:
 
 @dataclass(frozen=True)
 class LabelRecord:
-    """What came of an event: 0 or 1, when it arrived, and from where."""
+    """What came of an event: 0 or 1, when it arrived, from where, and by whom, which only the audit keeps."""
 
     event_id: str
     value: int
     arrived_us: int
     source: str
+    by: str = UNNAMED
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,15 @@ class ListEdit:
 
 @dataclass(frozen=True)
 class Note:
-    """A record of another kind, such as which bundles decide from its place in the log on; `body` is JSON."""
+    """A record of another kind, such as which bundles decide from its place in the log on; `body` is JSON.
+
+    `by` is for the audit, which alone keeps it.
+    """
 
     kind: str
     body: Mapping[str, Any]
     arrived_us: int
+    by: str = UNNAMED
 
 
 Follower = LabelRecord | ListEdit | Note  # what may stand behind the events of a group
@@ -181,4 +187,44 @@ class Move:
     def note(self) -> Note:
         """What the log says about it."""
         told = ("alias", "bundle", "before", "share", "share_before", "by", "reason")
-        return Note(MOVED, {name: getattr(self, name) for name in told}, self.moved_us)
+        body = {**{name: getattr(self, name) for name in told}, "gates": list(self.gates)}
+        return Note(MOVED, body, self.moved_us, self.by)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that changes what the system decides, as the audit tells it.
+
+    `what` is what was changed, such as "labels" or "keys", and `subject` which of them; `seq` is its place in the log
+    where it has one; `detail` is JSON and holds nothing personal.
+    """
+
+    what: str
+    subject: str
+    who: str
+    at_us: int
+    detail: Mapping[str, Any]
+    seq: int | None = None
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One entry of the audit: a change, its number, and the hash over both and the hash before it. Detail is text."""
+
+    number: int
+    seq: int | None
+    at_us: int
+    who: str
+    what: str
+    subject: str
+    detail: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class AuditHead:
+    """Where the audit ends, and where the log ended at that moment."""
+
+    number: int
+    hash: str
+    seq: int

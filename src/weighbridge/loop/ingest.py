@@ -55,7 +55,7 @@ def ingest(
     records, waiting = arrived_and_waiting(stores, records, now_us)
     numbered = in_order_of_arrival(stores.log.head(), accepted.drop_columns(["row"]), records)
     if len(accepted) or len(records):
-        stores.log.import_history(*numbered)
+        stores.log.import_history(*numbered, by="weigh ingest", at_us=now_us)
     stores.tables.put(WAITING, waiting)
     rejected = pa.concat_tables(rejects)
     if len(rejected):

@@ -15,10 +15,11 @@ def seal(case: UseCase, stores: Stores, clock: Clock, keep_hot: int) -> Report:
     StoreFailure when a segment cannot be written or read; then nothing is lost.
     """
     run = Run("seal", stores, clock)
-    sealed = stores.log.seal(keep_hot)
+    sealed = stores.log.seal(keep_hot, clock.now_us())
     forgotten = 0
     if case.keep is not None:
-        forgotten = stores.log.forget(stores.log.head().arrived_us - duration_us(case.keep))
+        before_us = stores.log.head().arrived_us - duration_us(case.keep)
+        forgotten = stores.log.forget(before_us, clock.now_us())
     figures = {"sealed": sealed, "forgotten": forgotten, "forgotten_us": stores.log.forgotten_us()}
     sentence = f"{sealed:,} events and labels sealed, the newest {keep_hot:,} stay hot"
     sentence += f"; {forgotten:,} events beyond {case.keep} forgotten" if case.keep else ""

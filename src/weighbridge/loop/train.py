@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -127,7 +127,8 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     stores.bundles.put(bundle, files)
     stores.tables.put(validation_name(bundle), _validated(data, winner))
     origin = {"model": model.name, "run": run.id, "case": case.digest, "vector": case.vector_digest}
-    stores.registry.add(bundle, {**origin, **facts["validation"]}, clock.now_us())
+    known = {**origin, **facts["validation"], "thresholds": asdict(winner.thresholds)}
+    stores.registry.add(bundle, known, clock.now_us())
     result = {"bundle": bundle, "winner": model.name, **facts["validation"], "candidates": facts["candidates"]}
     write_report(stores.reports, f"training-{bundle[:12]}", {**facts, "bundle": bundle, "run": run.id})
     metric = case.training.metric

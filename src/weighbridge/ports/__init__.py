@@ -1,8 +1,9 @@
-"""The ports: what the platform asks of a log, a state, a table store, a registry, a tracker, keys and a learner.
+"""The ports: what the platform asks of a log, a state, a table store, a registry, keys, the audit and more.
 
 Every engine behind a port passes the contract suite of that port in `weighbridge.testing.contracts`.
 """
 
+from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
 from weighbridge.ports.log import LAST, DecisionLog, EventLog, Find, Log
 from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
@@ -10,6 +11,6 @@ from weighbridge.ports.state import StateStore
 from weighbridge.ports.stores import Budget, Stores
 
 __all__ = [
-    "LAST", "Budget", "BundleStore", "DecisionLog", "EventLog", "Find", "Keys", "Log", "Registry", "Signer",
+    "LAST", "Audit", "Budget", "BundleStore", "DecisionLog", "EventLog", "Find", "Keys", "Log", "Registry", "Signer",
     "StateStore", "Stores", "TableStore", "Tracker",
 ]  # fmt: skip

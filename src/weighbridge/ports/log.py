@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, ListEdit
+from weighbridge.records import UNNAMED, Decided, DecisionRecord, EventRecord, Follower, Head, ListEdit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,10 +50,11 @@ class EventLog(Protocol):
         """Whether `sync` has anything to wait for."""
         ...
 
-    def import_history(self, events: pa.Table, labels: pa.Table) -> None:
+    def import_history(self, events: pa.Table, labels: pa.Table, by: str = UNNAMED, at_us: int | None = None) -> None:
         """Append history whose `seq` is assigned already, sorted by it, all of it or nothing.
 
-        events: seq, event_id, event_us, arrived_us, payload. labels: seq, event_id, value, arrived_us, source.
+        events: seq, event_id, event_us, arrived_us, payload. labels: seq, event_id, value, arrived_us, source. `by` and
+        `at_us` are for the audit: who, and when; None is the latest arrival.
         """
         ...
 
@@ -77,24 +78,35 @@ class EventLog(Protocol):
         """Return (seq, arrived_us, body) of all records of a kind, by seq."""
         ...
 
-    def seal(self, keep_hot: int) -> int:
+    def note_kinds(self) -> Sequence[str]:
+        """Return the kinds of which there are records, each once."""
+        ...
+
+    def seal(self, keep_hot: int, at_us: int | None = None) -> int:
         """Move events, labels and decisions but the newest `keep_hot` records to where the engine keeps what is cold.
 
-        Returns how many events and labels moved. No reader sees a difference. Raises StoreFailure; then nothing is
-        lost and nothing is there twice.
+        `at_us` is for the audit. Returns how many events and labels moved. No reader sees a difference. Raises
+        StoreFailure; then nothing is lost and nothing is there twice.
         """
         ...
 
-    def forget(self, before_us: int) -> int:
+    def forget(self, before_us: int, at_us: int | None = None) -> int:
         """Drop events that arrived before a time, with their decisions, labels and ids; return how many events.
 
         An engine may keep some of them, never drop others; the newest it drops are a beginning of the log. A label
-        that waits for its event stays.
+        that waits for its event stays. `at_us` is for the audit.
         """
         ...
 
     def forgotten_us(self) -> int | None:
         """Return the arrival of the newest event that was forgotten, microseconds UTC; None while the log is whole."""
+        ...
+
+    def segments(self) -> Sequence[Sequence[Any]]:
+        """Return what names each cold part and its content, none where an engine keeps nothing cold.
+
+        Raises StoreFailure for a part that is missing or was changed.
+        """
         ...
 
 
@@ -118,6 +130,10 @@ class DecisionLog(Protocol):
 
     def broken_link(self) -> int | None:
         """Return the seq of the first decision whose hash does not follow from its content and its predecessor."""
+        ...
+
+    def forgotten_chain(self) -> str:
+        """Return the hash that the first decision which is not forgotten follows."""
         ...
 
 

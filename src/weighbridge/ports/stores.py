@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.identity import Pseudonyms
+from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
 from weighbridge.ports.log import Log
 from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
@@ -38,5 +39,6 @@ class Stores:
     signer: Signer
     pseudonyms: Pseudonyms
     keys: Keys
+    audit: Audit
     reports: Path
     budget: Budget = Budget()

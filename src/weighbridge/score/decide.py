@@ -13,7 +13,7 @@ from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import StoreFailure
 from weighbridge.ports import StateStore, Stores
-from weighbridge.records import DecisionRecord, EventRecord, Note
+from weighbridge.records import UNNAMED, DecisionRecord, EventRecord, Note
 from weighbridge.score.answer import Answer, Scored, decision_of
 from weighbridge.score.edits import parse_edit
 from weighbridge.score.feedback import parse_label
@@ -96,12 +96,12 @@ class Desk:
         answer: Answer = self.submit(body, trace_id).result()
         return answer
 
-    def submit_label(self, body: Mapping[str, object]) -> Promise:
-        """Take in one label; the future says, once the label is durable, whether its event is known.
+    def submit_label(self, body: Mapping[str, object], by: str = UNNAMED) -> Promise:
+        """Take in one label from somebody; the future says, once the label is durable, whether its event is known.
 
         A label may precede its event. The future raises Rejected, or StoreFailure when nothing could be stored.
         """
-        return self._follow(lambda: parse_label(body))
+        return self._follow(lambda: parse_label(body, by))
 
     def submit_edit(self, body: Mapping[str, object]) -> Promise:
         """Take in one edit of a list; the future says, once it is durable, whether the value was on the list before.
@@ -111,12 +111,12 @@ class Desk:
         """
         return self._follow(lambda: parse_edit(self.case, body, self.stores.pseudonyms, self.clock.now_us()))
 
-    def submit_note(self, kind: str, body: Mapping[str, Any], then: Callable[[], None]) -> Promise:
+    def submit_note(self, kind: str, body: Mapping[str, Any], then: Callable[[], None], by: str = UNNAMED) -> Promise:
         """Note something in the log behind the events that came before; `then` runs once it is durable.
 
         No event is scored in between. The future raises StoreFailure when nothing could be stored.
         """
-        return self._follow(lambda: Told(Note(kind, body, self.clock.now_us()), then))
+        return self._follow(lambda: Told(Note(kind, body, self.clock.now_us(), by), then))
 
     def _follow(self, read: Callable[[], Raw]) -> Promise:
         future = self._turns.promise()

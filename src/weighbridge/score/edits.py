@@ -9,7 +9,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.policy import ListOf
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.rules import json_type, reject, stored_value
-from weighbridge.records import ListEdit
+from weighbridge.records import UNNAMED, ListEdit
 
 MEMBERS = ("list", "value", "action", "until", "for", "by", "why", "stored")
 LONGEST = {"by": 64, "why": 500}
@@ -31,7 +31,7 @@ def parse_edit(case: UseCase, body: Mapping[str, object], pseudonyms: Pseudonyms
     until_us = _until(body, now_us)
     if until_us is not None and action == "remove":
         raise reject("until", "time", "what is removed takes no until and no for")
-    told = {name: body.get(name, "unnamed" if name == "by" else None) for name in LONGEST}
+    told = {name: body.get(name, UNNAMED if name == "by" else None) for name in LONGEST}
     for name, text in told.items():
         if not isinstance(text, str) or not 1 <= len(text.strip()) <= LONGEST[name]:
             raise reject(name, "type", f"text of 1 to {LONGEST[name]} characters")

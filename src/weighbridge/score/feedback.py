@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from weighbridge.kernel.rules import json_type, reject
+from weighbridge.records import UNNAMED
 
 
 @dataclass(frozen=True)
 class RawLabel:
-    """What came of an event: 0 or 1, and from where."""
+    """What came of an event: 0 or 1, from where, and who says so."""
 
     event_id: str
     value: int
     source: str
+    by: str = UNNAMED
 
 
-def parse_label(body: Mapping[str, object]) -> RawLabel:
+def parse_label(body: Mapping[str, object], by: str = UNNAMED) -> RawLabel:
     """Return a label: `event_id`, `label` (0 or 1) and optionally `source`. Raises Rejected for the first fault."""
     for name in body:
         if name not in ("event_id", "label", "source"):
@@ -29,4 +31,4 @@ def parse_label(body: Mapping[str, object]) -> RawLabel:
         raise reject("label", "type", f"0 or 1, not {json_type(value)}")
     if not isinstance(source, str) or not 1 <= len(source) <= 64:
         raise reject("source", "type", "text of 1 to 64 characters")
-    return RawLabel(event_id, value, source)
+    return RawLabel(event_id, value, source, by)

@@ -64,7 +64,7 @@ def take(
             if event is None and early >= MOST_WAITING:
                 raise StoreFailure(f"{MOST_WAITING:,} labels wait for events that have not come; send the events first")
             early += event is None
-            taken.append(Taken(LabelRecord(raw.event_id, raw.value, arrived_us, raw.source), future, event))
+            taken.append(Taken(LabelRecord(raw.event_id, raw.value, arrived_us, raw.source, raw.by), future, event))
     return taken
 
 

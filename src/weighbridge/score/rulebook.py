@@ -113,7 +113,7 @@ def announce(case: UseCase, log: EventLog, arrived_us: int) -> None:
     before = log.notes(POLICY)
     rules, lists = describe(case.policy.rules), describe(case.policy.lists)
     if (rules, lists) != ((before[-1][2]["rules"], before[-1][2]["lists"]) if before else ([], [])):
-        log.commit([], [Note(POLICY, {"rules": rules, "lists": lists}, arrived_us)])
+        log.commit([], [Note(POLICY, {"rules": rules, "lists": lists}, arrived_us, "the declaration")])
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ def open_home(
     from weighbridge.score.signing import HomeSigner
     from weighbridge.stores.database import Database
     from weighbridge.stores.files import FolderBundles, ParquetTables
+    from weighbridge.stores.sqlite_audit import SqliteAudit
     from weighbridge.stores.sqlite_keys import SqliteKeys
     from weighbridge.stores.sqlite_log import SqliteLog
     from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
@@ -119,6 +120,7 @@ def open_home(
         signer=HomeSigner(keys["signing.key"]),
         pseudonyms=Pseudonyms(keys["pseudonym.key"]),
         keys=SqliteKeys(database),
+        audit=SqliteAudit(database),
         reports=folder / "reports",
         budget=Budget(build_memory_mb << 20, os.cpu_count() or 1, folder),
     )

@@ -15,8 +15,13 @@ FORMAT = 3
 SCHEMA = """
 create table if not exists head (
     one integer primary key check (one = 1), seq integer not null, data_seq integer not null,
-    arrived_us integer not null, chained text not null, forgotten_us integer, forgotten_chain text not null);
-insert or ignore into head values (1, 0, 0, 0, hex(zeroblob(32)), null, hex(zeroblob(32)));
+    arrived_us integer not null, chained text not null, forgotten_us integer, forgotten_chain text not null,
+    audit_number integer not null, audit_hash text not null);
+insert or ignore into head
+    values (1, 0, 0, 0, hex(zeroblob(32)), null, hex(zeroblob(32)), 0, hex(zeroblob(32)));
+create table if not exists audit (
+    number integer primary key, seq integer, at_us integer not null, who text not null, what text not null,
+    subject text not null, detail text not null, hash text not null);
 create table if not exists ids (event_id text primary key, seq integer not null) without rowid;
 create table if not exists log (
     seq integer primary key, kind text not null, event_id text, event_us integer, arrived_us integer not null,

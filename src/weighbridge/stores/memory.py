@@ -1,4 +1,4 @@
-"""Every other port in memory: tables, registry, tracker, bundles, keys and the audit."""
+"""Tables, registry, tracker, bundles and keys in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pyarrow as pa
 from weighbridge.errors import BundleRefused, Conflict, InputError
 from weighbridge.ports import EventLog
 from weighbridge.records import Alias, ApiKey, Move
+from weighbridge.stores.changes import of_bundle, of_key, of_revocation
 from weighbridge.stores.files import check_size
+from weighbridge.stores.memory_audit import MemoryAudit
 
 
 class MemoryTables:
@@ -34,15 +36,17 @@ class MemoryTables:
 class MemoryRegistry:
     """Registry in memory, beside the log that its moves are noted in."""
 
-    def __init__(self, log: EventLog) -> None:
-        self._log, self._lock = log, threading.Lock()
+    def __init__(self, log: EventLog, audit: MemoryAudit | None = None) -> None:
+        self._log, self._audit, self._lock = log, audit or MemoryAudit(), threading.Lock()
         self._bundles: dict[str, tuple[int, str]] = {}
         self._aliases: dict[str, Alias] = {}
         self._moves: list[Move] = []
 
     def add(self, bundle: str, facts: Mapping[str, Any], added_us: int) -> None:
         """Register a bundle."""
-        self._bundles.setdefault(bundle, (added_us, json.dumps(facts)))
+        if bundle not in self._bundles:
+            self._audit.append([of_bundle(bundle, facts, added_us)])
+            self._bundles[bundle] = (added_us, json.dumps(facts))
 
     def bundles(self) -> Sequence[tuple[str, int, Mapping[str, Any]]]:
         """Return (bundle, added_us, facts), oldest first."""
@@ -113,7 +117,8 @@ class MemoryBundles:
 class MemoryKeys:
     """Keys in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: MemoryAudit | None = None) -> None:
+        self._audit = audit or MemoryAudit()
         self._keys: dict[str, ApiKey] = {}  # by id
         self._version = 0
 
@@ -129,6 +134,7 @@ class MemoryKeys:
         """Store a key."""
         if key.id in self._keys or self._named(key.name):
             raise Conflict(f"there is a key {key.name!r} already; revoke it first, or choose another name")
+        self._audit.append([of_key(key)])
         self._keys[key.id] = key
         self._version += 1
 
@@ -137,9 +143,11 @@ class MemoryKeys:
         found = self._named(name)
         if found is None:
             raise InputError(f"there is no key {name!r} that is not revoked; `weigh keys` lists them")
-        self._keys[found.id] = replace(found, revoked_us=revoked_us, revoked_by=by)
+        revoked = replace(found, revoked_us=revoked_us, revoked_by=by)
+        self._audit.append([of_revocation(revoked)])
+        self._keys[found.id] = revoked
         self._version += 1
-        return self._keys[found.id]
+        return revoked
 
     def _named(self, name: str) -> ApiKey | None:
         return next((k for k in self._keys.values() if k.name == name and k.revoked_us is None), None)

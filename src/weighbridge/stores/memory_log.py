@@ -14,16 +14,18 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, LabelRecord, ListEdit
+from weighbridge.records import UNNAMED, Decided, DecisionRecord, EventRecord, Follower, Head, LabelRecord, ListEdit
 from weighbridge.stores.chain import GENESIS, first_broken, link
+from weighbridge.stores.changes import forgotten, imported, of_follower, of_history
+from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.tables import DECISIONS, LABELS, event_at, event_schema, event_table, told_as_text
 
 
 class MemoryLog:
     """EventLog and DecisionLog in memory. Records are kept as they came; tables are made when asked for."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
+    def __init__(self, contract: Contract, audit: MemoryAudit | None = None) -> None:
+        self._contract, self._audit = contract, audit or MemoryAudit()
         self._lock = threading.Lock()
         self._events = event_schema(contract).empty_table()
         self._fresh: list[tuple[int, EventRecord]] = []  # after those of the table
@@ -68,7 +70,10 @@ class MemoryLog:
                 if decision is not None:
                     self._chained = link(self._chained, seqs[-1], decision)
                     self._decisions[event.event_id] = (seqs[-1], decision, self._chained)
-            return seqs + [self._follow(record) for record in followers]
+            places = [self._follow(record) for record in followers]
+            changes = [of_follower(seq, record) for seq, record in zip(places, followers, strict=True)]
+            self._audit.append(changes, self._head.seq)
+            return seqs + places
 
     append = commit
     waits = False  # memory is as durable at once as it ever is
@@ -86,7 +91,7 @@ class MemoryLog:
             self._notes.append((seq, record.arrived_us, record.kind, json.dumps(record.body)))
         return seq
 
-    def import_history(self, events: pa.Table, labels: pa.Table) -> None:
+    def import_history(self, events: pa.Table, labels: pa.Table, by: str = UNNAMED, at_us: int | None = None) -> None:
         """Append history whose seq is assigned already."""
         events, stored = events.select(self._events.column_names).cast(self._events.schema), self.events()
         if pc.any(self.known(events["event_id"].combine_chunks())).as_py():
@@ -99,6 +104,8 @@ class MemoryLog:
             if len(table):
                 last = max(self._head.seq, pc.max(table["seq"]).as_py())
                 self._head = Head(last, last, max(self._head.arrived_us, pc.max(table["arrived_us"]).as_py()))
+        at_us = self._head.arrived_us if at_us is None else at_us
+        self._audit.append([of_history("import", by, at_us, imported(events, labels))], self._head.seq)
 
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""
@@ -124,6 +131,10 @@ class MemoryLog:
         """Return all records of a kind, by seq."""
         return [(seq, at, json.loads(body)) for seq, at, name, body in self._notes if name == kind]
 
+    def note_kinds(self) -> Sequence[str]:
+        """Return the kinds of which there are records."""
+        return sorted({name for _, _, name, _ in self._notes})
+
     def decision(self, event_id: str) -> DecisionRecord | None:
         """Return the decision about an event, or None."""
         found = self._decisions.get(event_id)
@@ -146,11 +157,19 @@ class MemoryLog:
         """Return the seq of the first decision that breaks the chain."""
         return first_broken(self._decisions.values(), self._forgotten_chain, self._chained)
 
-    def seal(self, keep_hot: int) -> int:
+    def forgotten_chain(self) -> str:
+        """Return the hash that the first decision follows."""
+        return self._forgotten_chain
+
+    def segments(self) -> Sequence[Sequence[Any]]:
+        """Return nothing: no part of memory is cold."""
+        return []
+
+    def seal(self, keep_hot: int, at_us: int | None = None) -> int:
         """Move nothing: memory has one place for what is hot and what is cold."""
         return 0
 
-    def forget(self, before_us: int) -> int:
+    def forget(self, before_us: int, at_us: int | None = None) -> int:
         """Drop the events that arrived before a time, with their decisions, labels and ids."""
         events = self.events()
         count = int(pc.sum(pc.less(events["arrived_us"], before_us)).as_py() or 0)
@@ -162,7 +181,11 @@ class MemoryLog:
         for event_id in ids:
             self._forgotten_chain = self._decisions.pop(event_id, (0, None, self._forgotten_chain))[2]
         dropped = set(ids)
-        self._labels = [row for row in self._labels if row["event_id"] not in dropped]
+        kept = [row for row in self._labels if row["event_id"] not in dropped]
+        at_us = self._head.arrived_us if at_us is None else at_us
+        told = forgotten(count, len(self._labels) - len(kept), self._forgotten_us, self._forgotten_chain)
+        self._audit.append([of_history("forget", "weigh seal", at_us, told)])
+        self._labels = kept
         self._places = {event_id: place for place, event_id in enumerate(self._events["event_id"].to_pylist())}
         return count
 

@@ -70,6 +70,11 @@ class SegmentFiles:
             )
         return table.cast(schema)
 
+    def check(self, segment: Segment) -> None:
+        """Raise StoreFailure when a segment is missing or not the bytes that were sealed."""
+        with self._lock:
+            self._verified(segment)
+
     def row(self, segment: Segment, seq: int) -> dict[str, Any] | None:
         """Return the row of a seq, or None; reads one row group. Raises StoreFailure as `table` does."""
         with self._lock:

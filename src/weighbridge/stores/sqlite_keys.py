@@ -10,7 +10,9 @@ from typing import Any, cast
 
 from weighbridge.errors import Conflict, InputError
 from weighbridge.records import ApiKey
+from weighbridge.stores.changes import of_key, of_revocation
 from weighbridge.stores.database import Database
+from weighbridge.stores.sqlite_audit import add_changes
 
 _COLUMNS = ", ".join(field.name for field in fields(ApiKey))
 _PLACES = ", ".join("?" for _ in fields(ApiKey))
@@ -41,6 +43,7 @@ class SqliteKeys:
                 raise Conflict(
                     f"there is a key {key.name!r} already; revoke it first, or choose another name"
                 ) from None
+            add_changes(connection, [of_key(key)])
 
     def revoke(self, name: str, by: str, revoked_us: int) -> ApiKey:
         """Revoke the key of this name."""
@@ -52,7 +55,9 @@ class SqliteKeys:
             ).fetchone()
             if row is None:
                 raise InputError(f"there is no key {name!r} that is not revoked; `weigh keys` lists them")
-        return _key(row)
+            key = _key(row)
+            add_changes(connection, [of_revocation(key)])
+        return key
 
 
 def _key(row: tuple[Any, ...]) -> ApiKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,10 @@ import pyarrow.compute as pc
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import Conflict
 from weighbridge.ports import LAST
-from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, Head, ListEdit
-from weighbridge.stores.chain import first_broken
-from weighbridge.stores.cold import ARRIVAL, ColdLog, manifest
+from weighbridge.records import UNNAMED, Decided, DecisionRecord, EventRecord, Follower, Head, ListEdit
+from weighbridge.stores.chain import Link, first_broken, stored_decision
+from weighbridge.stores.changes import imported
+from weighbridge.stores.cold import ARRIVAL, ColdLog, add, manifest
 from weighbridge.stores.database import Database
 from weighbridge.stores.segments import Segment, SegmentFiles
 from weighbridge.stores.sqlite_rows import MOVE_HEAD, append
@@ -25,6 +27,7 @@ from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_sche
 _COLUMNS = ", ".join(DECISIONS.names)
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
 _HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
+_NOTE_KINDS = "select distinct kind from log where kind not in ('event', 'label', 'edit') order by kind"
 _LINK_ROWS = 65_536  # decisions checked at once
 
 
@@ -85,7 +88,7 @@ class SqliteLog:
         with self._database.write(sync=False) as connection:
             return append(connection, group, followers)
 
-    def import_history(self, events: pa.Table, labels: pa.Table) -> None:
+    def import_history(self, events: pa.Table, labels: pa.Table, by: str = UNNAMED, at_us: int | None = None) -> None:
         """Append history whose seq is assigned already: Parquet files first, then one transaction that names them."""
         given = {"event": events, "label": labels}
         tables = {k: t.select(self._schemas[k].names).cast(self._schemas[k]) for k, t in given.items()}
@@ -99,9 +102,10 @@ class SqliteLog:
                 connection.executemany("insert into ids values (?, ?)", pairs)
             except sqlite3.IntegrityError:
                 raise Conflict("this history holds events that are stored already; nothing was imported") from None
-            self._cold.add(connection, made)
+            add(connection, made)
             for segment in made:
                 connection.execute(MOVE_HEAD, (segment.last_seq, segment.last_seq, segment.last_arrived_us))
+            self._cold.tell(connection, "import", by, at_us, imported(events, labels), made)
 
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""
@@ -131,6 +135,10 @@ class SqliteLog:
         rows = cast(list[tuple[int, str, int, int, str]], self._database.read(_HOT, kind, 0, LAST))
         return [(seq, arrived_us, json.loads(body)) for seq, _, _, arrived_us, body in rows]
 
+    def note_kinds(self) -> Sequence[str]:
+        """Return the kinds of which there are records."""
+        return [cast(str, row[0]) for row in self._database.read(_NOTE_KINDS)]
+
     def decision(self, event_id: str) -> DecisionRecord | None:
         """Return the decision about an event, or None."""
         seq = self._seq(event_id)
@@ -150,16 +158,28 @@ class SqliteLog:
         """Return the seq of the first decision that breaks the chain, or behind which some are missing."""
         with self._database.snapshot() as reader:
             before, after = reader.execute("select forgotten_chain, chained from head").fetchone()
-            segments, hot = manifest(reader, "decision"), self._hot(reader, "decision", 0)
-        return first_broken(_links(self._joined("decision", segments, hot, 0)), before, after)
+            sealed = manifest(reader, "decision")
+            hot = [dict(zip(DECISIONS.names, row, strict=True)) for row in reader.execute(_HOT_DECISIONS, (0, LAST))]
+        cold = _links(self._joined("decision", sealed, DECISIONS.empty_table()))
+        # a row of the database may hold anything by now, which no table would take
+        warm = ((row["seq"], stored_decision(row), row["hash"]) for row in hot)
+        return first_broken(chain(cold, warm), before, after)
 
-    def seal(self, keep_hot: int) -> int:
+    def forgotten_chain(self) -> str:
+        """Return the hash that the first decision follows."""
+        return cast(str, self._database.read("select forgotten_chain from head")[0][0])
+
+    def segments(self) -> Sequence[Sequence[Any]]:
+        """Return the lines of the manifest; raises StoreFailure for a file that is missing or was changed."""
+        return self._cold.segments()
+
+    def seal(self, keep_hot: int, at_us: int | None = None) -> int:
         """Move all but the newest `keep_hot` events and labels, and the decisions among them, into Parquet segments."""
-        return self._cold.seal(keep_hot, self._hot_until)
+        return self._cold.seal(keep_hot, self._hot_until, at_us)
 
-    def forget(self, before_us: int) -> int:
+    def forget(self, before_us: int, at_us: int | None = None) -> int:
         """Drop the oldest segments whose events all arrived before a time; what is hot stays."""
-        return self._cold.forget(before_us, self._schemas)
+        return self._cold.forget(before_us, self._schemas, at_us)
 
     def forgotten_us(self) -> int | None:
         """Return the arrival of the newest event that was forgotten, or None."""
@@ -203,7 +223,7 @@ class SqliteLog:
         return pa.table([seqs, ids, values, times, sources], schema=LABELS)
 
 
-def _links(decisions: pa.Table) -> Iterator[tuple[int, DecisionRecord, str]]:
+def _links(decisions: pa.Table) -> Iterator[Link]:
     for batch in decisions.to_batches(max_chunksize=_LINK_ROWS):
         for row in batch.to_pylist():
-            yield row["seq"], decision_of(row), row["hash"]
+            yield row["seq"], stored_decision(row), row["hash"]

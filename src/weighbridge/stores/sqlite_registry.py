@@ -10,7 +10,9 @@ from typing import Any, cast
 
 from weighbridge.errors import Conflict, InputError
 from weighbridge.records import Alias, Move
+from weighbridge.stores.changes import of_bundle
 from weighbridge.stores.database import Database
+from weighbridge.stores.sqlite_audit import add_changes
 from weighbridge.stores.sqlite_rows import append
 
 _MOVE = [field.name for field in fields(Move)]
@@ -25,7 +27,9 @@ class SqliteRegistry:
     def add(self, bundle: str, facts: Mapping[str, Any], added_us: int) -> None:
         """Register a bundle."""
         with self._database.write() as connection:
-            connection.execute("insert or ignore into bundles values (?, ?, ?)", (bundle, added_us, json.dumps(facts)))
+            row = (bundle, added_us, json.dumps(facts))
+            if connection.execute("insert or ignore into bundles values (?, ?, ?)", row).rowcount:
+                add_changes(connection, [of_bundle(bundle, facts, added_us)])
 
     def bundles(self) -> Sequence[tuple[str, int, Mapping[str, Any]]]:
         """Return (bundle, added_us, facts), oldest first."""

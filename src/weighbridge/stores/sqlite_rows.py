@@ -11,6 +11,8 @@ from itertools import chain
 from weighbridge.errors import Conflict
 from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, LabelRecord, ListEdit, Note
 from weighbridge.stores.chain import link
+from weighbridge.stores.changes import of_follower
+from weighbridge.stores.sqlite_audit import add_changes
 from weighbridge.stores.tables import reasons_text
 
 STATEMENT_ROWS = 64
@@ -19,7 +21,7 @@ _MOVE_ALL = f"{MOVE_HEAD}, chained = ?"
 
 
 def append(connection: sqlite3.Connection, group: Sequence[Decided], followers: Sequence[Follower]) -> list[int]:
-    """Append events with their decisions, then what follows them, within a transaction; return the seqs.
+    """Append events with their decisions, then what follows them, with its audit; return the seqs. In a transaction.
 
     A group is a handful of statements, each of many rows: Python gives the interpreter away at every statement, and has
     to wait to get it back. Raises Conflict when an id is stored already, or stands twice.
@@ -39,6 +41,7 @@ def append(connection: sqlite3.Connection, group: Sequence[Decided], followers: 
     data = [pair for pair in zip(seqs, records, strict=True) if isinstance(pair[1], EventRecord | LabelRecord)]
     arrived_us = max((record.arrived_us for _, record in data), default=0)
     connection.execute(_MOVE_ALL, (last + len(records), data[-1][0] if data else 0, arrived_us, chained))
+    add_changes(connection, [of_follower(*pair) for pair in zip(seqs[len(group) :], followers, strict=True)])
     return seqs
 
 

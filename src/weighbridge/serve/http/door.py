@@ -12,6 +12,7 @@ import structlog
 
 from weighbridge.errors import Rejected, WeighbridgeError
 from weighbridge.kernel.rules import reject
+from weighbridge.records import UNNAMED
 from weighbridge.score.answer import Answer
 from weighbridge.score.decide import Desk
 from weighbridge.serve.http.call import Call, Scope, call_of
@@ -107,7 +108,7 @@ class Door:
         return told
 
     async def _feedback(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
-        known = await self.desk.outcome(self.desk.submit_label(body))
+        known = await self.desk.outcome(self.desk.submit_label(body, call.caller.name or UNNAMED))
         return {"event_id": body["event_id"], "accepted": True, "event_known": known}
 
     async def _edit(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
