@@ -6,10 +6,13 @@ from pathlib import Path
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import FolderBundles, ParquetTables
 from weighbridge.stores.memory import MemoryBundles, MemoryKeys, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.memory_log import MemoryLog
+from weighbridge.stores.sqlite_audit import SqliteAudit
 from weighbridge.stores.sqlite_keys import SqliteKeys
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
+from weighbridge.testing.audit_contract import AuditContract
 from weighbridge.testing.contracts import (
     BundleContract,
     KeyContract,
@@ -89,3 +92,16 @@ class TestMemoryKeys(KeyContract):
 class TestSqliteKeys(KeyContract):
     def make(self):
         return SqliteKeys(database())
+
+
+class TestMemoryAudit(AuditContract):
+    def make(self):
+        trail = MemoryAudit()
+        return trail, MemoryLog(sample_contract(), trail), MemoryRegistry(trail), MemoryKeys(trail)
+
+
+class TestSqliteAudit(AuditContract):
+    def make(self):
+        opened = database()
+        log = SqliteLog(opened, sample_contract(), folder() / "log")
+        return SqliteAudit(opened), log, SqliteRegistry(opened), SqliteKeys(opened)

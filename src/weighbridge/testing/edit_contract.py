@@ -13,13 +13,13 @@ from weighbridge.records import DecisionRecord, EventRecord, LabelRecord, ListEd
 from weighbridge.testing.samples import sample_contract
 
 
-def refuses(error: type[Exception], call: Callable[[], Any]) -> None:
+def refuses(error: type[Exception] | tuple[type[Exception], ...], call: Callable[[], Any]) -> None:
     """Assert that a call raises an error."""
     try:
         call()
     except error:
         return
-    raise AssertionError(f"{error.__name__} was not raised")
+    raise AssertionError(f"{error} was not raised")
 
 
 def sample_event(number: int, arrived_us: int = 0) -> EventRecord:

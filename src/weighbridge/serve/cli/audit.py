@@ -1,8 +1,12 @@
-"""Commands that look back at one decision: explain, replay."""
+"""Commands that look back: explain and replay at one decision, audit at all that changes what decides."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,9 +15,10 @@ from weighbridge.errors import InputError
 from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, app, open_case
 
 if TYPE_CHECKING:
+    from weighbridge.loop.audit import Audited
     from weighbridge.loop.explain import Explanation
     from weighbridge.ports import Stores
-    from weighbridge.records import DecisionRecord
+    from weighbridge.records import AuditEntry, DecisionRecord
 
 DecisionName = Annotated[
     str | None,
@@ -54,6 +59,64 @@ def replay(case: CaseName, decision: DecisionName = None, home: HomeFolder = Non
             typer.echo(f"{check.part:<12} {marks[check.same]:<8} {check.says}")
     if found.differs:
         raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    case: CaseName,
+    last: Annotated[int, typer.Option("--last", min=0, help="show so many of the newest entries")] = 20,
+    what: Annotated[str | None, typer.Option("--what", help="show only these, such as lists or keys")] = None,
+    expect: Annotated[str | None, typer.Option("--expect", help="a head that was written down earlier")] = None,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what decides, and verify it: the audit's chain, that of decisions, and that both agree with what
+    is stored. Exit 1 with the first place that was edited, deleted or moved.
+
+    Whoever can write the home can rewrite all of it: note the head elsewhere, and give it with --expect.
+    """
+    from weighbridge.loop.audit import audit as look
+
+    _, opened = open_case(case, home, create=False)
+    if expect is not None and not re.fullmatch("[0-9a-f]{64}", expect):
+        raise InputError("--expect is not a head: give the 64 characters that `weigh audit` showed")
+    found = look(opened.stores, expect)
+    shown: deque[AuditEntry] = deque(maxlen=last)
+    areas = set()
+    for entry in opened.stores.audit.entries():
+        areas.add(entry.what)
+        if what in (None, entry.what):
+            shown.append(entry)
+    if what is not None and what not in areas:
+        raise InputError(
+            f"the audit tells nothing of {what!r}; it tells of {', '.join(sorted(areas)) or 'nothing yet'}"
+        )
+    if as_json:
+        entries = [{**asdict(entry), "detail": _detail(entry.detail)} for entry in shown]
+        told = {"entries": entries, "head": found.head.hash, "number": found.head.number, "decisions": found.decisions}
+        typer.echo(json.dumps({**told, "fault": found.fault}, ensure_ascii=False))
+    else:
+        _trail(shown, found)
+    if found.fault:
+        raise typer.Exit(1)
+
+
+def _detail(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:  # somebody has been at it
+        return text
+
+
+def _trail(shown: Iterable[AuditEntry], found: Audited) -> None:
+    from weighbridge.clock import us_to_iso
+
+    for e in shown:
+        typer.echo(f"{e.number:>6}  {us_to_iso(e.at_us)[:19]}  {e.who:<16} {e.what} {e.subject[:40]}  {e.detail[:160]}")
+    if found.fault:
+        typer.echo(f"weigh: {found.fault}", err=True)
+    else:
+        typer.echo(f"{found.head.number:,} entries and {found.decisions:,} decisions are whole; head {found.head.hash}")
 
 
 def _decision(stores: Stores, name: str | None) -> DecisionRecord:
