@@ -97,7 +97,8 @@ class TestSqliteKeys(KeyContract):
 class TestMemoryAudit(AuditContract):
     def make(self):
         trail = MemoryAudit()
-        return trail, MemoryLog(sample_contract(), trail), MemoryRegistry(trail), MemoryKeys(trail)
+        log = MemoryLog(sample_contract(), trail)
+        return trail, log, MemoryRegistry(log, trail), MemoryKeys(trail)
 
 
 class TestSqliteAudit(AuditContract):

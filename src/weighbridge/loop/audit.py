@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.errors import StoreFailure
+from weighbridge.errors import InputError, StoreFailure
 from weighbridge.identity import canonical
 from weighbridge.ports import Stores
-from weighbridge.records import ApiKey, AuditEntry, AuditHead, Change, LabelRecord, Note
+from weighbridge.records import MOVED, Alias, ApiKey, AuditEntry, AuditHead, Change, LabelRecord, Move, Note
 from weighbridge.stores.chain import GENESIS
-from weighbridge.stores.changes import AREAS, HISTORY, KEYS, LABELS, LISTS, of_follower, of_move
+from weighbridge.stores.changes import AREAS, BUNDLES, HISTORY, KEYS, LABELS, LISTS, of_bundle, of_follower
 
 LOOKS = 5  # at a home that somebody writes to, before what does not agree is believed
 Found = str | None  # a sentence
@@ -45,20 +45,17 @@ def audit(stores: Stores, expected: str | None = None) -> Audited:
 
 
 def _first_fault(stores: Stores, at: AuditHead, expected: str | None) -> Found:
-    checks: list[Callable[[], Found]] = [
-        lambda: _trail(stores, at, expected), lambda: _decisions(stores), lambda: _aliases(stores),
-        lambda: _keys(stores, at), lambda: _history(stores), lambda: _notes_and_edits(stores, at),
-        lambda: _labels(stores, at),
-    ]  # fmt: skip
+    checks = (_decisions, _aliases, _bundles, _keys, _history, _notes_and_edits, _labels)
     try:
-        return next((fault for check in checks if (fault := check())), None)
-    except StoreFailure as fault:
-        return str(fault)
-    except (ValueError, TypeError, LookupError) as fault:  # its text may hold what is stored
-        return f"what is stored cannot be read as what it was stored as ({type(fault).__name__})"
+        fault = _trail(stores, expected)
+        return fault or next((found for check in checks if (found := check(stores, at))), None)
+    except StoreFailure as failure:
+        return str(failure)
+    except (InputError, ValueError, TypeError, LookupError) as failure:  # its text may hold what is stored
+        return f"what is stored cannot be read as what it was stored as ({type(failure).__name__})"
 
 
-def _trail(stores: Stores, at: AuditHead, expected: str | None) -> Found:
+def _trail(stores: Stores, expected: str | None) -> Found:
     broken = stores.audit.broken_entry()
     if broken is not None:
         return f"the audit breaks at entry {broken}: it is not there as it was written, or not in its place"
@@ -69,10 +66,13 @@ def _trail(stores: Stores, at: AuditHead, expected: str | None) -> Found:
     return f"no entry has the hash {expected[:12]} that was written down; the audit was rewritten since"
 
 
-def _decisions(stores: Stores) -> Found:
+def _decisions(stores: Stores, at: AuditHead) -> Found:
     seq = stores.log.broken_link()
     if seq is not None:
         return f"the chain of decisions breaks at place {seq} of the log: an edit, a deletion or another order"
+    for records in (stores.log.events(after=at.seq), stores.log.labels(after=at.seq)):
+        if len(records) and records["seq"][-1].as_py() > stores.log.head().seq:
+            return f"the log has a record at place {records['seq'][-1]}, behind its end"
     decided, events = stores.log.decisions(), stores.log.events()
     rows = pc.index_in(decided["seq"], value_set=events["seq"].combine_chunks())
     same = pc.equal(decided["event_id"], events["event_id"].take(rows.combine_chunks()))
@@ -118,17 +118,33 @@ def _compared(entries: Iterable[Told], stored: Iterable[Told], name: Callable[[T
     return None
 
 
-def _aliases(stores: Stores) -> Found:
-    facts = {bundle: told for bundle, _, told in stores.registry.bundles()}
-    moves = stores.registry.moves()
-    entries = (_entry(e) for e in _of(stores, "aliases"))
-    stored = (_told(of_move(move, facts.get(move.bundle, {}))) for move in moves)
-    fault = _compared(entries, stored, lambda told: f"a move of alias {told.subject}")
-    if fault:
+def _aliases(stores: Stores, at: AuditHead) -> Found:
+    """Compare the moves with their entries, and what the aliases point at with the last of them."""
+    moves, pointing, later = stores.registry.moves(), stores.registry.aliases(), stores.registry.moves()
+    told = [e for place, e in enumerate(_of(stores, MOVED)) if place < len(moves) or e.number <= at.number]
+    entries = (_entry(e)._replace(seq=None) for e in told)
+    stored = (_told(of_follower(0, move.note))._replace(seq=None) for move in moves)
+    fault = _compared(entries, stored, lambda move: f"a move of alias {move.subject}")
+    if fault or any(_left_by(later[:count]) == pointing for count in range(len(moves), len(later) + 1)):
         return fault
-    last = {move.alias: move.bundle for move in moves}
-    moved = next((alias for alias, bundle in last.items() if stores.registry.alias(alias) != bundle), None)
-    return f"alias {moved} does not point where its last move left it" if moved else None
+    left = _left_by(moves)
+    names = [name for name in sorted({*left, *pointing}) if left.get(name) != pointing.get(name)]
+    return f"alias {names[0]} does not point where its last move left it"
+
+
+def _left_by(moves: Sequence[Move]) -> dict[str, Alias]:
+    last = {move.alias: move for move in moves}
+    return {name: Alias(move.bundle, move.share) for name, move in last.items() if move.bundle is not None}
+
+
+def _bundles(stores: Stores, at: AuditHead) -> Found:
+    entries = (_entry(e) for e in _of(stores, BUNDLES, at=at) if json.loads(e.detail)["act"] == "registered")
+    stored = (_told(of_bundle(*bundle)) for bundle in _registered(stores))
+    return _compared(entries, stored, lambda told: f"bundle {told.subject[:12]}")
+
+
+def _registered(stores: Stores) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    return ((bundle, facts, added_us) for bundle, added_us, facts in stores.registry.bundles())
 
 
 def _keys(stores: Stores, at: AuditHead) -> Found:
@@ -147,7 +163,7 @@ def _keys(stores: Stores, at: AuditHead) -> Found:
     return None
 
 
-def _history(stores: Stores) -> Found:
+def _history(stores: Stores, _: AuditHead) -> Found:
     """Replay what came in, was sealed and forgotten; what is cold must be what that leaves."""
     lines: set[str] = set()
     forgotten_us, chain = None, GENESIS

@@ -38,15 +38,17 @@ class AuditContract:
         told = [(e.number, e.seq, e.at_us, e.who, e.what, e.subject) for e in trail.entries()]
         assert told == [
             (1, 2, 5_000, "ana", "labels", "e1"), (2, 3, 2_000, "me", "lists", "blocked"),
-            (3, 4, 5_000, "ben", "policy", ""), (4, None, 6, "me", "aliases", "production"),
-            (5, None, 1, "me", "keys", "a"), (6, None, 7, "you", "keys", "a"), (7, None, 8, "weigh", "bundles", "c"),
+            (3, 4, 5_000, "ben", "policy", ""), (4, None, 1, "weigh", "bundles", "b"),
+            (5, 5, 6, "me", "move", "production"), (6, None, 1, "me", "keys", "a"), (7, None, 7, "you", "keys", "a"),
+            (8, None, 8, "weigh", "bundles", "c"),
         ]  # fmt: skip
         details = [json.loads(e.detail) for e in trail.entries()]
         assert details[0] == {"label": 1, "source": "desk"}
-        assert (details[3]["bundle"], details[3]["thresholds"]) == ("b", {"review_at": 0.5})
-        assert (details[4]["secret_sha256"], details[4]["scopes"]) == ("0" * 64, ["score"])
-        assert (trail.head().number, trail.head().seq, trail.broken_entry()) == (7, log.head().seq, None)
-        assert [e.number for e in trail.entries(after=5)] == [6, 7]
+        assert details[3]["facts"] == {"thresholds": {"review_at": 0.5}}
+        assert (details[4]["bundle"], details[4]["gates"]) == ("b", [{"gate": "g"}])
+        assert (details[5]["secret_sha256"], details[5]["scopes"]) == ("0" * 64, ["score"])
+        assert (trail.head().number, trail.head().seq, trail.broken_entry()) == (8, log.head().seq, None)
+        assert [e.number for e in trail.entries(after=6)] == [7, 8]
         assert trail.head().hash == list(trail.entries())[-1].hash
 
     def test_what_is_refused_is_not_told(self) -> None:
