@@ -18,7 +18,7 @@ UNITS_US = {
     "ms": 1_000,
     "us": 1,
 }
-_DURATION = re.compile(r"(\d+)(us|ms|s|min|h|d|w)")
+_DURATION = re.compile(r"([0-9]+)(us|ms|s|min|h|d|w)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -56,6 +56,11 @@ def reject(field: str, rule: str, bound: object = "") -> Rejected:
     return Rejected(field, rule, SENTENCES[rule].format(bound))
 
 
+def unknown(name: str) -> Rejected:
+    """Return the rejection of a member that is not declared; what is no name is not told: it may be a value."""
+    return reject(name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name) else "a member", "known")
+
+
 def shown(field: Field, rule: str, bound: object) -> object:
     """Return a rule's bound as its author wrote it: major units, a plain list."""
     if isinstance(field, Numeric) and isinstance(bound, int):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.fields import Time
 from weighbridge.identity import Pseudonyms
-from weighbridge.kernel.rules import BROKEN, reject, stored_time, stored_value, time_rules
+from weighbridge.kernel.rules import BROKEN, reject, stored_time, stored_value, time_rules, unknown
 from weighbridge.kernel.table_check import TableCheck
 from weighbridge.records import EventRecord
 
@@ -22,7 +22,7 @@ def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int,
     """
     for name in body:
         if not isinstance(name, str) or name not in contract.names:
-            raise reject(str(name)[:64], "known")
+            raise unknown(str(name))
     values: list[int | str | None] = []
     event_id, event_us = "", 0
     for item in contract.fields:

@@ -8,7 +8,7 @@ from weighbridge.clock import duration_us, iso_to_us
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.policy import ListOf
 from weighbridge.identity import Pseudonyms
-from weighbridge.kernel.rules import json_type, reject, stored_value
+from weighbridge.kernel.rules import json_type, reject, stored_value, unknown
 from weighbridge.records import UNNAMED, ListEdit
 
 MEMBERS = ("list", "value", "action", "until", "for", "by", "why", "stored")
@@ -23,7 +23,7 @@ def parse_edit(case: UseCase, body: Mapping[str, object], pseudonyms: Pseudonyms
     """
     for name in body:
         if name not in MEMBERS:
-            raise reject(str(name)[:64], "known")
+            raise unknown(str(name))
     declared = _list_named(case, body.get("list"))
     action = body.get("action")
     if action not in ("add", "remove"):
@@ -31,12 +31,20 @@ def parse_edit(case: UseCase, body: Mapping[str, object], pseudonyms: Pseudonyms
     until_us = _until(body, now_us)
     if until_us is not None and action == "remove":
         raise reject("until", "time", "what is removed takes no until and no for")
-    told = {name: body.get(name, UNNAMED if name == "by" else None) for name in LONGEST}
-    for name, text in told.items():
-        if not isinstance(text, str) or not 1 <= len(text.strip()) <= LONGEST[name]:
-            raise reject(name, "type", f"text of 1 to {LONGEST[name]} characters")
+    told = by_and_why(body)
     value = _value(case, declared, body, pseudonyms)
-    return ListEdit(declared.name, value, action == "add", until_us, str(told["by"]), str(told["why"]), now_us)
+    return ListEdit(declared.name, value, action == "add", until_us, told["by"], told["why"], now_us)
+
+
+def by_and_why(body: Mapping[str, object]) -> dict[str, str]:
+    """Return who edits, and why. Raises Rejected for what is no text."""
+    told: dict[str, str] = {}
+    for name, longest in LONGEST.items():
+        text = body.get(name, UNNAMED if name == "by" else None)
+        if not isinstance(text, str) or not text.strip() or len(text) > longest:
+            raise reject(name, "type", f"text of 1 to {longest} characters")
+        told[name] = text
+    return told
 
 
 def _list_named(case: UseCase, name: object) -> ListOf:
@@ -64,18 +72,19 @@ def _value(case: UseCase, declared: ListOf, body: Mapping[str, object], pseudony
 
 
 def _until(body: Mapping[str, object], now_us: int) -> int | None:
-    until, lasts = body.get("until"), body.get("for")
-    if until is not None and lasts is not None:
-        raise reject("until", "time", "give until or for, not both")
-    name, text = ("until", until) if lasts is None else ("for", lasts)
-    if text is None:
+    given = [name for name in ("until", "for") if name in body]
+    if not given:
         return None
+    if len(given) > 1:
+        raise reject("until", "time", "give until or for, not both")
+    name, text = given[0], body[given[0]]
     if not isinstance(text, str):
         raise reject(name, "type", f"text, not {json_type(text)}")
     try:
         until_us = iso_to_us(text) if name == "until" else now_us + duration_us(text)
-    except (ValueError, OverflowError) as fault:
-        raise reject(name, "time", str(fault)) from None
+    except (ValueError, OverflowError):
+        how = "ISO-8601 with an offset, such as 2026-03-01T12:00:00Z" if name == "until" else "a duration, such as 30d"
+        raise reject(name, "time", f"it must be {how}") from None
     if not now_us < until_us < 2**62:
         raise reject(name, "time", "it must be a time to come")
     return until_us

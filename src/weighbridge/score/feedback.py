@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from weighbridge.kernel.rules import json_type, reject
+from weighbridge.kernel.rules import json_type, reject, unknown
 from weighbridge.records import UNNAMED
 
 
@@ -23,7 +23,7 @@ def parse_label(body: Mapping[str, object], by: str = UNNAMED) -> RawLabel:
     """Return a label: `event_id`, `label` (0 or 1) and optionally `source`. Raises Rejected for the first fault."""
     for name in body:
         if name not in ("event_id", "label", "source"):
-            raise reject(str(name)[:64], "known")
+            raise unknown(str(name))
     event_id, value, source = body.get("event_id"), body.get("label"), body.get("source", "feedback")
     if not isinstance(event_id, str) or not 1 <= len(event_id) <= 256:
         raise reject("event_id", "type", f"text of 1 to 256 characters, not {json_type(event_id)}")

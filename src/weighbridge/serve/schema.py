@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from weighbridge.clock import UNITS_US
 from weighbridge.declare.case import UseCase
-from weighbridge.declare.fields import Category, Field, Numeric, Text, Time
+from weighbridge.declare.fields import Category, Field, Money, Numeric, Text, Time
 from weighbridge.score.edits import LONGEST
 from weighbridge.serve.strict import MOST_EVENTS
 
 MOMENT = {"type": "string", "format": "date-time"}
+TEXT = {"type": "string"}
+DURATION = f"^[1-9][0-9]{{0,5}}({'|'.join(UNITS_US)})$"
+LONGEST_VALUE = 256
 
 
 def event_schema(case: UseCase) -> dict[str, Any]:
@@ -40,6 +44,8 @@ def _property(field: Field) -> dict[str, Any]:
         rules = dict(field.rules())
         schema |= {"minLength": 1, "maxLength": rules["longest"]} if "longest" in rules else {}
         schema |= {"pattern": f"^(?:{rules['pattern']})$"} if "pattern" in rules else {}
+    if isinstance(field, Money):  # multipleOf is no help: 98.55 is no multiple of 0.01 in binary
+        schema["description"] = f"at most {field.decimals} decimals"
     if field.pii != "none":
         schema["x-pii"] = field.pii
     return schema
@@ -66,7 +72,8 @@ def decision_schema() -> dict[str, Any]:
 
 def batch_schema(case: UseCase) -> dict[str, Any]:
     """Return the schema of several raw events."""
-    events = {"type": "array", "maxItems": MOST_EVENTS, "items": event_schema(case)}
+    other: dict[str, Any] = {"type": "object", "description": "what is no such event gets its problem at its place"}
+    events = {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": [event_schema(case), other]}}
     return {"type": "object", "additionalProperties": False, "required": ["events"], "properties": {"events": events}}
 
 
@@ -120,16 +127,18 @@ def explanation_schema() -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def described(answer: dict[str, Any], refusals: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return what the API's description says about a route: its answer, its problems, and the body it takes."""
+def described(
+    answer: dict[str, Any],
+    refusals: tuple[int, ...],
+    body: dict[str, Any] | None = None,
+    links: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what the API's description says of a route: its answer and where that leads, its problems, its body."""
     content = {"application/json": {"schema": body}}
     taken = {"requestBody": {"required": "required" in body, "content": content}} if body else {}
-    return taken | {
-        "responses": {
-            "200": {"description": "the answer", "content": {"application/json": {"schema": answer}}},
-            **problems(refusals),
-        },
-    }
+    kind = "text/plain" if answer is TEXT else "application/json"
+    found = {"description": "the answer", "content": {kind: {"schema": answer}}} | ({"links": links} if links else {})
+    return taken | {"responses": {"200": found, **problems(refusals)}}
 
 
 def problems(statuses: tuple[int, ...]) -> dict[str, Any]:
@@ -152,6 +161,26 @@ def label_schema() -> dict[str, Any]:
     }
 
 
+def taken_schema() -> dict[str, Any]:
+    """Return the schema of the answer to a label."""
+    flags = {name: {"type": "boolean"} for name in ("accepted", "event_known")}
+    properties: dict[str, Any] = {"event_id": {"type": "string"}, **flags}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def edited_schema() -> dict[str, Any]:
+    """Return the schema of the answer to an edit of a list."""
+    flags = {name: {"type": "boolean"} for name in ("listed", "listed_before")}
+    properties: dict[str, Any] = {"list": {"type": "string"}, **flags}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def constant_schema(**members: str) -> dict[str, Any]:
+    """Return the schema of an answer with members that are always the same."""
+    properties = {name: {"const": value} for name, value in members.items()}
+    return {"type": "object", "required": list(members), "properties": properties}
+
+
 def nothing_schema() -> dict[str, Any]:
     """Return the schema of a body that says nothing; it may be left out."""
     return {"type": "object", "additionalProperties": False, "properties": {}}
@@ -166,19 +195,28 @@ def saved_schema() -> dict[str, Any]:
 
 def edit_schema(case: UseCase) -> dict[str, Any]:
     """Return the schema of an edit of a list."""
-    text: dict[str, Any] = {"type": "string", "minLength": 1}
+    said: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": r"\S"}
+    fields = [case.events.field(each.field, each.name) for each in case.policy.lists]
+    longest = max((getattr(field, "longest", LONGEST_VALUE) for field in fields), default=LONGEST_VALUE)
     properties = {
         "list": {"type": "string", "enum": [each.name for each in case.policy.lists]},
-        "value": text,
+        "value": {"type": "string", "minLength": 1, "maxLength": longest},
         "action": {"type": "string", "enum": ["add", "remove"]},
-        "until": {"type": "string", "format": "date-time", "description": "else it stays until it is removed"},
-        "for": {"type": "string", "description": "how long, such as 30d, in place of until"},
-        "why": {**text, "maxLength": LONGEST["why"]},
-        "by": {**text, "maxLength": LONGEST["by"]},
+        "until": {**MOMENT, "description": "a time to come; else it stays until it is removed"},
+        "for": {"type": "string", "pattern": DURATION, "description": "how long, such as 30d, in place of until"},
+        "why": {**said, "maxLength": LONGEST["why"]},
+        "by": {**said, "maxLength": LONGEST["by"]},
         "stored": {"type": "boolean", "description": "value is the pseudonym, as the log has it"},
     }
-    required = ["list", "value", "action", "why"]
-    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+    times: list[dict[str, Any]] = [{"required": ["until"]}, {"required": ["for"]}]
+    removal = {"properties": {"action": {"const": "remove"}}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["list", "value", "action", "why"],
+        "properties": properties,
+        "not": {"anyOf": [{"required": ["until", "for"]}, {"allOf": [removal, {"anyOf": times}]}]},
+    }
 
 
 def problem_schema() -> dict[str, Any]:

@@ -33,7 +33,8 @@ def lists(
         _show(case, home, as_json=as_json)
         return
     body = {"list": name, "value": value, "action": action, "until": until, "for": lasts, "why": why, "by": by}
-    _edit(case, home, {**body, "stored": stored}, as_json=as_json)
+    said = {name: word for name, word in body.items() if word is not None}
+    _edit(case, home, {**said, "stored": stored}, as_json=as_json)
 
 
 def _show(case: str, home: Path | None, *, as_json: bool) -> None:

@@ -23,18 +23,23 @@ from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.raw import InFront
 from weighbridge.serve.http.sample import Samples
 from weighbridge.serve.http.scopes import VERSION, check, secured
+from weighbridge.serve.links import LINKS, operation_id
 from weighbridge.serve.schema import (
+    TEXT,
     batch_answer_schema,
     batch_schema,
+    constant_schema,
     decision_schema,
     described,
     edit_schema,
+    edited_schema,
     event_schema,
     explanation_schema,
     label_schema,
     nothing_schema,
     saved_schema,
     stored_decision_schema,
+    taken_schema,
 )
 
 FOLLOW_EVERY_SECONDS = 0.5
@@ -72,7 +77,8 @@ def documented(door: Door) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, fault: HTTPException) -> Response:
-        return _problem(request, Problem(fault.status_code, str(fault.detail)))
+        more = [(name.lower().encode(), value.encode()) for name, value in (fault.headers or {}).items()]
+        return _problem(request, Problem(fault.status_code, str(fault.detail), more))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, fault: Exception) -> Response:
@@ -91,42 +97,56 @@ def _routes(door: Door) -> APIRouter:
         return _response(await door.post(request.scope, request.receive))
 
     def post(path: str, about: str, body: dict[str, Any], answer: dict[str, Any]) -> None:
-        extra = described(answer, POST_PROBLEMS, body)
-        routes.add_api_route(path, posted, methods=["POST"], summary=about, openapi_extra=extra)
+        extra = described(answer, POST_PROBLEMS, body, LINKS.get(path))
+        routes.add_api_route(
+            path, posted, methods=["POST"], summary=about, openapi_extra=extra, operation_id=operation_id(path)
+        )
 
-    def get(path: str, about: str, handle: Callable[[], dict[str, Any] | bytes]) -> None:
+    def get(
+        path: str, about: str, handle: Callable[[], dict[str, Any] | bytes], answer: dict[str, Any], *fails: int
+    ) -> None:
         async def got(request: Request) -> Response:
             return await _got(request, handle)
 
-        routes.add_api_route(path, got, methods=["GET"], summary=about, response_class=Response)
+        routes.add_api_route(
+            path, got, methods=["GET"], summary=about, response_class=Response, operation_id=operation_id(path),
+            openapi_extra=described(answer, fails, links=LINKS.get(path)),
+        )  # fmt: skip
 
     def look(path: str, about: str, handle: Callable[[Desk, str], dict[str, Any]], answer: dict[str, Any]) -> None:
         async def looked(request: Request, name: str) -> Response:
             return await _got(request, lambda: handle(desk, name))
 
-        extra = described(answer, LOOK_PROBLEMS)
-        routes.add_api_route(path, looked, methods=["GET"], summary=about, openapi_extra=extra, response_class=Response)
+        extra = described(answer, LOOK_PROBLEMS, links=LINKS.get(path))
+        routes.add_api_route(
+            path, looked, methods=["GET"], summary=about, openapi_extra=extra, response_class=Response,
+            operation_id=operation_id(path),
+        )  # fmt: skip
 
     post("/predict", "Decide one raw event; the same event again gets the same answer.",
          event_schema(desk.case), decision_schema())  # fmt: skip
     post("/predict/batch", "Decide several events in their order; each has its decision or its problem at its place.",
          batch_schema(desk.case), batch_answer_schema())  # fmt: skip
     post("/feedback", "Take in what came of an event; a label may come before its event, and a later one corrects it.",
-         label_schema(), {"type": "object"})  # fmt: skip
+         label_schema(), taken_schema())  # fmt: skip
     post("/lists", "Put a value on a declared list or take it off; the next decision sees it.",
-         edit_schema(desk.case), {"type": "object"})  # fmt: skip
+         edit_schema(desk.case), edited_schema())  # fmt: skip
     post("/save-logs", "Save the decisions since the last time as Parquet in the home; one at a time.",
          nothing_schema(), saved_schema())  # fmt: skip
     look("/decisions/{name}", "Return a decision as it was answered, by its id or by that of its event.",
          told, stored_decision_schema())  # fmt: skip
     look("/decisions/{name}/explain", "Tell what each feature added to a decision's score, as known then.",
          explained, explanation_schema())  # fmt: skip
-    get("/health", "Say whether this process is fit to decide.", lambda: _fit(desk, {"status": "ok"}))
-    get("/ready", "Say whether it may be sent traffic: it is fit, and there is room for more.", lambda: _ready(desk))
-    get("/metadata", "Tell what decides: model, run, features and digests.", lambda: _metadata(desk))
-    get("/sample-transaction", "Give an event that /predict takes.", lambda: samples.next(desk.clock.now_us()))
-    get("/metrics", "Give the figures in Prometheus' text format.", door.figures.text)
-    get("/stats", "Give requests and their times by path.", door.figures.told)
+    get("/health", "Say whether this process is fit to decide.", lambda: _fit(desk, {"status": "ok"}),
+        constant_schema(status="ok"), 503)  # fmt: skip
+    get("/ready", "Say whether it may be sent traffic: it is fit, and there is room for more.", lambda: _ready(desk),
+        constant_schema(status="ready"), 503)  # fmt: skip
+    get("/metadata", "Tell what decides: model, run, features and digests.", lambda: _metadata(desk),
+        {"type": "object"}, 503)  # fmt: skip
+    get("/sample-transaction", "Give an event that /predict takes.", lambda: samples.next(desk.clock.now_us()),
+        event_schema(desk.case), 404)  # fmt: skip
+    get("/metrics", "Give the figures in Prometheus' text format.", door.figures.text, TEXT)
+    get("/stats", "Give requests and their times by path.", door.figures.told, {"type": "object"})
     return routes
 
 

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import structlog
 
 from weighbridge.errors import Rejected, WeighbridgeError
-from weighbridge.kernel.rules import reject
+from weighbridge.kernel.rules import unknown
 from weighbridge.records import UNNAMED
 from weighbridge.score.answer import Answer
 from weighbridge.score.decide import Desk
+from weighbridge.score.edits import by_and_why
 from weighbridge.serve.http.call import Call, Scope, call_of
 from weighbridge.serve.http.figures import Figures
 from weighbridge.serve.http.guard import Guard
@@ -113,13 +114,14 @@ class Door:
 
     async def _edit(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
         if call.caller.name:
+            by_and_why(body)
             body["by"] = call.caller.name  # not what anybody says
         before = await self.desk.outcome(self.desk.submit_edit(body))
         return {"list": body["list"], "listed": body["action"] == "add", "listed_before": before}
 
     async def _save(self, body: dict[str, Any], _: Call) -> dict[str, Any]:
         for name in body:
-            raise reject(name[:64], "known")
+            raise unknown(name)
         return await asyncio.to_thread(self._saver.save)
 
     async def _batch(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
