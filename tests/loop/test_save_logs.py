@@ -16,6 +16,7 @@ from weighbridge.declare import Reasons
 from weighbridge.errors import StoreFailure
 from weighbridge.loop import save_logs as module
 from weighbridge.loop.save_logs import save_logs
+from weighbridge.records import Alias
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
@@ -31,7 +32,7 @@ def lived(small_case, trained, world, tmp_path):
     production = trained.registry.alias(PRODUCTION)
     stores.bundles.put(production, trained.bundles.files(production))
     stores.registry.add(production, trained.registry.bundles()[0][2], 0)
-    stores.registry._aliases[PRODUCTION] = production
+    stores.registry._aliases[PRODUCTION] = Alias(production)
     clock = ManualClock(CUT_US)
     return case, stores, open_desk(case, stores, clock), clock, messages(case, world, CUT_US)
 
