@@ -87,7 +87,7 @@ class DecisionRecord:
 
     `vector` is the little-endian float32 bytes of the vector; `rules` names those that held, in the order they are
     declared, `degraded` what was missing, usually nothing; `reasons` are those told with the decision, None where it
-    was not explained at once.
+    was not explained at once; `route` is the arm that the event met, champion or canary.
     """
 
     decision_id: str
@@ -103,6 +103,7 @@ class DecisionRecord:
     latency_us: int
     trace_id: str
     reasons: tuple[Reason, ...] | None = None
+    route: str = "champion"
 
 
 Decided = tuple[EventRecord, DecisionRecord | None]  # an event, and the decision about it where there is one
@@ -173,6 +174,8 @@ class Move:
     def __post_init__(self) -> None:
         if self.alias not in ALIASES:
             raise InputError(f"there is no alias {self.alias!r}; use one of {', '.join(ALIASES)}")
+        if self.alias == PRODUCTION and self.bundle is None:
+            raise InputError("production cannot point at nothing; move it to another bundle")
         if (self.share is None) == (self.alias == CANARY and self.bundle is not None):
             raise InputError("a canary has a share of the traffic, and nothing else has; give share= with the canary")
         if self.share is not None and not 0 <= self.share <= 1:

@@ -51,7 +51,7 @@ def live(small_case, trained, world, folder):
         bundle = bundle_of(case, trained, stores, model)
         before = stores.registry.alias(PRODUCTION)
         stores.registry.move(Move(PRODUCTION, bundle, before, "test", "turn", clock.now_us()))
-        desk.router.refresh()
+        desk.router.refresh(desk.submit_note)
         assert desk.router.champion.id == bundle
         drive(desk, clock, stream[125 * turn : 125 * (turn + 1)])
     desk.close()
@@ -74,7 +74,7 @@ def bundle_of(case, trained, stores, model):
     review, decline = np.quantile(scorer.probability(X), [0.6, 0.9])
     facts = {"model": model.name, "selected_features": list(case.feature_names)}
     thresholds = Thresholds(float(review), float(decline), case.policy.bands)
-    bundle, files = pack(case, scorer, thresholds, facts, "", stores.signer)
+    bundle, files = pack(case, (scorer, None), thresholds, X[:9], facts, "", stores.signer)
     stores.bundles.put(bundle, files)
     stores.registry.add(bundle, {"model": model.name, "vector": case.vector_digest}, 0)
     return bundle
@@ -94,7 +94,7 @@ def test_every_decision_is_made_again_after_three_promotions(lived):
         made = reproduce(case, stores, decision)
         checks = {check.part: check.same for check in made.checks}
         assert checks.pop("reasons") is (None if decision.reasons is None else True)
-        assert checks == dict.fromkeys(("vector", "decision_id", "probability", "level", "action", "rules"), True)
+        assert checks == dict.fromkeys(("vector", "route", "decision_id", "probability", "level", "action", "rules"), True)
         assert not made.differs
         assert made.past.recomputed == decision.vector
         told += decision.reasons is not None

@@ -232,7 +232,7 @@ def test_a_new_pattern_is_noticed_and_learned(small_case, world, tmp_path):
     assert (stores.reports / "drift_detection_summary.json").exists()
     assert list((stores.reports / "drift_alerts").iterdir())
     retrain(replace(small_case, gates=[Gate("parity_mismatches", at_most=0)]), stores, clock, reason="test")
-    assert desk.router.refresh()
+    assert desk.router.refresh(desk.submit_note)
     assert desk.router.champion.id != old.id
 
 

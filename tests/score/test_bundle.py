@@ -20,7 +20,7 @@ from weighbridge.kernel.forest import Forest, Linear
 from weighbridge.score.archive import from_bytes, to_bytes
 from weighbridge.score.bundle import load, pack
 from weighbridge.score.manifest import FORMAT, MANIFEST, SIGNATURE
-from weighbridge.score.route import PRODUCTION, Router
+from weighbridge.score.route import PRODUCTION
 from weighbridge.score.signing import HomeSigner
 from weighbridge.stores.files import FolderBundles
 from weighbridge.stores.memory import MemoryBundles
@@ -301,21 +301,3 @@ def test_another_format_is_refused(small_case, trained, production, made, fix):
     other, files = resigned(trained, trained.bundles.files(production), format=made)
     with pytest.raises(BundleRefused, match=f"has format {made}.*{fix}"):
         load(other, small_case, stored(other, files), trained.signer)
-
-
-def test_the_last_good_bundle_keeps_deciding(small_case, trained, production):
-    registry, bundles = trained.registry, MemoryBundles()
-    bundles.put(production, trained.bundles.files(production))
-    stores = replace(trained, bundles=bundles)
-    router = Router(small_case, stores)
-    assert router.refresh()
-    assert not router.refresh()
-
-    class Moved:
-        def alias(self, name):
-            return "f" * 64
-
-    router._stores = replace(stores, registry=Moved())
-    assert not router.refresh()
-    assert router.champion.id == production == registry.alias(PRODUCTION)
-    assert "is not in this store" in router.refusal

@@ -18,6 +18,7 @@ from tests.conftest import CUT_US
 from weighbridge.clock import us_to_iso
 from weighbridge.declare import Reasons
 from weighbridge.errors import StoreFailure
+from weighbridge.score.route import Route
 from weighbridge.serve.http.app import documented, make_app
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.http.raw import InFront
@@ -85,8 +86,8 @@ def test_a_decision_is_looked_up_and_explained(client, desk):
 
 def test_reasons_come_with_the_answer_and_again_with_the_same(desk):
     desk.case = desk.router._case = replace(desk.case, reasons=Reasons(share=1.0))
-    desk.router._champion = None
-    desk.router.refresh()
+    desk.router._ready, desk.router.route = {}, Route()
+    desk.router.refresh(desk.submit_note)
     with TestClient(make_app(desk)) as client:
         answer = client.post("/predict", json=GOOD).json()
         jsonschema.validate(answer, decision_schema())

@@ -16,6 +16,7 @@ from weighbridge.errors import BundleRefused
 from weighbridge.kernel.arrays import Bools, Floats, Vectors
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle, load
+from weighbridge.score.route import Arms, arms_noted
 from weighbridge.score.rulebook import Decidable, decidables, verdicts
 
 
@@ -24,7 +25,8 @@ def redecide(case: UseCase, stores: Stores, decisions: pa.Table, events: pa.Tabl
 
     decisions, events: the log's; chosen: bool[decisions], those whose event is there and whose bundle has this use
     case's features. Figures: `decided`, those compared; `differing`, those whose probability, level, action or rules
-    are others; `undecidable`, those whose bundle cannot be read any more.
+    are others; `undecidable`, those whose bundle cannot be read any more; `misrouted`, those that met another bundle
+    than the route of the time gives, whether or not it can be read.
     """
     compared: list[tuple[pa.Table, Floats, Bundle]] = []
     asked: list[Iterator[Decidable]] = []
@@ -54,7 +56,30 @@ def redecide(case: UseCase, stores: Stores, decisions: pa.Table, events: pa.Tabl
             verdict = by_place[seq]
             again = [p, bundle.thresholds.level(p), verdict.action]
             differing += told != again or tuple(json.loads(rules)) != verdict.rules
-    return {"decided": len(said), "differing": differing, "undecidable": undecidable}
+    misrouted = _misrouted(stores, decisions.filter(pa.array(chosen)), events)
+    return {"decided": len(said), "differing": differing, "undecidable": undecidable, "misrouted": misrouted}
+
+
+def _misrouted(stores: Stores, decisions: pa.Table, events: pa.Table) -> int:
+    """Return how many decisions met another bundle, or arm, than the log's route at their place gives."""
+    noted = list(arms_noted(stores.log))
+    rows = pc.index_in(decisions["seq"], value_set=events["seq"].combine_chunks())
+    columns = {field: events[field].take(rows).to_pylist() for field in {_column(events, arms) for _, arms in noted}}
+    places = np.searchsorted([seq for seq, _ in noted], decisions["seq"].to_numpy()).tolist()
+    told = zip(decisions["route"].to_pylist(), decisions["bundle"].to_pylist(), strict=True)
+    found = 0
+    for row, (place, (route, bundle)) in enumerate(zip(places, told, strict=True)):
+        if place:  # else nobody noted what decided then
+            arms = noted[place - 1][1]
+            value = columns[_column(events, arms)][row]
+            arm = arms.arm(None if value is None else str(value))
+            found += (arm, arms.bundle(arm)) != (route, bundle)
+    return found
+
+
+def _column(events: pa.Table, arms: Arms) -> str:
+    """Return the column that a canary goes by: the sticky field's, or that of the event's id."""
+    return arms.sticky if arms.sticky in events.column_names else "event_id"
 
 
 def _vectors(decisions: pa.Table, width: int) -> Vectors:

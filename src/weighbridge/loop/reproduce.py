@@ -11,6 +11,7 @@ from weighbridge.loop.past import Past, look_back
 from weighbridge.ports import Stores
 from weighbridge.records import DecisionRecord
 from weighbridge.score.answer import decision_of
+from weighbridge.score.route import Stuck, arms_noted
 from weighbridge.score.rulebook import Rulebook, as_of
 
 
@@ -57,8 +58,12 @@ def reproduce(case: UseCase, stores: Stores, decision: DecisionRecord) -> Reprod
     if decision.degraded:
         return Reproduction(past, (Check("vector", None, past.why),))
     vector = past.vector if past.recomputed is None else past.recomputed
-    again = decision_of(past.bundle, _rules(case, stores, past), past.event, vector, decision.trace_id, 0)
-    checks, parts = [_vector(past)], ["decision_id", "probability", "level", "action", "rules"]
+    rules, arm = _rules(case, stores, past), decision.route
+    again = decision_of(past.bundle, rules, past.event, vector, decision.trace_id, 0, arm)
+    checks, parts = (
+        [_vector(past), _route(case, stores, past)],
+        ["decision_id", "probability", "level", "action", "rules"],
+    )
     if decision.rules and not past.bundle.reasoner.of_case:
         parts = parts[:3]
         checks.append(Check("action", None, "the declaration has other features now than its rules asked for"))
@@ -74,6 +79,18 @@ def _rules(case: UseCase, stores: Stores, past: Past) -> Rulebook:
         return Rulebook(replace(case, policy=replace(case.policy, rules=[], lists=[])))
     found = stores.log.find(past.event.event_id)
     return as_of(case, stores.log, found[0] if found else 0)
+
+
+def _route(case: UseCase, stores: Stores, past: Past) -> Check:
+    """Compare the arm and its bundle with what the log says the route was, at the event's place."""
+    decision, found = past.decision, stores.log.find(past.event.event_id)
+    arms = [arms for seq, arms in arms_noted(stores.log) if found and seq < found[0]]
+    if not arms:
+        return Check("route", None, "the log does not say which bundles decided then")
+    arm = arms[-1].arm(Stuck(case.events, arms[-1].sticky).of(past.event))
+    again, told = (arm, arms[-1].bundle(arm)), (decision.route, decision.bundle)
+    says, now = (f"{way}, {(bundle or 'nothing')[:12]}" for way, bundle in (told, again))
+    return Check("route", told == again, says if told == again else f"{says}, and by the log {now}")
 
 
 def _vector(past: Past) -> Check:

@@ -22,8 +22,8 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
 
     Figures: vectors, values, mismatches; masked counts the vectors of degraded answers, other_definition those served
     while the declaration had other features, beyond_retention those about events whose window reaches back to what was
-    forgotten: none of them are compared. decided, differing and undecidable say the same of the decisions themselves,
-    by `redecide`. broken_chain is the seq of the first decision whose hash does not follow, or null.
+    forgotten: none of them are compared. decided, differing, undecidable and misrouted say the same of the decisions
+    themselves, by `redecide`. broken_chain is the seq of the first decision whose hash does not follow, or null.
     """
     run = Run("verify", stores, clock)
     decisions = stores.log.decisions()
@@ -59,6 +59,7 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
     }
     sentence = f"{figures['values']:,} served values recomputed from the log, {mismatches} differ"
     sentence += f"; {figures['decided']:,} decisions made again, {figures['differing']} differ"
+    sentence += f", {figures['misrouted']} met another bundle than their route gives" if figures["misrouted"] else ""
     return run.finish(sentence, figures)
 
 

@@ -13,6 +13,7 @@ from weighbridge.identity import ulid_at
 from weighbridge.records import DecisionRecord, EventRecord
 from weighbridge.score.bundle import Bundle
 from weighbridge.score.promise import Promise
+from weighbridge.score.route import CHAMPION
 from weighbridge.score.rulebook import Rulebook
 
 
@@ -36,6 +37,7 @@ class Answer:
             "rules": list(d.rules),
             "reasons": [asdict(reason) for reason in d.reasons or ()],
             "model_version": d.bundle[:12],
+            "route": d.route,
             "degraded": list(d.degraded),
             "trace_id": d.trace_id,
         }
@@ -51,9 +53,13 @@ class Scored:
 
 
 def decision_of(
-    bundle: Bundle, book: Rulebook, event: EventRecord, vector: bytes, trace_id: str, started_ns: int
-) -> DecisionRecord:
-    """Return what a bundle and the rules decide on an event. `started_ns`: when it came, by `time.perf_counter_ns`."""
+    bundle: Bundle, book: Rulebook, event: EventRecord, vector: bytes, trace_id: str, started_ns: int,
+    route: str = CHAMPION,
+) -> DecisionRecord:  # fmt: skip
+    """Return what a bundle and the rules decide on an event. `started_ns`: when it came, by `time.perf_counter_ns`.
+
+    `route`: the arm by which the event met the bundle.
+    """
     values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
     probability = float(bundle.scorer.probability(values)[0])
     verdict = book.verdict(bundle.thresholds, event.values, vector, probability, event.arrived_us)
@@ -71,4 +77,5 @@ def decision_of(
         reasons=bundle.reasoner.told(verdict.action, event.event_id, vector),
         latency_us=(time.perf_counter_ns() - started_ns) // 1_000,
         trace_id=trace_id,
+        route=route,
     )

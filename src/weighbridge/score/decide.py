@@ -20,7 +20,7 @@ from weighbridge.score.feedback import parse_label
 from weighbridge.score.followers import Queue, Raw, Taken, Told, take, take_in
 from weighbridge.score.intake import Intake
 from weighbridge.score.promise import Keeping, Promise, deliver, promise
-from weighbridge.score.route import Router
+from weighbridge.score.router import Router
 from weighbridge.score.rulebook import announce, current
 from weighbridge.score.turns import OnAThread, Turns
 
@@ -167,12 +167,12 @@ class Desk:
             self.pending += 1
 
     def _score(self, event: EventRecord, trace_id: str, started_ns: int) -> DecisionRecord:
-        champion = self.router.champion
-        if champion is None:
+        bundle, arm = self.router.route.choose(event)
+        if bundle is None:
             raise StoreFailure(
                 self.router.refusal or "no bundle is in production; train and promote one with `weigh run`"
             )
-        return decision_of(champion, self.rulebook, event, self._state.vector(event), trace_id, started_ns)
+        return decision_of(bundle, self.rulebook, event, self._state.vector(event), trace_id, started_ns, arm)
 
     def _store_next(self) -> None:
         """See to it that what waits is stored, when what has come by now is scored."""

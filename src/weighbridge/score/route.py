@@ -1,60 +1,90 @@
-"""Which bundle decides: the one the registry's production alias points at, once it has passed every check."""
+"""Which bundle an event meets: a function of the route of the time and of the event alone."""
 
 from __future__ import annotations
 
-import time
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-import numpy as np
+from weighbridge.declare.contract import Contract
+from weighbridge.ports import EventLog
+from weighbridge.records import CANARY, PRODUCTION, SHADOW, EventRecord
+from weighbridge.score.bundle import Bundle
 
-from weighbridge.declare.case import UseCase
-from weighbridge.errors import BundleRefused
-from weighbridge.ports import Stores
-from weighbridge.score.bundle import Bundle, load
+__all__ = ["CANARY", "CHAMPION", "PRODUCTION", "ROUTE", "SHADOW", "Arms", "Route", "Stuck", "arms_noted"]
 
-PRODUCTION = "production"
-RETRY_SECONDS = 5.0  # a refused bundle may have been restored
+CHAMPION = "champion"
+ROUTE = "route"  # the kind of note that tells which bundles decide from its place on
 
 
-class Router:
-    """Follows the registry. A new bundle is loaded, verified and warmed up before it replaces the one that serves."""
+class Stuck:
+    """Finds in an event the text that a canary goes by: a field's value, or the event's id."""
 
-    def __init__(self, case: UseCase, stores: Stores) -> None:
-        self._case, self._stores = case, stores
-        self._champion: Bundle | None = None
-        self._refused: tuple[str, str] | None = None
-        self._again = 0.0
+    def __init__(self, contract: Contract, sticky: str) -> None:
+        places = {field.name: place for place, field in enumerate(contract.payload)}
+        self._place = places.get(sticky)
+
+    def of(self, event: EventRecord) -> str | None:
+        """Return the text, None where the event does not have it."""
+        found = event.event_id if self._place is None else event.values[self._place]
+        return None if found is None else str(found)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The ids of the bundles of a route, as the log notes them. `share` of the values of `sticky` meet the canary."""
+
+    champion: str | None = None
+    canary: str | None = None
+    share: float | None = None
+    shadow: str | None = None
+    sticky: str = ""
+
+    def arm(self, text: str | None) -> str:
+        """Return which arm a value of the sticky field meets.
+
+        A function of the value and of the canary: nobody changes sides while it lasts, and raising its share only adds.
+        """
+        if self.canary is None or text is None:
+            return CHAMPION
+        drawn = int.from_bytes(hashlib.sha256(f"{self.canary} {text}".encode()).digest()[:8], "big")
+        return CANARY if drawn < (self.share or 0.0) * 2**64 else CHAMPION
+
+    def bundle(self, arm: str) -> str | None:
+        """Return the id of the bundle of an arm."""
+        return self.canary if arm == CANARY else self.champion
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON members."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Route:
+    """The bundles that decide now, ready to; immutable, so that every event meets one route whole."""
+
+    arms: Arms = Arms()
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
+    stuck: Stuck | None = None
 
     @property
     def champion(self) -> Bundle | None:
-        """The bundle that decides now, or None."""
-        return self._champion
+        """The bundle in production."""
+        return self.bundles.get(self.arms.champion or "")
 
     @property
-    def refusal(self) -> str | None:
-        """Why the bundle that the registry names is not serving, or None."""
-        return self._refused[1] if self._refused else None
+    def shadow(self) -> Bundle | None:
+        """The bundle that scores beside, without deciding."""
+        return self.bundles.get(self.arms.shadow or "")
 
-    def refresh(self) -> bool:
-        """Follow the registry; return whether another bundle decides now. A refused bundle leaves the last good one."""
-        wanted = self._stores.registry.alias(PRODUCTION)
-        current = self._champion.id if self._champion else None
-        if wanted is None or wanted == current:
-            return False
-        if self._refused and self._refused[0] == wanted and time.monotonic() < self._again:
-            return False
-        try:
-            bundle = self._warm(wanted)
-        except BundleRefused as fault:
-            self._refused, self._again = (wanted, str(fault)), time.monotonic() + RETRY_SECONDS
-            return False
-        self._champion, self._refused = bundle, None
-        return True
+    def choose(self, event: EventRecord) -> tuple[Bundle | None, str]:
+        """Return the bundle that decides on an event, None where there is none, and its arm."""
+        arm = CHAMPION if self.stuck is None or self.arms.canary is None else self.arms.arm(self.stuck.of(event))
+        return self.bundles.get(self.arms.bundle(arm) or ""), arm
 
-    def _warm(self, wanted: str) -> Bundle:
-        """Load, verify and probe a bundle with an event about which nothing is known."""
-        bundle = load(wanted, self._case, self._stores.bundles, self._stores.signer)
-        probe = np.full((1, len(self._case.feature_names)), np.nan, dtype=np.float32)
-        if not np.isfinite(bundle.scorer.probability(probe)).all():
-            raise BundleRefused(f"bundle {bundle.version} scores an empty event as NaN; train again")
-        bundle.reasoner.top(probe.tobytes())
-        return bundle
+
+def arms_noted(log: EventLog) -> Iterator[tuple[int, Arms]]:
+    """Yield (seq, arms) of every change of the route, by seq: it holds for decisions behind it."""
+    for seq, _, body in log.notes(ROUTE):
+        yield seq, Arms(**body)

@@ -39,6 +39,7 @@ from weighbridge.serve.wiring import Home, open_desk, open_home, sole_writer
 WEEK_US = 7 * DAY_US
 FIRST_MONDAY_US = 4 * DAY_US  # 1970-01-05
 QUIET_DAYS = 3  # live days before the late-starting pattern begins
+FOLLOWED_WITHIN_SECONDS = 30.0  # the served route follows the registry by itself
 MARK = "demo"
 IMPORTED = time.time()
 
@@ -138,7 +139,9 @@ class Demo:
         before = desk.router.champion
         reason = "the champion had lost recall, and the labels are mature"
         self.tell(retrain(self.case, self.stores, self.clock, tell=self.tell, reason=reason))
-        desk.router.refresh()
+        due = time.monotonic() + FOLLOWED_WITHIN_SECONDS
+        while desk.router.champion is before and time.monotonic() < due:
+            time.sleep(0.02)
         after = desk.router.champion
         if before is None or after is None or after.id == before.id:
             raise InputError("the retrained bundle did not take over; see the reports in the home")

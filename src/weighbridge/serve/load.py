@@ -195,7 +195,6 @@ def _serve_desk(folder: Path, acknowledge: str) -> None:
     home.stores.registry.move(Move(PRODUCTION, bundle, None, "bench", "to be measured", START_US))
     log_to(folder / "logs", "info")
     desk = open_desk(CASE, home.stores, SystemClock())
-    desk.router.refresh()
     listening = bind("127.0.0.1", 0)
     print("port", listening.getsockname()[1], flush=True)
     serve(make_app(desk), listening)

@@ -64,6 +64,7 @@ def decision_schema() -> dict[str, Any]:
         "rules": {"type": "array", "items": text, "description": "the rules that held, in the order they are declared"},
         "reasons": {"type": "array", "items": reason_schema(), "description": "what pushed the score up, most first"},
         "model_version": text,
+        "route": {"type": "string", "enum": ["champion", "canary"], "description": "which arm decided"},
         "degraded": {"type": "array", "items": text},
         "trace_id": text,
     }

@@ -232,5 +232,5 @@ def _desk_over(case: UseCase, stores: Stores, state: StateStore, clock: Clock) -
     from weighbridge.score.decide import Desk
 
     desk = Desk(case, stores, state, clock)
-    desk.router.refresh()
+    desk.router.refresh(desk.submit_note)
     return desk

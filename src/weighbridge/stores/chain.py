@@ -30,7 +30,18 @@ def link(before: str, seq: int, decision: DecisionRecord) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-_NAMES = ("decision_id", "event_id", "bundle", "probability", "level", "action", "decided_us", "latency_us", "trace_id")
+_NAMES = (
+    "decision_id",
+    "event_id",
+    "bundle",
+    "route",
+    "probability",
+    "level",
+    "action",
+    "decided_us",
+    "latency_us",
+    "trace_id",
+)
 
 
 def first_broken(chain: Iterable[Link], before: str, after: str) -> int | None:

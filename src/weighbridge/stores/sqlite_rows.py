@@ -80,6 +80,7 @@ def log_row(seq: int, record: EventRecord | Follower) -> tuple[object, ...]:
 def decision_row(seq: int, d: DecisionRecord, chained: str) -> tuple[object, ...]:
     """Return a decision as a row of `decisions`."""
     return (
-        seq, d.decision_id, d.event_id, d.bundle, d.vector, d.probability, d.level, d.action, json.dumps(d.rules),
-        json.dumps(d.degraded), d.decided_us, d.latency_us, d.trace_id, reasons_text(d.reasons), chained,
+        seq, d.decision_id, d.event_id, d.bundle, d.route, d.vector, d.probability, d.level, d.action,
+        json.dumps(d.rules), json.dumps(d.degraded), d.decided_us, d.latency_us, d.trace_id,
+        reasons_text(d.reasons), chained,
     )  # fmt: skip

@@ -124,7 +124,7 @@ def verify(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> 
     declared, opened = open_case(case, home, create=False)
     report = recompute(declared, opened.stores, SystemClock())
     show(report, as_json=as_json)
-    differ = report.figures["mismatches"] or report.figures["differing"]
+    differ = any(report.figures[name] for name in ("mismatches", "differing", "misrouted"))
     if differ or report.figures["broken_chain"] is not None:
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from weighbridge import __version__
 from weighbridge.errors import StoreFailure, WeighbridgeError
 from weighbridge.identity import describe
 from weighbridge.score.decide import MOST_PENDING, Desk
+from weighbridge.score.router import REFUSED
 from weighbridge.score.turns import OnAThread, OnTheLoop
 from weighbridge.serve.http.call import call_of
 from weighbridge.serve.http.decisions import explained, told
@@ -42,7 +44,7 @@ from weighbridge.serve.schema import (
     taken_schema,
 )
 
-FOLLOW_EVERY_SECONDS = 0.5
+FOLLOW_EVERY_SECONDS = 0.2
 SETTLING_SECONDS = 0.005
 POST_PROBLEMS, LOOK_PROBLEMS = (400, 409, 413, 415, 422, 503), (404, 503)
 NO_BUNDLE = "no bundle is in production"
@@ -162,22 +164,17 @@ async def _got(request: Request, handle: Callable[[], dict[str, Any] | bytes]) -
 
 
 async def _follow(door: Door) -> None:
-    """Let the guard follow the keys of the home, and the router its registry."""
+    """Let the guard follow the keys of the home, and the route the aliases of its registry."""
     log, desk = structlog.get_logger("route"), door.desk
-    refusal = desk.router.refusal
     while True:
         await asyncio.sleep(FOLLOW_EVERY_SECONDS)
         try:
             await asyncio.to_thread(door.guard.refresh)
-            moved = await asyncio.to_thread(desk.router.refresh)
+            for step in await asyncio.to_thread(desk.router.prepare):
+                await desk.outcome(desk.submit_note(step.kind, step.body, step.then))
+                log.log(logging.ERROR if step.kind == REFUSED else logging.INFO, step.kind, **step.body)
         except StoreFailure as fault:
             log.warning("home", problem=str(fault))
-            continue
-        if moved and desk.router.champion:
-            log.info("champion", bundle=desk.router.champion.version)
-        if desk.router.refusal != refusal:
-            refusal = desk.router.refusal
-            log.error("refused", reason=refusal)
 
 
 def _fit(desk: Desk, told: dict[str, Any]) -> dict[str, Any]:
