@@ -94,7 +94,9 @@ def test_every_decision_is_made_again_after_three_promotions(lived):
         made = reproduce(case, stores, decision)
         checks = {check.part: check.same for check in made.checks}
         assert checks.pop("reasons") is (None if decision.reasons is None else True)
-        assert checks == dict.fromkeys(("vector", "route", "decision_id", "probability", "level", "action", "rules"), True)
+        assert checks == dict.fromkeys(
+            ("vector", "route", "decision_id", "probability", "level", "action", "rules"), True
+        )
         assert not made.differs
         assert made.past.recomputed == decision.vector
         told += decision.reasons is not None
