@@ -9,7 +9,7 @@ import pytest
 
 from tests.serve.nasty import CANARY, corpus
 from tests.serve.test_http import GOOD
-from weighbridge.errors import StoreFailure
+from weighbridge.errors import Rejected
 from weighbridge.serve.schema import problem_schema
 
 
@@ -65,13 +65,14 @@ def test_200_nasty_bodies_for_every_endpoint(client, desk):
 
 
 def test_an_endpoint_that_tells_a_value_is_found(client, desk, monkeypatch):
-    def told(self, body):
-        raise StoreFailure(f"no room for {body.get('event_id')}")
+    def told(self, body, *_):
+        raise Rejected("value", "known", f"there is no {body.get('value')}")
 
     monkeypatch.setattr(type(desk), "submit_label", told)
     monkeypatch.setattr(
         "tests.serve.test_nasty.operations",
-        lambda _: iter([("POST", "/v1/feedback", {"properties": {"event_id": {}}})]),
+        lambda _: iter([("POST", "/v1/feedback", {"properties": {"value": {}}})]),
     )
     found, _ = faults(client, desk)
-    assert len(found) > 50
+    assert len(found) > 20
+    assert {(status, CANARY in text) for *_, status, text in found} == {(422, True)}

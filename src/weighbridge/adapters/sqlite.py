@@ -22,7 +22,10 @@ def pieces(source: Source, rows: int) -> Iterator[pa.Table]:
     """Yield the rows of a table or query, so many at once. Raises InputError when the file or the query is no good."""
     path = _path(source)
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS,
+            check_same_thread=False,  # who stops half-way may leave the closing to any thread
+        )  # fmt: skip
     except sqlite3.Error as fault:
         raise InputError(f"{path} cannot be opened ({fault}); check its permissions") from None
     with closing(connection):
