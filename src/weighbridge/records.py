@@ -87,14 +87,15 @@ class DecisionRecord:
 
     `vector` is the little-endian float32 bytes of the vector; `rules` names those that held, in the order they are
     declared, `degraded` what was missing, usually nothing; `reasons` are those told with the decision, None where it
-    was not explained at once; `route` is the arm that the event met, champion or canary.
+    was not explained at once. `route` is what decided: champion, canary, or what did when something was missing; no
+    model means `bundle` "" and `probability` None.
     """
 
     decision_id: str
     event_id: str
     bundle: str
     vector: bytes
-    probability: float
+    probability: float | None
     level: str
     action: str
     rules: tuple[str, ...]

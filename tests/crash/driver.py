@@ -109,7 +109,7 @@ def vectors(opened, state):
 def restarted(opened):
     """By the state that a desk starts with, from a checkpoint and the log behind it where there is one."""
     with open_checkpointed_desk(case, opened, SystemClock(), 1 << 30) as desk:
-        return vectors(opened, desk._state)
+        return vectors(opened, desk.histories.state)
 
 
 def replayed(opened):

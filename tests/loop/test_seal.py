@@ -57,7 +57,7 @@ def vectors(desk, sent):
     events = [
         parse_event(case.events, {**m.body, "event_ts": us_to_iso(at_us)}, at_us, desk.stores.pseudonyms) for m in sent
     ]
-    return [desk._state.vector(event) for event in events]
+    return [desk.histories.state.vector(event) for event in events]
 
 
 def test_a_desk_goes_on_over_a_log_that_is_sealed(home, world):
@@ -106,7 +106,7 @@ def test_what_is_beyond_retention_is_forgotten_and_never_a_mismatch(home, world,
         assert verify(keeping, home, clock).figures["mismatches"] > 0
     last = [m for m in messages(keeping, world, 0) if m.path == "/predict"][-100:]
     again = open_desk(keeping, home, clock)
-    assert again._state.waiting == desk._state.waiting
+    assert again.histories.state.waiting == desk.histories.state.waiting
     assert vectors(desk, last) == vectors(again, last)
 
 

@@ -45,4 +45,4 @@ def outcome(future):
 
 def probes(desk, events):
     read = [parse_event(desk.case.events, b, iso_to_us(b["event_ts"]), desk.stores.pseudonyms) for b in events]
-    return [desk._state.vector(event) for event in read]
+    return [desk.histories.state.vector(event) for event in read]

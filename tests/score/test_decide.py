@@ -172,7 +172,7 @@ def test_an_early_label_is_never_forgotten_and_their_number_is_bounded(small_cas
     desk = open_desk(small_case, home, clock)
     events = [m for m in stream if m.path == "/predict"]
     desk.feedback({"event_id": events[30].body["event_id"], "label": 1})
-    desk._state.sweep()
+    desk.histories.state.sweep()
     drive(desk, clock, events[:60])
     assert verify(small_case, home, clock).figures["mismatches"] == 0
     monkeypatch.setattr("weighbridge.score.followers.MOST_WAITING", 2)
@@ -191,7 +191,7 @@ def test_eviction_is_never_seen(small_case, home, stream, clock):
         clock.set(message.arrived_us)
         if message.path == "/predict":
             desk.decide(message.body, "t")
-            desk._state.sweep()
+            desk.histories.state.sweep()
         else:
             desk.feedback(message.body)
     assert verify(small_case, home, clock).figures["mismatches"] == 0

@@ -67,7 +67,7 @@ def test_a_state_that_cannot_follow_the_log_stops_the_desk_and_leaves_nobody_wai
     def broken(*_):
         raise KeyError("e")
 
-    monkeypatch.setattr(desk._state, step, broken)
+    monkeypatch.setattr(desk.histories.state, step, broken)
     log.failing = [False, step == "retract"]
     label = desk.submit_label({"event_id": "x", "label": 1})
     log.reached()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.expression import PROBABILITY, Condition, Operand
+from weighbridge.declare.fallback import Fallback
 from weighbridge.declare.fields import Category, Id, Text, refuse
 from weighbridge.declare.reader import parsed, read_condition
 
@@ -89,7 +90,8 @@ class Policy:
 
     `review_at` and `decline_at` are probabilities; where they are left out, training chooses the pair with the
     least net cost on the validation set, with at most `review_capacity_per_day` reviews on an average day, or on each
-    day with `capacity_on="every_day"`. `bands` are the lower bounds of the risk levels, in rising order.
+    day with `capacity_on="every_day"`. `bands` are the lower bounds of the risk levels, in rising order. `fallback`
+    tells what decides when state, model or time is missing.
     """
 
     costs: Costs = Costs()
@@ -100,6 +102,7 @@ class Policy:
     capacity_on: str = AVERAGE_DAY
     rules: Sequence[Rule] = ()
     lists: Sequence[ListOf] = ()
+    fallback: Fallback = Fallback()
 
     def __post_init__(self) -> None:
         for name in ("rules", "lists"):

@@ -69,7 +69,7 @@ def explain(case: UseCase, stores: Stores, decision: DecisionRecord) -> Explanat
         notes = [
             f"explained by the stored vector: {past.differing} of its values are not the log's; see `weigh replay`"
         ]
-    reasoner, vector = past.bundle.reasoner, past.vector
+    reasoner, vector = past.reasoner, past.vector
     every = reasoner.every(vector)
     top = reasoner.most(every)
     if decision.reasons is not None and not same_reasons(decision.reasons, top):

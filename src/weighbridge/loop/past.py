@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import StoreFailure
+from weighbridge.declare.fallback import EVENT_ONLY
+from weighbridge.errors import InputError, StoreFailure
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
@@ -16,6 +17,7 @@ from weighbridge.loop.verify import whole_from_us
 from weighbridge.ports import Log, Stores
 from weighbridge.records import DecisionRecord, EventRecord
 from weighbridge.score.bundle import Bundle, load
+from weighbridge.score.reasons import Reasoner
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Past:
         return int((np.frombuffer(served, dtype="<u4") != np.frombuffer(again, dtype="<u4")).sum())
 
     @property
+    def reasoner(self) -> Reasoner:
+        """What explains the score: that of the part of the bundle that gave it."""
+        return self.bundle.event_only_reasoner if self.decision.route == EVENT_ONLY else self.bundle.reasoner
+
+    @property
     def vector(self) -> bytes:
         """The vector that was stored with the decision."""
         if len(self.decision.vector) != 4 * len(self.bundle.reasoner.features):
@@ -64,7 +71,15 @@ def newest_flagged(log: Log) -> DecisionRecord | None:
 
 
 def look_back(case: UseCase, stores: Stores, decision: DecisionRecord) -> Past:
-    """Return a decision of the past. Raises BundleRefused when the bundle that decided cannot be read any more."""
+    """Return a decision of the past.
+
+    Raises BundleRefused when the bundle that decided cannot be read any more, InputError when no model decided.
+    """
+    if not decision.bundle:
+        missing = ", ".join(decision.degraded)
+        raise InputError(
+            f"no model decided {decision.decision_id} ({missing}); its rules and its action are all there is"
+        )
     found = stores.log.find(decision.event_id)
     if found is None:
         raise StoreFailure(f"the event of decision {decision.decision_id} is not in the log; restore it from a copy")

@@ -38,7 +38,8 @@ def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> R
         raise InputError("no bundle is in production; run `weigh run` first")
     champion = load(current, case, stores.bundles, stores.signer)
     decisions = stores.log.decisions()
-    decisions = decisions.filter(pc.equal(decisions["bundle"], current))
+    whole = pc.equal(decisions["degraded"], "[]")  # the others were made without what is watched
+    decisions = decisions.filter(pc.and_(pc.equal(decisions["bundle"], current), whole))
     if len(decisions):
         newest = pc.max(decisions["decided_us"]).as_py()
         decisions = decisions.filter(pc.greater(decisions["decided_us"], newest - duration_us(last)))

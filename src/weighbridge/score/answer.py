@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from weighbridge.identity import ulid_at
-from weighbridge.records import DecisionRecord, EventRecord
+from weighbridge.records import DecisionRecord, EventRecord, Reason
 from weighbridge.score.bundle import Bundle
 from weighbridge.score.promise import Promise
 from weighbridge.score.route import CHAMPION
-from weighbridge.score.rulebook import Rulebook
+from weighbridge.score.rulebook import Rulebook, Verdict
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Answer:
             "action": d.action,
             "rules": list(d.rules),
             "reasons": [asdict(reason) for reason in d.reasons or ()],
-            "model_version": d.bundle[:12],
+            "model_version": d.bundle[:12] or None,
             "route": d.route,
             "degraded": list(d.degraded),
             "trace_id": d.trace_id,
@@ -52,6 +52,18 @@ class Scored:
     waiting: list[Promise]
 
 
+class Outcome(NamedTuple):
+    """What was decided, by which bundle ("" where none did), on which route, without what (`degraded`)."""
+
+    bundle: str
+    route: str
+    probability: float | None
+    level: str
+    verdict: Verdict
+    degraded: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] | None = None
+
+
 def decision_of(
     bundle: Bundle, book: Rulebook, event: EventRecord, vector: bytes, trace_id: str, started_ns: int,
     route: str = CHAMPION,
@@ -63,19 +75,27 @@ def decision_of(
     values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
     probability = float(bundle.scorer.probability(values)[0])
     verdict = book.verdict(bundle.thresholds, event.values, vector, probability, event.arrived_us)
+    reasons = bundle.reasoner.told(verdict.action, event.event_id, vector)
+    level = bundle.thresholds.level(probability)
+    outcome = Outcome(bundle.id, route, probability, level, verdict, (), reasons)
+    return record_of(event, vector, outcome, trace_id, started_ns)
+
+
+def record_of(event: EventRecord, vector: bytes, outcome: Outcome, trace_id: str, started_ns: int) -> DecisionRecord:
+    """Return the record of a decision; its id follows from the event's id and arrival."""
     return DecisionRecord(
         decision_id=ulid_at(event.arrived_us, hashlib.sha256(event.event_id.encode()).digest()),
         event_id=event.event_id,
-        bundle=bundle.id,
+        bundle=outcome.bundle,
         vector=vector,
-        probability=probability,
-        level=bundle.thresholds.level(probability),
-        action=verdict.action,
-        rules=verdict.rules,
-        degraded=(),
+        probability=outcome.probability,
+        level=outcome.level,
+        action=outcome.verdict.action,
+        rules=outcome.verdict.rules,
+        degraded=outcome.degraded,
         decided_us=event.arrived_us,
-        reasons=bundle.reasoner.told(verdict.action, event.event_id, vector),
         latency_us=(time.perf_counter_ns() - started_ns) // 1_000,
         trace_id=trace_id,
-        route=route,
+        reasons=outcome.reasons,
+        route=outcome.route,
     )

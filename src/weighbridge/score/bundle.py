@@ -6,7 +6,8 @@ import json
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from weighbridge.declare.case import UseCase
@@ -46,6 +47,11 @@ class Bundle:
     facts: Mapping[str, Any]
     reasoner: Reasoner
     probes: Probes
+
+    @cached_property
+    def event_only_reasoner(self) -> Reasoner:
+        """What explains the scores of `event_only`; those of the whole where there is none."""
+        return replace(self.reasoner, scorer=self.event_only or self.scorer)
 
     @property
     def version(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -13,18 +13,23 @@ from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import StoreFailure
 from weighbridge.ports import StateStore, Stores
-from weighbridge.records import UNNAMED, DecisionRecord, EventRecord, Note
-from weighbridge.score.answer import Answer, Scored, decision_of
+from weighbridge.records import UNNAMED, DecisionRecord, Note
+from weighbridge.score.answer import Answer, Scored
 from weighbridge.score.edits import parse_edit
+from weighbridge.score.fallback import Asked, Decider
 from weighbridge.score.feedback import parse_label
 from weighbridge.score.followers import Queue, Raw, Taken, Told, take, take_in
+from weighbridge.score.group import Group
+from weighbridge.score.histories import Histories, Rebuild
 from weighbridge.score.intake import Intake
-from weighbridge.score.promise import Keeping, Promise, deliver, promise
+from weighbridge.score.promise import Keeping, Promise, deliver, ended
 from weighbridge.score.router import Router
 from weighbridge.score.rulebook import announce, current
 from weighbridge.score.turns import OnAThread, Turns
 
 GROUP = 64  # events, and as many followers, in one durable write
+Call = tuple[str, int, str | None]  # its trace, when it came, the outcome that a test asks for
+RESTORED = "restored"  # the kind of note that tells from which place on decisions see histories again
 MOST_PENDING = 4_096  # events, and as many followers, that wait for their commit
 
 
@@ -32,28 +37,31 @@ class Desk:
     """Decides events and takes in what follows them in the order of arrival, and stores both in groups.
 
     Events see each other as soon as they are scored; the log keeps their order. A follower (a label, an edit of a list,
-    a note) counts once it is committed: it ends a group, and events that come while one waits are scored after it. When
-    a group cannot be committed, it and everything scored after it is taken back from the state, and refused, before
-    anything else is scored.
+    a note) counts once it is stored: it ends a group, and events that come while one waits are scored after it. When a
+    group cannot be stored, it and everything scored after it is taken back from the state, and refused, before anything
+    else is scored. While the state is away, answers are degraded and say so.
     """
 
-    def __init__(self, case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> None:
+    def __init__(
+        self, case: UseCase, stores: Stores, state: StateStore, clock: Clock, rebuild: Rebuild | None = None
+    ) -> None:
         self.case, self.stores, self.clock = case, stores, clock
         self.router = Router(case, stores)
-        self._state = state
+        self.histories = Histories(state, stores.log, rebuild, self._make_anew)
         self._lock = threading.RLock()  # a callback of a future may call the desk
         self._settled = threading.Condition(self._lock)
         self.rulebook = current(case, stores.log)
         self._latest_us = max(stores.log.head().arrived_us, *(edit.arrived_us for _, edit in stores.log.edits()), 0)
         announce(case, stores.log, self._latest_us)
+        self._decider = Decider(case, self.rulebook)
         self._turns: Turns = OnAThread()
         self._scored: dict[str, Scored] = {}  # by id, in the order of arrival
         self._intake = Intake(case, stores, self._scored)
         self._followers: Queue = deque()
-        self._held: deque[tuple[Mapping[str, object], str, int, Promise]] = deque()
+        self._held: deque[tuple[Mapping[str, object], Call, Promise]] = deque()
         self.pending = 0  # futures of events that have no answer
         self._storing = self._holding = self._closed = False
-        self.in_step = True  # whether the state follows the log
+        self.gave_up = False  # whether log, state and answers came apart
 
     @property
     def is_settled(self) -> bool:
@@ -72,22 +80,23 @@ class Desk:
         """Return what to await, on an event loop, for what was submitted."""
         return self._turns.outcome(promised)
 
-    def submit(self, body: Mapping[str, object], trace_id: str) -> Promise:
+    def submit(self, body: Mapping[str, object], trace_id: str, forced: str | None = None) -> Promise:
         """Decide one raw event; the future has its `Answer` once event and decision are durable.
 
-        It raises Rejected for an event that breaks its contract, Conflict for a known id with other content,
-        StoreFailure when nothing could be stored or no bundle is in production; then nothing has changed.
+        `forced` is the outcome that a test asks for: an action, or "degraded". It raises Rejected for an event that
+        breaks its contract, Conflict for a known id with other content, StoreFailure when nothing could be stored or no
+        bundle is in production; then nothing has changed.
         """
         future = self._turns.promise()
-        started_ns = time.perf_counter_ns()
+        call = trace_id, time.perf_counter_ns(), forced
         with self._lock:
             if not self._admitted(future, self.pending, "events"):
                 return future
             self.pending += 1
             if self._holding:
-                self._held.append((body, trace_id, started_ns, future))
+                self._held.append((body, call, future))
             else:
-                self._arrive(body, trace_id, started_ns, future)
+                self._arrive(body, call, future)
                 self._store_next()
         return future
 
@@ -137,6 +146,7 @@ class Desk:
         with self._settled:
             self._closed = True
             self._settled.wait_for(lambda: self.is_settled)
+        self.histories.close()
         self._turns.close()
 
     def _admitted(self, future: Promise, waiting: int, what: str) -> bool:
@@ -148,7 +158,7 @@ class Desk:
             )
         return not future.done()
 
-    def _arrive(self, body: Mapping[str, object], trace_id: str, started_ns: int, future: Promise) -> None:
+    def _arrive(self, body: Mapping[str, object], call: Call, future: Promise) -> None:
         """Score an event into the state and the next group, or answer it at once."""
         self.pending -= 1
         with Keeping(future):
@@ -159,20 +169,29 @@ class Desk:
                 deliver(future, self._intake.repeated(event), None)
                 return
             if scored is None:
-                decision = self._score(event, trace_id, started_ns)
-                self._state.append(event)
+                decision = self._score(Asked(event, *call))
+                self.histories.append(event)
                 scored = self._scored[event.event_id] = Scored(event, decision, [])
                 self._latest_us = arrived_us
             scored.waiting.append(future)
             self.pending += 1
 
-    def _score(self, event: EventRecord, trace_id: str, started_ns: int) -> DecisionRecord:
-        bundle, arm = self.router.route.choose(event)
-        if bundle is None:
-            raise StoreFailure(
-                self.router.refusal or "no bundle is in production; train and promote one with `weigh run`"
-            )
-        return decision_of(bundle, self.rulebook, event, self._state.vector(event), trace_id, started_ns, arm)
+    def _score(self, asked: Asked) -> DecisionRecord:
+        bundle, arm = self.router.route.choose(asked.event)
+        if bundle is None and self.router.refusal is None:
+            raise StoreFailure("no bundle is in production; train and promote one with `weigh run`")
+        return self._decider.decide(asked, bundle, arm, self.histories.vector(asked.event))
+
+    def _make_anew(self) -> None:
+        """Have the histories made anew, and go on with them behind what is on its way to the log then."""
+        made: list[tuple[StateStore, int]] = []
+
+        def go_on(_: BaseException | None) -> None:
+            if made:
+                noted = self.submit_note(RESTORED, {"after": made[0][1]}, lambda: self.histories.restore(*made[0]))
+                noted.add_done_callback(lambda n: self._make_anew() if n.exception() and not self._closed else None)
+
+        self._turns.long(lambda: made.extend(filter(None, [self.histories.made_anew()])), go_on)
 
     def _store_next(self) -> None:
         """See to it that what waits is stored, when what has come by now is scored."""
@@ -183,43 +202,32 @@ class Desk:
     def _store(self) -> None:
         """Append the oldest scored events to the log, and the followers when nothing scored is left out."""
         with self._lock:
-            group = list(islice(self._scored.values(), GROUP))
-            followers = self._take_followers() if len(group) == len(self._scored) else []
-            self._holding = bool(followers or self._followers)
-        log, stored = self.stores.log, promise()
-        with Keeping(stored):
-            log.append([(s.event, s.decision) for s in group], [t.record for t in followers])
-            stored.set_result(None)
-        fault = stored.exception()
+            scored = list(islice(self._scored.values(), GROUP))
+            group = Group(scored, self._take_followers() if len(scored) == len(self._scored) else [])
+            self._holding = bool(group.followers or self._followers)
+        log = self.stores.log
+        fault = ended(lambda: group.append_to(log))
         if fault is None and log.waits:
-            self._turns.beside(log.sync, lambda unsynced: self._end(group, followers, None, unsynced))
+            self._turns.beside(log.sync, lambda unsynced: self._end(group, None, unsynced))
         else:
-            self._end(group, followers, fault)
+            self._end(group, fault)
 
     def _take_followers(self) -> list[Taken]:
         arrived_us = max(self.clock.now_us(), self._latest_us)
-        taken = take(self._followers, GROUP, arrived_us, self._intake.earlier, self._state.waiting, self.rulebook)
+        taken = take(self._followers, GROUP, arrived_us, self._intake.earlier, self.histories.waiting, self.rulebook)
         self._latest_us = arrived_us if taken else self._latest_us
         return taken
 
-    def _end(
-        self, group: Sequence[Scored], followers: Sequence[Taken], fault: BaseException | None,
-        unsynced: BaseException | None = None,
-    ) -> None:  # fmt: skip
+    def _end(self, group: Group, fault: BaseException | None, unsynced: BaseException | None = None) -> None:
         """Settle a group; what can be neither acknowledged nor taken back stops the desk."""
-        settled = promise()
-        with Keeping(settled):
-            if unsynced is not None:
-                raise unsynced
-            self._settle(group, followers, fault)
-            settled.set_result(None)
-        if (broken := settled.exception()) is not None:
-            self._give_up([*(f for s in group for f in s.waiting), *(t.future for t in followers)], broken)
+        broken = unsynced or ended(lambda: self._settle(group, fault))
+        if broken is not None:
+            self._give_up(group.promised, broken)
 
     def _give_up(self, futures: list[Promise], fault: BaseException) -> None:
         """Refuse everything: the state could not follow the log, and only a restart makes it anew."""
         with self._settled:
-            self._closed, self._storing, self.in_step = True, False, False
+            self._closed, self._storing, self.gave_up = True, False, True
             futures += [f for scored in self._scored.values() for f in scored.waiting]
             futures += [future for _, future in self._followers] + [waiting[-1] for waiting in self._held]
             for queue in (self._scored, self._followers, self._held):
@@ -228,29 +236,25 @@ class Desk:
         for future in futures:
             deliver(future, None, StoreFailure(f"the state is out of step with the log ({fault!r}); start again"))
 
-    def _settle(self, group: Sequence[Scored], followers: Sequence[Taken], fault: BaseException | None) -> None:
+    def _settle(self, group: Group, fault: BaseException | None) -> None:
         """Answer a group that is durable, or take it and all that was scored after it back; then go on."""
-        outcomes = [False] * len(followers)
+        outcomes = [False] * len(group.followers)
         with self._settled:
             if fault is None:
-                for scored in group:
+                for scored in group.scored:
                     del self._scored[scored.event.event_id]
-                outcomes = [take_in(taken, self._state, self.rulebook) for taken in followers]
+                outcomes = [take_in(taken, self.histories, self.rulebook) for taken in group.followers]
             else:
-                group = list(self._scored.values())
-                for scored in reversed(group):
-                    self._state.retract(scored.event)
+                group = Group(list(self._scored.values()), group.followers)
+                for scored in reversed(group.scored):
+                    self.histories.retract(scored.event)
                 self._scored.clear()
-            self.pending -= sum(len(scored.waiting) for scored in group)
+            self.pending -= sum(len(scored.waiting) for scored in group.scored)
             self._storing = False
-            if followers or not self._followers:  # else some still wait, and what is held waits for them
+            if group.followers or not self._followers:  # else some still wait, and what is held waits for them
                 self._holding = False
                 while self._held:
                     self._arrive(*self._held.popleft())
             self._store_next()
             self._settled.notify_all()
-        for scored in group:
-            for place, future in enumerate(scored.waiting):
-                deliver(future, Answer(scored.decision, repeated=place > 0), fault)
-        for taken, outcome in zip(followers, outcomes, strict=True):
-            deliver(taken.future, outcome, fault)
+        group.deliver(outcomes, fault)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from weighbridge.errors import StoreFailure
-from weighbridge.ports import StateStore
 from weighbridge.records import EventRecord, Follower, LabelRecord, ListEdit, Note
 from weighbridge.score.feedback import RawLabel
+from weighbridge.score.histories import Histories
 from weighbridge.score.promise import Keeping, Promise
 from weighbridge.score.rulebook import Rulebook
 
@@ -68,7 +68,7 @@ def take(
     return taken
 
 
-def take_in(taken: Taken, state: StateStore, book: Rulebook) -> bool:
+def take_in(taken: Taken, state: Histories, book: Rulebook) -> bool:
     """Let what is committed count; return whether the label's event is known, or the value was on the list before."""
     if isinstance(taken.record, ListEdit):
         return book.apply(taken.record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,15 @@ def deliver(future: Promise, outcome: object, fault: BaseException | None) -> No
         future.set_result(outcome)
     else:
         future.set_exception(fault)
+
+
+def ended(work: Callable[[], None]) -> BaseException | None:
+    """Do work; return what it raised, or None."""
+    done = promise()
+    with Keeping(done):
+        work()
+        done.set_result(None)
+    return done.exception()
 
 
 class Keeping:

@@ -18,7 +18,7 @@ from weighbridge.kernel.columns import ints
 from weighbridge.ports import LAST, EventLog
 from weighbridge.records import ListEdit, Note, Stored
 from weighbridge.score.condition import Holds, holds
-from weighbridge.score.scorer import Thresholds
+from weighbridge.score.scorer import Acting, Thresholds
 
 POLICY = "policy"  # the kind of note that tells which rules and lists apply from its place on
 
@@ -65,7 +65,7 @@ class Rulebook:
             raise InputError(f"list {edit.name} holds {len(entries):,} values, its most=; remove some first")
 
     def verdict(
-        self, thresholds: Thresholds, values: Sequence[Stored], vector: bytes, probability: float, arrived_us: int
+        self, thresholds: Acting, values: Sequence[Stored], vector: bytes, probability: float, arrived_us: int
     ) -> Verdict:
         """Return the action on an event that arrived then. values: as stored; vector: little-endian float32 bytes.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from weighbridge.kernel.arrays import Floats, Vectors
 from weighbridge.kernel.calibrate import Calibration
@@ -27,6 +28,34 @@ class Scorer:
         """Whether the parts agree with each other and with vectors of `features` values."""
         width = len(self.encoder.source)
         return self.encoder.sound(features) and sound(self.predictor, width) and self.calibration.sound()
+
+
+class Acting(Protocol):
+    """What makes an action and a risk level of a probability."""
+
+    def action(self, probability: float) -> str:
+        """Return decline, review or approve."""
+        ...
+
+    def level(self, probability: float) -> str:
+        """Return the risk level."""
+        ...
+
+
+@dataclass(frozen=True)
+class Always:
+    """What stands for thresholds where there is no probability: one action, one level."""
+
+    outcome: str
+    band: str
+
+    def action(self, _: float) -> str:
+        """Return the one action."""
+        return self.outcome
+
+    def level(self, _: float) -> str:
+        """Return the one level."""
+        return self.band
 
 
 @dataclass(frozen=True)

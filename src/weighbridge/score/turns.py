@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from weighbridge.score.promise import Keeping, Promise, promise
+from weighbridge.score.promise import Promise, ended, promise
 
 Then = Callable[[BaseException | None], None]
 
@@ -29,6 +30,10 @@ class Turns(Protocol):
 
     def beside(self, work: Callable[[], None], then: Then) -> None:
         """Do work that waits for a device, on a thread; then tell how it ended."""
+        ...
+
+    def long(self, work: Callable[[], None], then: Then) -> None:
+        """Do long work on a thread that nothing else waits for; then tell how it ended."""
         ...
 
     def close(self) -> None:
@@ -57,11 +62,11 @@ class OnAThread:
 
     def beside(self, work: Callable[[], None], then: Then) -> None:
         """Do both at once: this is the thread."""
-        done = promise()
-        with Keeping(done):
-            work()
-            done.set_result(None)
-        then(done.exception())
+        then(ended(work))
+
+    def long(self, work: Callable[[], None], then: Then) -> None:
+        """Do both on another thread."""
+        threading.Thread(target=lambda: then(ended(work)), name="long", daemon=True).start()
 
     def close(self) -> None:
         """Let go of the thread."""
@@ -95,6 +100,16 @@ class OnTheLoop:
         """Work on the thread, tell on the loop."""
         done = self._thread.submit(work)
         done.add_done_callback(lambda f: self._loop.call_soon_threadsafe(then, f.exception()))
+
+    def long(self, work: Callable[[], None], then: Then) -> None:
+        """Work on another thread, tell on the loop."""
+
+        def do() -> None:
+            fault = ended(work)
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(then, fault)
+
+        threading.Thread(target=do, name="long", daemon=True).start()
 
     def close(self) -> None:
         """Let go of the thread."""

@@ -58,14 +58,19 @@ def decision_schema() -> dict[str, Any]:
         "decision_id": text,
         "event_id": text,
         "prediction": {"type": "integer", "enum": [0, 1], "description": "1 when the action is review or decline"},
-        "probability": {"type": "number", "minimum": 0, "maximum": 1},
+        "probability": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "maximum": 1,
+            "description": "null: no model decided",
+        },
         "risk_level": text,
         "action": {"type": "string", "enum": ["approve", "review", "decline"]},
         "rules": {"type": "array", "items": text, "description": "the rules that held, in the order they are declared"},
         "reasons": {"type": "array", "items": reason_schema(), "description": "what pushed the score up, most first"},
-        "model_version": text,
-        "route": {"type": "string", "enum": ["champion", "canary"], "description": "which arm decided"},
-        "degraded": {"type": "array", "items": text},
+        "model_version": {"type": ["string", "null"]},
+        "route": {**text, "description": "what decided: champion, canary, event_only, rules, otherwise or test"},
+        "degraded": {"type": "array", "items": text, "description": "what was missing: state, model, deadline, test"},
         "trace_id": text,
     }
     return {"type": "object", "required": list(properties), "properties": properties}

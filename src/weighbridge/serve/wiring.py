@@ -10,7 +10,7 @@ import os
 import pkgutil
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import DeclarationError, HomeError, InputError, StoreFailure, WeighbridgeError
 from weighbridge.identity import Pseudonyms
-from weighbridge.ports import Budget, StateStore, Stores
+from weighbridge.ports import Budget, Log, Stores
 
 if TYPE_CHECKING:
     from weighbridge.score.decide import Desk
@@ -178,9 +178,8 @@ def open_desk(case: UseCase, stores: Stores, clock: Clock) -> Desk:
     from weighbridge.kernel.plan import compile_plan
     from weighbridge.stores.state import MemoryState
 
-    state = MemoryState(compile_plan(case))
-    state.load(stores.log.events(), stores.log.labels(), stores.log.find)
-    return _desk_over(case, stores, state, clock)
+    plan = compile_plan(case)
+    return _desk_over(case, stores, clock, lambda: _rebuilt(MemoryState(plan), stores.log)[:2])
 
 
 @contextmanager
@@ -196,22 +195,33 @@ def open_checkpointed_desk(case: UseCase, home: Home, clock: Clock, memory_bytes
     folder, log = home.folder / "state", home.stores.log
     folder.mkdir(exist_ok=True)
     path, plan = folder / "checkpoint", compile_plan(case)
-    state, seq = MemoryState(plan, memory_bytes, folder), 0
-    if path.exists():
-        try:
-            seq = state.restore(path, log.head().seq)
-        except StoreFailure as fault:
-            _warn("checkpoint passed over", fault)
-            state = MemoryState(plan, memory_bytes, folder)
-    events, labels = log.events(after=seq), log.labels(after=seq)
-    state.load(events, labels, log.find)
-    if len(events) + len(labels) >= SAVED_AFTER:
-        _save(state, path, log.head().seq)
-    desk = _desk_over(case, home.stores, state, clock)
+
+    def made() -> tuple[MemoryState, int]:
+        state, seq = MemoryState(plan, memory_bytes, folder), 0
+        if path.exists():
+            try:
+                seq = state.restore(path, log.head().seq)
+            except StoreFailure as fault:
+                _warn("checkpoint passed over", fault)
+                state = MemoryState(plan, memory_bytes, folder)
+        state, head, taken_in = _rebuilt(state, log, seq)
+        if taken_in >= SAVED_AFTER:
+            _save(state, path, head)
+        return state, head
+
+    desk = _desk_over(case, home.stores, clock, made)
     with closing(desk):
         yield desk
-    if desk.in_step:
-        _save(state, path, log.head().seq)
+    if not desk.gave_up and isinstance(desk.histories.state, MemoryState):
+        _save(desk.histories.state, path, log.head().seq)
+
+
+def _rebuilt(state: MemoryState, log: Log, seq: int = 0) -> tuple[MemoryState, int, int]:
+    """Let a state that has the log up to `seq` take in the rest; return it, the last seq in it, and how many came."""
+    head = log.head().seq
+    events, labels = log.events(seq, head), log.labels(seq, head)
+    state.load(events, labels, log.find)
+    return state, head, len(events) + len(labels)
 
 
 def _save(state: MemoryState, path: Path, seq: int) -> None:
@@ -228,9 +238,9 @@ def _warn(what: str, fault: StoreFailure) -> None:
     structlog.get_logger().warning(what, why=str(fault))
 
 
-def _desk_over(case: UseCase, stores: Stores, state: StateStore, clock: Clock) -> Desk:
+def _desk_over(case: UseCase, stores: Stores, clock: Clock, made: Callable[[], tuple[MemoryState, int]]) -> Desk:
     from weighbridge.score.decide import Desk
 
-    desk = Desk(case, stores, state, clock)
+    desk = Desk(case, stores, made()[0], clock, made)
     desk.router.refresh(desk.submit_note)
     return desk

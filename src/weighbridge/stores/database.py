@@ -32,7 +32,7 @@ create table if not exists segments (
     file text not null, rows integer not null, sha256 text not null, primary key (kind, first_seq));
 create table if not exists decisions (
     seq integer primary key, decision_id text not null, event_id text not null, bundle text not null,
-    route text not null, vector blob not null, probability real not null, level text not null, action text not null,
+    route text not null, vector blob not null, probability real, level text not null, action text not null,
     rules text not null, degraded text not null, decided_us integer not null,
     latency_us integer not null, trace_id text not null, reasons text, hash text not null);
 create table if not exists decision_ids (decision_id text primary key, seq integer not null) without rowid;

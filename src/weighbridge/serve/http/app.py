@@ -181,13 +181,15 @@ def _fit(desk: Desk, told: dict[str, Any]) -> dict[str, Any]:
     """Return what is told while a bundle decides and the state follows the log; raises Problem otherwise."""
     if desk.router.champion is None:
         raise Problem(503, desk.router.refusal or NO_BUNDLE)
-    if not desk.in_step:
+    if desk.gave_up:
         raise Problem(503, "the state is out of step with the log; start again")
     return told
 
 
 def _ready(desk: Desk) -> dict[str, Any]:
     found = _fit(desk, {"status": "ready", "pending": desk.pending})
+    if desk.histories.state is None:
+        raise Problem(503, "the state is being made anew; answers are degraded until then")
     if desk.pending > MOST_PENDING // 2:
         raise Problem(503, f"{desk.pending:,} events wait to be stored; send elsewhere or a little later")
     return found

@@ -148,7 +148,7 @@ class Door:
 
     def _told(self, answer: Answer) -> dict[str, Any]:
         if not answer.repeated:
-            self.figures.decided(answer.decision.action, answer.decision.level)
+            self.figures.decided(answer.decision)
         return answer.body()
 
     def _counted(self, fault: Exception) -> Problem:

@@ -10,6 +10,8 @@ import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import generate_latest
 
+from weighbridge.records import DecisionRecord
+
 RECENT = 4_096  # requests of a path whose times /stats looks at
 PERCENTILES = (50, 95, 99)
 BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -26,8 +28,10 @@ class Figures:
         )
         self._decisions = Counter("weigh_decisions", "new decisions", ["action", "level"], registry=self._registry)
         self._refused = Counter("weigh_refused", "events the contract refused", ["rule"], registry=self._registry)
+        self._degraded = Counter("weigh_degraded", "answers without something", ["missing"], registry=self._registry)
         self._recent: dict[str, deque[int]] = {}
         self._count, self._time = cache(self._requests.labels), cache(self._seconds.labels)  # looked up once each
+        self._decided = cache(self._decisions.labels)
 
     def answered(self, path: str, status: int, duration_us: int) -> None:
         """Count one request."""
@@ -35,9 +39,11 @@ class Figures:
         self._time(path).observe(duration_us / 1e6)
         self._recent.setdefault(path, deque(maxlen=RECENT)).append(duration_us)
 
-    def decided(self, action: str, level: str) -> None:
+    def decided(self, decision: DecisionRecord) -> None:
         """Count one decision that was not a repetition."""
-        self._decisions.labels(action, level).inc()
+        self._decided(decision.action, decision.level).inc()
+        for missing in decision.degraded:
+            self._degraded.labels(missing).inc()
 
     def refused(self, rule: str) -> None:
         """Count one event that broke a rule of its contract."""
