@@ -16,7 +16,7 @@ from weighbridge.loop.audit import audit
 from weighbridge.records import Change, LabelRecord, Move, Note
 from weighbridge.serve.keys import make_key
 from weighbridge.stores.database import Database
-from weighbridge.stores.sqlite_audit import SqliteAudit
+from weighbridge.stores.sqlite_audit import SqliteAudit, add_changes
 from weighbridge.stores.sqlite_keys import SqliteKeys
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.sqlite_registry import SqliteRegistry
@@ -71,7 +71,7 @@ def filled(folder):
     for name in ("shop", "desk"):
         keys.add(make_key(name, ["score", "label"], 10, "ana", lasts="2d", rate=5.0)[0])
     keys.revoke("shop", "ben", 11)
-    home.stores.audit.record(Change("bundles", "three", "weigh serve", 12, {"act": "refused", "why": "torn"}))
+    log.commit([], [Note("refused", {"alias": "shadow", "bundle": "three", "reason": "torn"}, 9_000)])
     home.close()
 
 
@@ -283,7 +283,8 @@ def test_a_rewritten_trail_is_found_by_a_head_that_was_written_down(original, sc
             json.loads(entry.detail),
             entry.seq,
         )
-        home.stores.audit.record(Change(*kept))
+        with home.database.write() as connection:
+            add_changes(connection, [Change(*kept)])
     assert home.stores.audit.broken_entry() is None
     assert "was rewritten since" in home.fault(noted)
     home.close()

@@ -93,6 +93,9 @@ def test_the_whole_way_by_hand(home):
         (("watch", CASE, "--last", "soon"), "is not a duration"),
         (("score", CASE, "raw/tiny_fraud_events.csv", "--out", "x.doc"), "must end in .parquet or .csv"),
         (("simulate", CASE, "--start", "soon"), "--start 'soon'"),
+        (("audit", CASE, "--what", "nothing"), "the audit tells nothing of 'nothing'; it tells of"),
+        (("audit", CASE, "--expect", "abc"), "--expect is not a head"),
+        (("promote", CASE, "--alias", "staging", "--reason", "\udcff"), "not UTF-8 text"),
         (("run", "broken.py"), "broken.py cannot be read: SyntaxError"),
         (("run", "empty.py"), "declares no use case"),
         (("run", "card_fraud", "--home", ".weigh/tiny_fraud"), "belongs to use case tiny_fraud"),
@@ -148,6 +151,15 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
     saved = json.loads(weigh("save-logs", CASE, "--json", cwd=home).stdout)
     assert (saved["rows"], len(saved["paths"])) == (5, 1)
     assert (home / ".weigh/tiny_fraud" / saved["paths"][0]).exists()
+    whole = json.loads(weigh("audit", CASE, "--json", cwd=home).stdout)
+    assert (whole["fault"], whole["decisions"]) == (None, 5)
+    assert {"history", "bundles", "move"} <= {entry["what"] for entry in whole["entries"]}
+    shown = weigh(
+        "audit", CASE, "--last", "1", "--what", "move", "--expect", whole["head"], cwd=home
+    ).stdout.splitlines()
+    assert len(shown) == 2
+    assert "move production" in shown[0]
+    assert shown[1] == f"{whole['number']:,} entries and 5 decisions are whole; head {whole['head']}"
     with sqlite3.connect(home / ".weigh/tiny_fraud/hot.sqlite") as store:
         vector = bytearray(store.execute("select vector from decisions where event_id = 'e3'").fetchone()[0])
         vector[0] ^= 1
@@ -155,6 +167,7 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
     found = json.loads(weigh("verify", CASE, "--json", cwd=home, code=1).stdout)
     assert found["mismatches"] == 1
     assert found["broken_chain"] is not None
+    assert "weigh: the chain of decisions breaks at place" in weigh("audit", CASE, cwd=home, code=1).stderr
     assert "vector       DIFFERS  1 of 6 values" in weigh("replay", CASE, "e3", cwd=home, code=1).stdout
     assert "vector    stored; explained by the stored vector: 1 of its" in weigh("explain", CASE, "e3", cwd=home).stdout
     assert "0 events and labels sealed, the newest 1,000,000 stay hot" in weigh("seal", CASE, cwd=home).stdout
@@ -273,6 +286,8 @@ def status_of(address, key):
         (("add", "x", "--scope", "score", "--for", "soon"), "is not a duration"),
         (("add", "x", "--scope", "score", "--rate", "nan"), "cannot be kept"),
         (("revoke", "x"), "there is no key 'x'"),
+        (("revoke", "x", "--by", " "), "--by: say who"),
+        (("add", "x", "--scope", "score", "--by", "\udcff"), "not UTF-8 text"),
     ],
 )
 def test_keys_that_cannot_be_meant_are_refused(home, words, says):

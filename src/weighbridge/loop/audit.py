@@ -138,7 +138,7 @@ def _left_by(moves: Sequence[Move]) -> dict[str, Alias]:
 
 
 def _bundles(stores: Stores, at: AuditHead) -> Found:
-    entries = (_entry(e) for e in _of(stores, BUNDLES, at=at) if json.loads(e.detail)["act"] == "registered")
+    entries = (_entry(e) for e in _of(stores, BUNDLES, at=at))
     stored = (_told(of_bundle(*bundle)) for bundle in _registered(stores))
     return _compared(entries, stored, lambda told: f"bundle {told.subject[:12]}")
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from weighbridge.records import AuditEntry, AuditHead, Change
+from weighbridge.records import AuditEntry, AuditHead
 
 
 class Audit(Protocol):
     """The trail. Log, registry and keys append to it in the durable write of the change itself."""
-
-    def record(self, change: Change) -> None:
-        """Append something that nothing else stores, such as the refusal of a bundle."""
-        ...
 
     def head(self) -> AuditHead:
         """Return where the trail and the log end, both at one moment."""

@@ -120,7 +120,7 @@ class Desk:
         """
         return self._follow(lambda: parse_edit(self.case, body, self.stores.pseudonyms, self.clock.now_us()))
 
-    def submit_note(self, kind: str, body: Mapping[str, Any], then: Callable[[], None], by: str = UNNAMED) -> Promise:
+    def submit_note(self, kind: str, body: Mapping[str, Any], then: Callable[[], None], by: str = "weigh") -> Promise:
         """Note something in the log behind the events that came before; `then` runs once it is durable.
 
         No event is scored in between. The future raises StoreFailure when nothing could be stored.

@@ -18,6 +18,7 @@ ID_BYTES, SECRET_BYTES = 5, 20  # 8 and 32 characters
 FORM = re.compile(rb"wb_([a-z2-7]{8})_([a-z2-7]{32,64})")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MOST_PER_SECOND = 1_000_000
+LONGEST_BY = 64
 LONGEST_US = 36_525 * DAY_US
 
 
@@ -56,6 +57,7 @@ def make_key(
     """
     if not NAME.fullmatch(name):
         raise InputError(f"{name!r} is no name for a key; use 1 to 64 letters, digits, dots, dashes and underscores")
+    check_by(by)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         what = f"there is no scope {unknown[0]!r}" if unknown else "a key needs a scope"
@@ -77,6 +79,12 @@ def make_key(
         burst=None if rate is None else burst or max(1, int(rate)),
     )
     return key, f"wb_{id_}_{secret}"
+
+
+def check_by(by: str) -> None:
+    """Raise InputError unless this can stand in the audit as who did something."""
+    if not 1 <= len(by.strip()) <= LONGEST_BY:
+        raise InputError(f"--by: say who, in 1 to {LONGEST_BY} characters")
 
 
 def _random(size: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from weighbridge.records import MOVED, ApiKey, Change, Follower, LabelRecord, ListEdit
+from weighbridge.records import ApiKey, Change, Follower, LabelRecord, ListEdit
 
 AREAS = LABELS, LISTS, KEYS, HISTORY, BUNDLES = "labels", "lists", "keys", "history", "bundles"  # else a note's kind
 
@@ -21,13 +21,13 @@ def of_follower(seq: int, record: Follower) -> Change:
     if isinstance(record, ListEdit):
         told = {name: getattr(record, name) for name in ("value", "listed", "until_us", "why")}
         return Change(LISTS, record.name, record.by, record.arrived_us, told, seq)
-    subject = record.body["alias"] if record.kind == MOVED else ""
+    subject = str(record.body.get("alias", ""))
     return Change(record.kind, subject, record.by, record.arrived_us, record.body, seq)
 
 
 def of_bundle(bundle: str, facts: Mapping[str, Any], added_us: int) -> Change:
     """Return what is told of a bundle that is registered: its figures, its thresholds, where it comes from."""
-    return Change(BUNDLES, bundle, "weigh", added_us, {"act": "registered", "facts": facts})
+    return Change(BUNDLES, bundle, "weigh", added_us, {"facts": facts})
 
 
 def of_key(key: ApiKey) -> Change:
@@ -61,8 +61,3 @@ def imported(events: pa.Table, labels: pa.Table) -> dict[str, Any]:
 def forgotten(events: int, labels: int, until_us: int | None, chain: str) -> dict[str, Any]:
     """Return the figures of what was forgotten; `chain` is the hash that the decisions which are left follow."""
     return {"events": events, "labels": labels, "forgotten_us": until_us, "chain": chain}
-
-
-def of_refusal(bundle: str, why: str, at_us: int) -> Change:
-    """Return what is told of a bundle that the router refused."""
-    return Change(BUNDLES, bundle, "weigh serve", at_us, {"act": "refused", "why": why})

@@ -26,10 +26,6 @@ class MemoryAudit:
             last = made[-1] if made else self._head
             self._head = AuditHead(last.number, last.hash, max(seq, self._head.seq))
 
-    def record(self, change: Change) -> None:
-        """Append something that nothing else stores."""
-        self.append([change])
-
     def head(self) -> AuditHead:
         """Return where the trail and the log end."""
         return self._head

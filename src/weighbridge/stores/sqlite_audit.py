@@ -34,11 +34,6 @@ class SqliteAudit:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, change: Change) -> None:
-        """Append something that nothing else stores."""
-        with self._database.write() as connection:
-            add_changes(connection, [change])
-
     def head(self) -> AuditHead:
         """Return where the trail and the log end."""
         return AuditHead(*cast(tuple[Any, ...], self._database.read(_HEAD)[0]))

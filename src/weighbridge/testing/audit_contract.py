@@ -6,7 +6,7 @@ import json
 
 from weighbridge.errors import Conflict, StoreFailure
 from weighbridge.ports import Audit, Keys, Log, Registry
-from weighbridge.records import Change, LabelRecord, Move, Note
+from weighbridge.records import LabelRecord, Move, Note
 from weighbridge.stores.tables import LABELS, event_table, in_order_of_arrival
 from weighbridge.testing.contracts import sample_key
 from weighbridge.testing.edit_contract import refuses, sample_decision, sample_edit, sample_event
@@ -26,7 +26,7 @@ class AuditContract:
         assert (list(trail.entries()), trail.head().number, trail.broken_entry()) == ([], 0, None)
 
     def test_every_change_has_its_entry_in_order(self) -> None:
-        """Labels, edits, notes, moves, keys and what nothing else stores; events and decisions are no changes."""
+        """Labels, edits, notes, bundles, moves and keys; events and decisions are no changes."""
         trail, log, registry, keys = self.make()
         label, note = LabelRecord("e1", 1, 5_000, "desk", "ana"), Note("policy", {"rules": []}, 5_000, "ben")
         log.commit([(sample_event(1), sample_decision(1))], [label, sample_edit(2), note])
@@ -34,21 +34,19 @@ class AuditContract:
         registry.move(Move("production", "b", None, "me", "first", 6, ({"gate": "g"},)))
         keys.add(sample_key("i1", "a"))
         keys.revoke("a", "you", 7)
-        trail.record(Change("bundles", "c", "weigh", 8, {"refused": "torn"}))
         told = [(e.number, e.seq, e.at_us, e.who, e.what, e.subject) for e in trail.entries()]
         assert told == [
             (1, 2, 5_000, "ana", "labels", "e1"), (2, 3, 2_000, "me", "lists", "blocked"),
             (3, 4, 5_000, "ben", "policy", ""), (4, None, 1, "weigh", "bundles", "b"),
             (5, 5, 6, "me", "move", "production"), (6, None, 1, "me", "keys", "a"), (7, None, 7, "you", "keys", "a"),
-            (8, None, 8, "weigh", "bundles", "c"),
         ]  # fmt: skip
         details = [json.loads(e.detail) for e in trail.entries()]
         assert details[0] == {"label": 1, "source": "desk"}
         assert details[3]["facts"] == {"thresholds": {"review_at": 0.5}}
         assert (details[4]["bundle"], details[4]["gates"]) == ("b", [{"gate": "g"}])
         assert (details[5]["secret_sha256"], details[5]["scopes"]) == ("0" * 64, ["score"])
-        assert (trail.head().number, trail.head().seq, trail.broken_entry()) == (8, log.head().seq, None)
-        assert [e.number for e in trail.entries(after=6)] == [7, 8]
+        assert (trail.head().number, trail.head().seq, trail.broken_entry()) == (7, log.head().seq, None)
+        assert [e.number for e in trail.entries(after=5)] == [6, 7]
         assert trail.head().hash == list(trail.entries())[-1].hash
 
     def test_what_is_refused_is_not_told(self) -> None:

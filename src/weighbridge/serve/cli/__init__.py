@@ -18,6 +18,9 @@ def main() -> None:
     except WeighbridgeError as fault:
         typer.echo(f"weigh: {fault}", err=True)
         sys.exit(2)
+    except UnicodeEncodeError:
+        typer.echo("weigh: an argument holds what is not UTF-8 text, and nothing was stored; write it again", err=True)
+        sys.exit(2)
     except OSError as fault:
         where = f"{fault.filename}: " if fault.filename else ""
         typer.echo(f"weigh: {where}{fault.strerror or fault}; check the path and its permissions", err=True)

@@ -65,7 +65,9 @@ def _add(
 
 def _revoke(case: str, name: str, by: str, home: Path | None, *, as_json: bool) -> None:
     from weighbridge.clock import SystemClock
+    from weighbridge.serve.keys import check_by
 
+    check_by(by)
     _, opened = open_case(case, home, create=False)
     key = opened.stores.keys.revoke(name, by, SystemClock().now_us())
     typer.echo(json.dumps(_members(key)) if as_json else _told(key))

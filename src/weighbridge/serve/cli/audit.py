@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from weighbridge.ports import Stores
     from weighbridge.records import AuditEntry, DecisionRecord
 
+LONGEST_DETAIL = 120  # characters of an entry that a line shows
 DecisionName = Annotated[
     str | None,
     typer.Argument(
@@ -109,14 +110,30 @@ def _detail(text: str) -> object:
 
 
 def _trail(shown: Iterable[AuditEntry], found: Audited) -> None:
-    from weighbridge.clock import us_to_iso
-
     for e in shown:
-        typer.echo(f"{e.number:>6}  {us_to_iso(e.at_us)[:19]}  {e.who:<16} {e.what} {e.subject[:40]}  {e.detail[:160]}")
+        what = f"{e.what} {e.subject[:26]}".strip()
+        typer.echo(f"{e.number:>6}  {_moment(e.at_us)}  {e.who:<16} {what:<32} {_in_short(_detail(e.detail))}".rstrip())
     if found.fault:
         typer.echo(f"weigh: {found.fault}", err=True)
     else:
         typer.echo(f"{found.head.number:,} entries and {found.decisions:,} decisions are whole; head {found.head.hash}")
+
+
+def _moment(at_us: int) -> str:
+    from weighbridge.clock import us_to_iso
+
+    try:
+        return us_to_iso(at_us)[:19]
+    except (TypeError, ValueError, OverflowError, OSError):  # somebody has been at it
+        return str(at_us)[:19]
+
+
+def _in_short(detail: object) -> str:
+    """Return the plain members of a detail; --json tells all of it."""
+    if not isinstance(detail, dict):
+        return str(detail)[:LONGEST_DETAIL]
+    told = (f"{name} {value}" for name, value in detail.items() if not isinstance(value, list | dict | None))
+    return ", ".join(told)[:LONGEST_DETAIL]
 
 
 def _decision(stores: Stores, name: str | None) -> DecisionRecord:
