@@ -14,6 +14,9 @@ WeighbridgeError
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class WeighbridgeError(Exception):
     """Root of every error raised on purpose."""
@@ -57,7 +60,11 @@ class BundleRefused(WeighbridgeError):
 
 
 class GateClosed(WeighbridgeError):
-    """A candidate did not pass its gates and was not promoted."""
+    """A candidate did not pass its gates and was not promoted; `gates` are their verdicts."""
+
+    def __init__(self, sentence: str, gates: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(sentence)
+        self.gates = gates
 
 
 class MissingExtra(WeighbridgeError):

@@ -214,7 +214,7 @@ def test_without_a_bundle_the_door_says_so(small_case, stores, clock):
 
 PATHS = [
     "/predict", "/predict/batch", "/feedback", "/lists", "/save-logs", "/health", "/ready", "/metadata", "/sample-transaction", "/metrics", "/stats",
-    "/decisions/{name}", "/decisions/{name}/explain",
+    "/decisions/{name}", "/decisions/{name}/explain", "/models", "/models/{bundle}/promote", "/traffic", "/rollback",
 ]  # fmt: skip
 
 

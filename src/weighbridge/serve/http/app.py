@@ -23,9 +23,11 @@ from weighbridge.serve.http.decisions import explained, told
 from weighbridge.serve.http.door import JSON, Door, Reply, problem_reply, reply
 from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.raw import InFront
+from weighbridge.serve.http.rollout import Rollout, add_rollout
 from weighbridge.serve.http.sample import Samples
 from weighbridge.serve.http.scopes import VERSION, check, secured
 from weighbridge.serve.links import LINKS, operation_id
+from weighbridge.serve.rollout_schema import models_schema, traffic_schema
 from weighbridge.serve.schema import (
     TEXT,
     batch_answer_schema,
@@ -93,7 +95,7 @@ def documented(door: Door) -> FastAPI:
 
 
 def _routes(door: Door) -> APIRouter:
-    desk, routes, samples = door.desk, APIRouter(), Samples(door.desk.case)
+    desk, routes, samples, rollout = door.desk, APIRouter(), Samples(door.desk.case), Rollout(door.desk)
 
     async def posted(request: Request) -> Response:
         return _response(await door.post(request.scope, request.receive))
@@ -139,6 +141,10 @@ def _routes(door: Door) -> APIRouter:
          told, stored_decision_schema())  # fmt: skip
     look("/decisions/{name}/explain", "Tell what each feature added to a decision's score, as known then.",
          explained, explanation_schema())  # fmt: skip
+    get("/models", "List the registered bundles with their figures and aliases.", rollout.models, models_schema())
+    get("/traffic", "Tell which bundles get traffic, by the registry and in this process.",
+        rollout.traffic, traffic_schema())  # fmt: skip
+    add_rollout(routes, door, rollout, _response)
     get("/health", "Say whether this process is fit to decide.", lambda: _fit(desk, {"status": "ok"}),
         constant_schema(status="ok"), 503)  # fmt: skip
     get("/ready", "Say whether it may be sent traffic: it is fit, and there is room for more.", lambda: _ready(desk),

@@ -84,8 +84,13 @@ class Door:
         )  # fmt: skip
 
     async def post(self, scope: Scope, receive: Receive) -> Reply:
-        """Answer a POST to one of the paths in `posts`; every outcome is one reply."""
-        call, (handle, largest) = call_of(scope), self.posts[scope["path"]]
+        """Answer a POST to one of the paths in `posts`."""
+        handle, largest = self.posts[scope["path"]]
+        return await self.answer(scope, receive, largest, handle)
+
+    async def answer(self, scope: Scope, receive: Receive, largest: int, handle: Handler) -> Reply:
+        """Answer a request with a body of at most so many bytes; every outcome is one reply."""
+        call = call_of(scope)
         try:
             sent = await read_body(scope, receive, largest)
             body = parse_object(sent if sent or call.route not in BODILESS else b"{}")

@@ -17,7 +17,7 @@ TITLES = {400: "Malformed request", 401: "Not authenticated", 403: "Not allowed"
 class Problem(Exception):
     """A status, a sentence, headers, and members such as `field` and `rule`."""
 
-    def __init__(self, status: int, detail: str, headers: Headers = (), **members: str) -> None:
+    def __init__(self, status: int, detail: str, headers: Headers = (), **members: object) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers, self.members = status, detail, headers, members
 

@@ -1,0 +1,59 @@
+"""Commands that change who decides: traffic, rollback. A running server follows."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from weighbridge.errors import InputError
+from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, app, open_case, show
+
+Reason = Annotated[str, typer.Option("--reason", help="why, for the history")]
+By = Annotated[str, typer.Option("--by", help="who, for the history")]
+
+
+@app.command()
+def traffic(
+    case: CaseName,
+    canary: Annotated[str | None, typer.Option("--canary", help="a bundle, or the beginning of its id")] = None,
+    share: Annotated[float | None, typer.Option("--share", help="the canary's part of the traffic, 0 to 1")] = None,
+    shadow: Annotated[str | None, typer.Option("--shadow", help="a bundle that scores without deciding")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="take canary and shadow out, those not named here")] = False,
+    reason: Reason = "by hand",
+    by: By = "weigh traffic",
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which bundles get traffic, or point a canary and a shadow elsewhere; what is not named stays."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.traffic import AS_IT_IS, Wish, direct, told
+    from weighbridge.loop.traffic import traffic as look
+
+    declared, opened = open_case(case, home, create=False)
+    if canary is None and share is None and shadow is None and not clear:
+        found = look(opened.stores)
+        typer.echo(json.dumps(found) if as_json else told(found))
+        return
+    if clear and share is not None and canary is None:
+        raise InputError("--clear takes the canary out, and --share gives it traffic; leave one of them out")
+    other = None if clear else AS_IT_IS
+    wish = Wish(canary or other, share, shadow or other)
+    show(direct(declared, opened.stores, SystemClock(), wish, by=by, reason=reason), as_json=as_json)
+
+
+@app.command()
+def rollback(
+    case: CaseName,
+    reason: Reason = "rolled back by hand",
+    by: By = "weigh rollback",
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the bundle before into production again, without gates; a second rollback goes one further back."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.promote import rollback as go_back
+
+    declared, opened = open_case(case, home, create=False)
+    show(go_back(declared, opened.stores, SystemClock(), by=by, reason=reason), as_json=as_json)
