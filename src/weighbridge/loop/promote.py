@@ -70,6 +70,7 @@ def bundle_before(stores: Stores) -> str | None:
     for move in stores.registry.moves():
         if move.alias != PRODUCTION or move.bundle is None:
             continue
+        stood = stood or [move.before] if move.before else stood
         if stood[-2:-1] == [move.bundle]:
             stood.pop()
         else:
