@@ -7,6 +7,7 @@ WeighbridgeError
 ├── Conflict              the same id with another body
 ├── HomeError             a home that is missing, locked, or of another declaration
 ├── StoreFailure          a durable write or read that did not succeed; nothing was stored
+├── Overloaded            more has come than can be answered in time; come again in a moment
 ├── BundleRefused         a bundle that failed a check; the last good one keeps serving
 ├── GateClosed            a candidate that did not pass its gates
 └── MissingExtra          an optional library that is not installed; names the pip command
@@ -53,6 +54,10 @@ class HomeError(WeighbridgeError):
 
 class StoreFailure(WeighbridgeError):
     """A store could not do a durable write or a read."""
+
+
+class Overloaded(WeighbridgeError):
+    """There is no room for more work; what was sent was not looked at."""
 
 
 class BundleRefused(WeighbridgeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.score.held import outcome
-from weighbridge.errors import Conflict, Rejected, StoreFailure
+from weighbridge.errors import Conflict, Overloaded, Rejected
 from weighbridge.loop.verify import verify
 from weighbridge.score import decide
 
@@ -91,7 +91,7 @@ def test_what_waits_is_bounded(held, events, monkeypatch):
     futures = [desk.submit(body, "t") for body in events[:5]]
     labels = [desk.submit_label({"event_id": "x", "label": 1}) for _ in range(5)]
     for refused in (desk.submit(events[5], "t"), desk.submit_label({"event_id": "x", "label": 1})):
-        assert isinstance(outcome(refused), StoreFailure)
+        assert isinstance(outcome(refused), Overloaded)
     log.let_go(100)
     assert all(outcome(f) for f in futures)
     assert [outcome(f) for f in labels] == [False] * 5

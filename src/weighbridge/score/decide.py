@@ -11,7 +11,7 @@ from typing import Any
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import StoreFailure
+from weighbridge.errors import Overloaded, StoreFailure
 from weighbridge.ports import StateStore, Stores
 from weighbridge.records import UNNAMED, DecisionRecord, Note
 from weighbridge.score.answer import Answer, Scored
@@ -30,7 +30,7 @@ from weighbridge.score.turns import OnAThread, Turns
 GROUP = 64  # events, and as many followers, in one durable write
 Call = tuple[str, int, str | None]  # its trace, when it came, the outcome that a test asks for
 RESTORED = "restored"  # the kind of note that tells from which place on decisions see histories again
-MOST_PENDING = 4_096  # events, and as many followers, that wait for their commit
+MOST_PENDING = 4 * GROUP  # events, and as many followers, that wait to be stored; more would wait too long
 
 
 class Desk:
@@ -153,9 +153,7 @@ class Desk:
         if self._closed:
             future.set_exception(StoreFailure("this desk is closed; send it again to the one that takes over"))
         elif waiting >= MOST_PENDING:
-            future.set_exception(
-                StoreFailure(f"{MOST_PENDING:,} {what} wait to be stored; send it again a little later")
-            )
+            future.set_exception(Overloaded(f"{waiting:,} {what} wait to be stored; send it again in a moment"))
         return not future.done()
 
     def _arrive(self, body: Mapping[str, object], call: Call, future: Promise) -> None:

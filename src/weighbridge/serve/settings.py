@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     state_memory_mb: int = Field(
         1024, ge=16, description="memory for the histories of keys, MiB; beyond it they live in a file of the home"
     )
+    sandbox: bool = Field(
+        False,
+        description="take outcomes that callers force with X-Weigh-Test, to try what they build",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_to_stdout: bool = Field(False, description="write the log's lines to stdout too, not only to the home's logs/")
 

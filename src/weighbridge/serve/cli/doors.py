@@ -89,7 +89,7 @@ def serve(
                 else f"not fit to decide: {desk.router.refusal or 'no bundle is in production'}"
             )
             typer.echo(f"http://{host}:{bound} serves {declared.name}; {deciding}; Ctrl-C stops")
-            serve_app(make_app(desk), listening)
+            serve_app(make_app(desk, sandbox=settings.sandbox), listening)
 
 
 @app.command()

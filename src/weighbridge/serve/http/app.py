@@ -48,13 +48,13 @@ from weighbridge.serve.schema import (
 
 FOLLOW_EVERY_SECONDS = 0.2
 SETTLING_SECONDS = 0.005
-POST_PROBLEMS, LOOK_PROBLEMS = (400, 409, 413, 415, 422, 503), (404, 503)
+POST_PROBLEMS, LOOK_PROBLEMS = (400, 409, 413, 415, 422, 429, 503), (404, 503)
 NO_BUNDLE = "no bundle is in production"
 
 
-def make_app(desk: Desk) -> InFront:
+def make_app(desk: Desk, *, sandbox: bool = False) -> InFront:
     """Return the ASGI application of a desk. Every path works with `/v1` before it, as documented, and without."""
-    door = Door(desk)
+    door = Door(desk, sandbox=sandbox)
     return InFront(door, documented(door))
 
 

@@ -18,7 +18,8 @@ class Call:
     """What is known about a request so far.
 
     `started_ns` is of `time.perf_counter_ns`; `route` is the declared path, whatever stands in its place; `entities`
-    counts the events, labels or edits in its body; `bundle` is the version that decided, several with commas between.
+    counts the events, labels or edits in its body; `bundle` is the version that decided, several with commas between;
+    `forced` is the outcome that a test asks for.
     """
 
     trace: Trace
@@ -27,6 +28,7 @@ class Call:
     route: str = "other"
     entities: int = 0
     bundle: str = ""
+    forced: str | None = None
 
 
 def call_of(scope: Scope) -> Call:

@@ -18,6 +18,7 @@ from weighbridge.score.decide import Desk
 from weighbridge.score.edits import by_and_why
 from weighbridge.serve.http.call import Call, Scope, call_of
 from weighbridge.serve.http.figures import Figures
+from weighbridge.serve.http.forced import forced_by
 from weighbridge.serve.http.guard import Guard
 from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.saving import Saver
@@ -46,9 +47,13 @@ class Gone(Exception):
 
 
 class Door:
-    """What can be posted to a desk. `posts` are the handlers by path, with and without the version before it."""
+    """What can be posted to a desk. `posts` are the handlers by path, with and without the version before it.
 
-    def __init__(self, desk: Desk) -> None:
+    In a `sandbox` callers may force outcomes, to try what they build on them.
+    """
+
+    def __init__(self, desk: Desk, *, sandbox: bool = False) -> None:
+        self._sandbox = sandbox
         self.desk, self.figures, self._scopes = desk, Figures(), Scopes()
         self.guard = Guard(desk.stores.keys, desk.clock)
         self._log = structlog.get_logger("http").bind()
@@ -92,6 +97,7 @@ class Door:
         """Answer a request with a body of at most so many bytes; every outcome is one reply."""
         call = call_of(scope)
         try:
+            call.forced = forced_by(scope["headers"], sandbox=self._sandbox)
             sent = await read_body(scope, receive, largest)
             body = parse_object(sent if sent or call.route not in BODILESS else b"{}")
             call.entities = 1
@@ -109,7 +115,7 @@ class Door:
         return Problem(500, "something went wrong here; the log has it under this trace_id")
 
     async def _predict(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
-        told = self._told(await self.desk.outcome(self.desk.submit(body, call.trace.trace_id)))
+        told = self._told(await self.desk.outcome(self.desk.submit(body, call.trace.trace_id, call.forced)))
         call.bundle = told["model_version"]
         return told
 
@@ -138,7 +144,7 @@ class Door:
             told = f"events: send at most {MOST_EVENTS} at once, not {len(events)}"
             raise Problem(413, told, field="events", rule="longest")
         call.entities = len(events)
-        pending = [self.desk.outcome(self.desk.submit(event, call.trace.trace_id)) for event in events]
+        pending = [self.desk.outcome(self.desk.submit(event, call.trace.trace_id, call.forced)) for event in events]
         found = await asyncio.gather(*pending, return_exceptions=True)
         results = [self._outcome(one, call.trace) for one in found]
         call.bundle = ",".join(sorted({r["model_version"] for r in results if "model_version" in r}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weighbridge.errors import Conflict, InputError, Rejected
+from weighbridge.errors import Conflict, InputError, Overloaded, Rejected
 from weighbridge.serve.http.trace import Headers
 from weighbridge.serve.strict import Malformed
 
@@ -34,6 +34,8 @@ def problem_of(fault: Exception) -> Problem:
         return fault
     if isinstance(fault, Rejected):
         return Problem(422, str(fault), field=fault.field, rule=fault.rule)
+    if isinstance(fault, Overloaded):
+        return Problem(429, str(fault), [(b"retry-after", b"1")])
     is_conflict = isinstance(fault, Conflict | InputError)  # a list that is full
     status = 400 if isinstance(fault, Malformed) else 409 if is_conflict else 503
     return Problem(status, str(fault))
