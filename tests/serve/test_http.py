@@ -18,6 +18,7 @@ from tests.conftest import CUT_US
 from weighbridge.clock import us_to_iso
 from weighbridge.declare import Reasons
 from weighbridge.errors import StoreFailure
+from weighbridge.score import decide
 from weighbridge.score.route import Route
 from weighbridge.serve.http.app import documented, make_app
 from weighbridge.serve.http.door import Door
@@ -401,3 +402,31 @@ def test_decisions_are_saved_beside_the_traffic_one_at_a_time(client, desk, monk
         assert (answer.json()["rows"], len(answer.json()["paths"])) == (rows, rows)
     refused = client.post("/save-logs", json={"folder": "/tmp"})
     assert (refused.status_code, refused.json()["field"]) == (422, "folder")
+
+
+def test_a_sandbox_takes_forced_outcomes_and_production_refuses_them(desk):
+    for number, forced in enumerate(("approve", "review", "decline", "degraded"), 10):
+        event = {**GOOD, "event_id": GOOD["event_id"][:-2] + f"{number}"}
+        sandbox, production = TestClient(make_app(desk, sandbox=True)), TestClient(make_app(desk))
+        refused = production.post("/predict", json=event, headers={"X-Weigh-Test": forced})
+        assert (refused.status_code, "sandbox" in refused.json()["detail"]) == (400, True)
+        told = sandbox.post("/predict", json=event, headers={"X-Weigh-Test": forced}).json()
+        jsonschema.validate(told, decision_schema())
+        assert told["degraded"][-1] == "test"
+        assert forced == "degraded" or told["action"] == forced
+        assert production.post("/predict", json=event).json()["degraded"] == told["degraded"]  # the same answer again
+    assert sandbox.post("/predict", json=GOOD, headers={"X-Weigh-Test": "maybe"}).status_code == 400
+    assert "weigh_degraded_total" in sandbox.get("/metrics").text
+
+
+def test_what_there_is_no_room_for_is_told_to_come_again(desk, monkeypatch):
+    monkeypatch.setattr(decide, "MOST_PENDING", 2)
+    events = [{**GOOD, "event_id": GOOD["event_id"][:-2] + f"{n:02d}"} for n in range(10, 15)]
+    with TestClient(make_app(desk)) as client:  # on one loop: a batch comes in one turn
+        results = client.post("/predict/batch", json={"events": events}).json()["results"]
+        assert [r["status"] for r in results] == [200, 200, 429, 429, 429]
+        monkeypatch.setattr(decide, "MOST_PENDING", 0)
+        shed = client.post("/predict", json=GOOD)
+        assert (shed.status_code, shed.headers["retry-after"]) == (429, "1")
+        monkeypatch.undo()
+        assert client.post("/predict", json=GOOD).status_code == 200
