@@ -158,12 +158,11 @@ class SqliteLog:
         """Return the seq of the first decision that breaks the chain, or behind which some are missing."""
         with self._database.snapshot() as reader:
             before, after = reader.execute("select forgotten_chain, chained from head").fetchone()
-            sealed = manifest(reader, "decision")
-            hot = [dict(zip(DECISIONS.names, row, strict=True)) for row in reader.execute(_HOT_DECISIONS, (0, LAST))]
-        cold = _links(self._joined("decision", sealed, DECISIONS.empty_table()))
-        # a row of the database may hold anything by now, which no table would take
-        warm = ((row["seq"], stored_decision(row), row["hash"]) for row in hot)
-        return first_broken(chain(cold, warm), before, after)
+            cold = _links(self._joined("decision", manifest(reader, "decision"), DECISIONS.empty_table()))
+            # one by one: a row of the database may hold anything by now, which no table would take
+            hot = (dict(zip(DECISIONS.names, row, strict=True)) for row in reader.execute(_HOT_DECISIONS, (0, LAST)))
+            warm = ((row["seq"], stored_decision(row), row["hash"]) for row in hot)
+            return first_broken(chain(cold, warm), before, after)
 
     def forgotten_chain(self) -> str:
         """Return the hash that the first decision follows."""
