@@ -10,6 +10,7 @@ import pytest
 
 from weighbridge.errors import HomeError, InputError, StoreFailure
 from weighbridge.records import LabelRecord
+from weighbridge.stores import database
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import ParquetTables, write_atomically
 from weighbridge.stores.sources import read_file, write_file
@@ -187,3 +188,18 @@ def test_unreadable_files_say_why(tmp_path, name, content, says):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=says):
         read_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(("every", "is_bounded"), [(50, True), (10**9, False)])
+def test_the_write_ahead_file_is_emptied_beside_however_much_is_written(tmp_path, monkeypatch, every, is_bounded):
+    monkeypatch.setattr(database, "CHECKPOINT_EVERY", every)
+    opened, sizes = Database(tmp_path / "hot.sqlite", "written"), []
+    log = SqliteLog(opened, sample_contract(), tmp_path / "log")
+    for number in range(1_500):
+        log.commit([(sample_event(number), sample_decision(number))])
+        sizes.append((tmp_path / "hot.sqlite-wal").stat().st_size)
+        if opened._checkpoint.is_alive():
+            opened._checkpoint.join()
+    assert (max(sizes) < 8 << 20) is is_bounded
+    opened.close()
+    assert len(open_log(tmp_path).decisions()) == 1_500

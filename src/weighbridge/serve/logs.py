@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from pathlib import Path
 from typing import TextIO
 
+import orjson
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
@@ -45,14 +45,13 @@ def log_to(folder: Path, level: str, *, to_stdout: bool = False) -> None:
         stream = (folder / "weigh.jsonl").open("a", buffering=1, encoding="utf-8")
     except OSError as fault:
         raise HomeError(f"no log can be written in {folder} ({fault.strerror}); mend its permissions") from None
-    encode = json.JSONEncoder(default=repr).encode  # made once: a line stands on every request's way
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             # never the values of variables: they hold bodies, and bodies are personal
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(lambda members, **_: encode(members)),
+            structlog.processors.JSONRenderer(lambda members, **_: orjson.dumps(members, repr).decode()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(Both(stream) if to_stdout else stream),  # type: ignore[arg-type]

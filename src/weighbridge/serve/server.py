@@ -68,6 +68,7 @@ def serving(app: Application, listening: socket.socket) -> Iterator[int]:
 
 def _server(app: Application) -> uvicorn.Server:
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5
-    )
+        app, loop="uvloop", http="httptools", ws="none", log_level="warning", access_log=False, proxy_headers=False,
+        server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=5,
+    )  # fmt: skip
     return uvicorn.Server(config)

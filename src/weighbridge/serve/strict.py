@@ -19,7 +19,7 @@ class Malformed(ValueError):
 def parse_object(body: bytes) -> dict[str, Any]:
     """Return the members of a JSON object; raises Malformed with a sentence that never holds a value."""
     try:
-        found = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        found = _decode(body.decode("utf-8"))
         if b"\\u" in body:  # escapes can write half a character, which no store can hold
             json.dumps(found, ensure_ascii=False).encode()
     except UnicodeError:
@@ -46,3 +46,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise Malformed(f"the body holds {name}, which is not JSON")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant).decode  # made once

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from weighbridge.errors import HomeError, StoreFailure
@@ -52,6 +52,7 @@ create table if not exists runs (
 """
 STATEMENTS = 512  # kept prepared: a group of every size has its own
 BUSY_SECONDS = 10.0
+CHECKPOINT_EVERY = 4_096  # transactions
 
 
 class Database:
@@ -64,12 +65,15 @@ class Database:
         self._path, self.syncs = path, acknowledge == "synced"
         self._ahead = -1  # the write-ahead file, open to be synced
         self._lock = threading.Lock()
+        self._transactions = 0
+        self._checkpoint = threading.Thread()  # the newest that was begun
         self._idle: list[sqlite3.Connection] = []  # readers that nobody uses now
         try:
             self._writer = self._connect()
             self._check_format()
             self._writer.execute("pragma journal_mode = wal")
             self._writer.execute("pragma synchronous = normal")  # `sync` does the rest
+            self._writer.execute("pragma wal_autocheckpoint = 0")  # `_empty_ahead` does it beside
             self._writer.execute(f"pragma user_version = {FORMAT}")
             self._writer.executescript(SCHEMA)
         except sqlite3.DatabaseError as fault:
@@ -127,11 +131,25 @@ class Database:
                     self._writer.execute("begin immediate")
                     yield self._writer
                     self._writer.execute("commit")
+                    self._transactions += 1
                 finally:
                     if self._writer.in_transaction:
                         self._writer.execute("rollback")
             except sqlite3.DatabaseError as fault:
                 raise StoreFailure(f"the durable write failed ({fault}); nothing was stored, try again") from fault
+        if self._transactions % CHECKPOINT_EVERY == 0 and not self._checkpoint.is_alive():
+            self._checkpoint = threading.Thread(target=self._empty_ahead, name="checkpoint", daemon=True)
+            self._checkpoint.start()
+
+    def _empty_ahead(self) -> None:
+        """Copy what is in the write-ahead file into the database; nobody waits for more than the last bit of it."""
+        try:
+            with closing(self._connect()) as connection:
+                connection.execute("pragma wal_checkpoint(passive)")
+                with self._lock:  # without this, writers would always be ahead, and the file would grow for ever
+                    connection.execute("pragma wal_checkpoint(passive)")
+        except sqlite3.DatabaseError:
+            return  # the disk is full: the next one tries again
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -160,6 +178,8 @@ class Database:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._checkpoint.is_alive():
+            self._checkpoint.join()
         with self._lock:
             self._writer.close()
             while self._idle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
@@ -13,7 +12,7 @@ from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, 
 from weighbridge.stores.chain import link
 from weighbridge.stores.changes import of_follower
 from weighbridge.stores.sqlite_audit import add_changes
-from weighbridge.stores.tables import reasons_text
+from weighbridge.stores.tables import reasons_text, text_of
 
 STATEMENT_ROWS = 64
 MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
@@ -68,19 +67,19 @@ def _insertion(table: str, rows: int, columns: int) -> str:
 def log_row(seq: int, record: EventRecord | Follower) -> tuple[object, ...]:
     """Return a record as a row of `log`."""
     if isinstance(record, EventRecord):
-        return seq, "event", record.event_id, record.event_us, record.arrived_us, json.dumps(record.values)
+        return seq, "event", record.event_id, record.event_us, record.arrived_us, text_of(record.values)
     if isinstance(record, ListEdit):
         body = [record.name, record.value, record.listed, record.until_us, record.by, record.why]
-        return seq, "edit", None, None, record.arrived_us, json.dumps(body)
+        return seq, "edit", None, None, record.arrived_us, text_of(body)
     if isinstance(record, Note):
-        return seq, record.kind, None, None, record.arrived_us, json.dumps(record.body)
-    return seq, "label", record.event_id, None, record.arrived_us, json.dumps([record.value, record.source])
+        return seq, record.kind, None, None, record.arrived_us, text_of(record.body)
+    return seq, "label", record.event_id, None, record.arrived_us, text_of([record.value, record.source])
 
 
 def decision_row(seq: int, d: DecisionRecord, chained: str) -> tuple[object, ...]:
     """Return a decision as a row of `decisions`."""
     return (
         seq, d.decision_id, d.event_id, d.bundle, d.route, d.vector, d.probability, d.level, d.action,
-        json.dumps(d.rules), json.dumps(d.degraded), d.decided_us, d.latency_us, d.trace_id,
+        text_of(d.rules), text_of(d.degraded), d.decided_us, d.latency_us, d.trace_id,
         reasons_text(d.reasons), chained,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from weighbridge.declare.contract import Contract
@@ -49,11 +50,16 @@ def event_at(contract: Contract, table: pa.Table, row: int) -> EventRecord:
     return EventRecord(found["event_id"], found["event_us"], found["arrived_us"], values)
 
 
+def text_of(values: object) -> str:
+    """Return plain values as the JSON text that is stored; floats keep every bit."""
+    return orjson.dumps(values).decode()
+
+
 def reasons_text(reasons: Sequence[Reason] | None) -> str | None:
     """Return the reasons of a decision as they are stored; floats keep every bit."""
     if reasons is None:
         return None
-    return json.dumps([[r.feature, r.contribution, r.value, r.sentence] for r in reasons], ensure_ascii=False)
+    return text_of([[r.feature, r.contribution, r.value, r.sentence] for r in reasons])
 
 
 def reasons_of(text: str | None) -> tuple[Reason, ...] | None:
@@ -71,8 +77,8 @@ def decision_of(row: Mapping[str, Any]) -> DecisionRecord:
 def told_as_text(decision: DecisionRecord) -> dict[str, str | None]:
     """Return the members of a decision that a table holds as JSON."""
     return {
-        "rules": json.dumps(decision.rules),
-        "degraded": json.dumps(decision.degraded),
+        "rules": text_of(decision.rules),
+        "degraded": text_of(decision.degraded),
         "reasons": reasons_text(decision.reasons),
     }
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
+import orjson
 import structlog
 
 from weighbridge.errors import Rejected, WeighbridgeError
@@ -31,7 +31,6 @@ Handler = Callable[[dict[str, Any], Call], Awaitable[dict[str, Any]]]
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 
 BODILESS = ("/save-logs",)  # nothing has to be said: no body is an empty object
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # made once
 
 
 class Reply(NamedTuple):
@@ -192,7 +191,7 @@ def problem_reply(problem: Problem, trace: Trace) -> Reply:
 
 def reply(status: int, kind: bytes, content: dict[str, Any], trace: Trace, more: Headers = ()) -> Reply:
     """Return an answer in JSON."""
-    encoded = _encode(content).encode()
+    encoded = orjson.dumps(content)
     length = str(len(encoded)).encode()
     headers = [(b"content-type", kind), (b"content-length", length), *trace.headers(), *more]
     return Reply(status, headers, encoded)
