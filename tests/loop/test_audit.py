@@ -8,7 +8,7 @@ import sqlite3
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from weighbridge.errors import InputError
@@ -180,6 +180,9 @@ def do(store, tampering):
 
 
 @given(tampering=tamperings())
+@example(tampering=("decisions", "insert", 0, 0, 0, 0))
+@example(tampering=("decisions", "insert", 0, 0, 0, -(2**63)))
+@example(tampering=("audit", "insert", 0, 0, 0, -(2**63)))
 def test_whatever_is_done_to_the_trail_or_to_decisions_is_found(original, scratch, tampering):
     done = []
     fault = found(original, scratch, lambda store: done.append(do(store, tampering)))

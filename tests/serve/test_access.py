@@ -6,6 +6,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -95,6 +96,15 @@ def test_the_check_of_every_route_can_fail(desk, callers):
     with TestClient(InFront(leaky, documented(leaky))) as client:
         found = {(path, name) for _, path, name, _ in faults(client, callers)}
     assert found == {(p, n) for p in ("/feedback", "/v1/feedback") for n in ("score", "review", "promote")}
+
+
+def test_the_table_of_scopes_in_the_docs_is_the_one_that_is_kept():
+    page = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
+    told = {}
+    for scope, routes in re.findall(r"^\| (none, no key|any valid key|`\w+`) \| (.*) \|$", page, re.M):
+        named = {"none, no key": scopes.OPEN, "any valid key": scopes.ANY_KEY}.get(scope, scope.strip("`"))
+        told |= dict.fromkeys(re.findall(r"`([A-Z]+ /[^`]*)`", routes), named)
+    assert told == {re.sub(r"\{\w+\}", "{id}", route): scope for route, scope in scopes.SCOPE_OF.items()}
 
 
 def test_a_route_without_a_scope_cannot_be_served(desk, monkeypatch):

@@ -14,6 +14,7 @@ from weighbridge.stores.database import Database
 _COLUMNS = ", ".join(field.name for field in fields(AuditEntry))
 _ADD = f"insert into audit ({_COLUMNS}) values ({', '.join('?' for _ in fields(AuditEntry))})"
 _READ = f"select {_COLUMNS} from audit where number > ? order by number"
+_READ_ALL = f"select {_COLUMNS} from audit order by number"
 _HEAD = "select audit_number, audit_hash, seq from head"
 PIECE = 10_000  # entries read at once
 
@@ -48,4 +49,4 @@ class SqliteAudit:
         """Return the number of the first entry that is not as it was written, or is missing."""
         with self._database.snapshot() as reader:
             number, after, _ = reader.execute(_HEAD).fetchone()
-            return first_broken_entry(reader.execute(_READ, (-(2**63),)), number, after)
+            return first_broken_entry(reader.execute(_READ_ALL), number, after)

@@ -27,6 +27,7 @@ from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_sche
 _COLUMNS = ", ".join(DECISIONS.names)
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
 _HOT_DECISIONS = f"select {_COLUMNS} from decisions where seq > ? and seq <= ? order by seq"
+_ANY_DECISIONS = f"select {_COLUMNS} from decisions order by seq"
 _NOTE_KINDS = "select distinct kind from log where kind not in ('event', 'label', 'edit') order by kind"
 _LINK_ROWS = 65_536  # decisions checked at once
 
@@ -159,8 +160,8 @@ class SqliteLog:
         with self._database.snapshot() as reader:
             before, after = reader.execute("select forgotten_chain, chained from head").fetchone()
             cold = _links(self._joined("decision", manifest(reader, "decision"), DECISIONS.empty_table()))
-            # one by one: a row of the database may hold anything by now, which no table would take
-            hot = (dict(zip(DECISIONS.names, row, strict=True)) for row in reader.execute(_HOT_DECISIONS, (0, LAST)))
+            # one by one, from any place: a row of the database may hold by now what no table would take
+            hot = (dict(zip(DECISIONS.names, row, strict=True)) for row in reader.execute(_ANY_DECISIONS))
             warm = ((row["seq"], stored_decision(row), row["hash"]) for row in hot)
             return first_broken(chain(cold, warm), before, after)
 

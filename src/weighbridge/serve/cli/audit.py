@@ -132,7 +132,8 @@ def _in_short(detail: object) -> str:
     """Return the plain members of a detail; --json tells all of it."""
     if not isinstance(detail, dict):
         return str(detail)[:LONGEST_DETAIL]
-    told = (f"{name} {value}" for name, value in detail.items() if not isinstance(value, list | dict | None))
+    plain = {name: value for name, value in detail.items() if not isinstance(value, list | dict | None)}
+    told = (f"{name} {value}" for name, value in plain.items() if name not in ("secret_sha256", "alias"))
     return ", ".join(told)[:LONGEST_DETAIL]
 
 
