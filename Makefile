@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .venv/uv/bin/uv)
 STAMP := .venv/.installed
 
-.PHONY: setup demo generate-data train-local test test-unit soak check lint format types bench handbook lock docs kernels clean
+.PHONY: setup demo generate-data train-local test test-unit soak check lint format types bench bench-serve handbook lock docs kernels clean
 
 setup: $(STAMP)
 
@@ -52,6 +52,9 @@ format: setup
 
 bench: setup
 	$(BIN)/weigh bench $(ARGS)
+
+bench-serve: setup
+	$(BIN)/weigh bench --only serve $(ARGS)
 
 handbook: setup
 	$(BIN)/python -m examples.handbook $(ARGS)

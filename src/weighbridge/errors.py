@@ -59,6 +59,9 @@ class StoreFailure(WeighbridgeError):
 class Overloaded(WeighbridgeError):
     """There is no room for more work; what was sent was not looked at."""
 
+    def __init__(self) -> None:
+        super().__init__("more has come than can be answered in time; send it again in a moment")
+
 
 class BundleRefused(WeighbridgeError):
     """A bundle failed a check and was not parsed or not routed."""

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import CUT_US, memory_stores
 from tests.score.held import HeldLog
 from weighbridge.records import Alias
+from weighbridge.score import decide
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
@@ -30,7 +31,8 @@ def stream(small_case, world):
 
 
 @pytest.fixture
-def held(small_case, home, clock):
+def held(small_case, home, clock, monkeypatch):
+    monkeypatch.setattr(decide, "MOST_PENDING", 4_096)
     log = HeldLog(home.log)
     stores = replace(home, log=log)
     desk = open_desk(small_case, stores, clock)  # notes the policy

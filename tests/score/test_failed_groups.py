@@ -94,7 +94,7 @@ def test_threads_duplicates_labels_promotions_and_failures_leave_log_state_and_a
     class Failing(HeldLog):
         def append(self, group, followers=()):
             with lock:
-                if self.holding and rng.random() < 0.15:
+                if self.holding and rng.random() < 0.25:
                     raise StoreFailure("disk is full")
             return self._log.append(group, followers)
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
@@ -20,17 +20,16 @@ from weighbridge.score.fallback import Asked, Decider
 from weighbridge.score.feedback import parse_label
 from weighbridge.score.followers import Queue, Raw, Taken, Told, take, take_in
 from weighbridge.score.group import Group
-from weighbridge.score.histories import Histories, Rebuild
+from weighbridge.score.histories import RESTORED, Histories, Rebuild
 from weighbridge.score.intake import Intake
 from weighbridge.score.promise import Keeping, Promise, deliver, ended
 from weighbridge.score.router import Router
-from weighbridge.score.rulebook import announce, current
+from weighbridge.score.rulebook import announce, current, latest_us
 from weighbridge.score.turns import OnAThread, Turns
 
 GROUP = 64  # events, and as many followers, in one durable write
 Call = tuple[str, int, str | None]  # its trace, when it came, the outcome that a test asks for
-RESTORED = "restored"  # the kind of note that tells from which place on decisions see histories again
-MOST_PENDING = 4 * GROUP  # events, and as many followers, that wait to be stored; more would wait too long
+MOST_PENDING = 2 * GROUP  # events, and as many followers, that wait to be stored; more would wait too long
 
 
 class Desk:
@@ -51,7 +50,7 @@ class Desk:
         self._lock = threading.RLock()  # a callback of a future may call the desk
         self._settled = threading.Condition(self._lock)
         self.rulebook = current(case, stores.log)
-        self._latest_us = max(stores.log.head().arrived_us, *(edit.arrived_us for _, edit in stores.log.edits()), 0)
+        self._latest_us = latest_us(stores.log)
         announce(case, stores.log, self._latest_us)
         self._decider = Decider(case, self.rulebook)
         self._turns: Turns = OnAThread()
@@ -62,6 +61,11 @@ class Desk:
         self.pending = 0  # futures of events that have no answer
         self._storing = self._holding = self._closed = False
         self.gave_up = False  # whether log, state and answers came apart
+
+    def check_room(self) -> None:
+        """Raise Overloaded when another event would have to wait too long."""
+        if self.pending >= MOST_PENDING:
+            raise Overloaded()
 
     @property
     def is_settled(self) -> bool:
@@ -90,7 +94,7 @@ class Desk:
         future = self._turns.promise()
         call = trace_id, time.perf_counter_ns(), forced
         with self._lock:
-            if not self._admitted(future, self.pending, "events"):
+            if not self._admitted(future, self.pending):
                 return future
             self.pending += 1
             if self._holding:
@@ -102,8 +106,7 @@ class Desk:
 
     def decide(self, body: Mapping[str, object], trace_id: str) -> Answer:
         """Decide one raw event and wait until it is stored; raises what the future of `submit` raises."""
-        answer: Answer = self.submit(body, trace_id).result()
-        return answer
+        return cast(Answer, self.submit(body, trace_id).result())
 
     def submit_label(self, body: Mapping[str, object], by: str = UNNAMED) -> Promise:
         """Take in one label from somebody; the future says, once the label is durable, whether its event is known.
@@ -115,8 +118,7 @@ class Desk:
     def submit_edit(self, body: Mapping[str, object]) -> Promise:
         """Take in one edit of a list; the future says, once it is durable, whether the value was on the list before.
 
-        The next decision sees it. The future raises Rejected, InputError when the list is full, or StoreFailure when
-        nothing could be stored.
+        The next decision sees it. The future raises Rejected, InputError for a full list, StoreFailure, Overloaded.
         """
         return self._follow(lambda: parse_edit(self.case, body, self.stores.pseudonyms, self.clock.now_us()))
 
@@ -132,7 +134,7 @@ class Desk:
         with Keeping(future):
             raw = read()
             with self._lock:
-                if self._admitted(future, len(self._followers), "records"):
+                if self._admitted(future, len(self._followers)):
                     self._followers.append((raw, future))
                     self._store_next()
         return future
@@ -149,11 +151,11 @@ class Desk:
         self.histories.close()
         self._turns.close()
 
-    def _admitted(self, future: Promise, waiting: int, what: str) -> bool:
+    def _admitted(self, future: Promise, waiting: int) -> bool:
         if self._closed:
             future.set_exception(StoreFailure("this desk is closed; send it again to the one that takes over"))
         elif waiting >= MOST_PENDING:
-            future.set_exception(Overloaded(f"{waiting:,} {what} wait to be stored; send it again in a moment"))
+            future.set_exception(Overloaded())
         return not future.done()
 
     def _arrive(self, body: Mapping[str, object], call: Call, future: Promise) -> None:

@@ -11,6 +11,7 @@ from weighbridge.records import EventRecord, LabelRecord
 
 Rebuild = Callable[[], tuple[StateStore, int]]  # a new state, and the last seq that is in it
 RETRY_SECONDS = 1.0
+RESTORED = "restored"  # the kind of note that tells from which place on decisions see histories again
 
 
 class Histories:

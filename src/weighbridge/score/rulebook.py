@@ -98,6 +98,11 @@ def current(case: UseCase, log: EventLog) -> Rulebook:
     return book
 
 
+def latest_us(log: EventLog) -> int:
+    """Return the arrival of the newest event, label or edit of a list, microseconds UTC; 0 when there is none."""
+    return max(log.head().arrived_us, *(edit.arrived_us for _, edit in log.edits()), 0)
+
+
 def as_of(case: UseCase, log: EventLog, seq: int) -> Rulebook:
     """Return the rules and lists that applied at a place of the log."""
     notes = [body for place, _, body in log.notes(POLICY) if place < seq]
@@ -175,8 +180,7 @@ def append_edit(case: UseCase, log: EventLog, edit: ListEdit) -> bool:
 
     Raises InputError when the list is full.
     """
-    latest_us = max(log.head().arrived_us, *(earlier.arrived_us for _, earlier in log.edits()), edit.arrived_us)
-    book, edit = current(case, log), replace(edit, arrived_us=latest_us)
+    book, edit = current(case, log), replace(edit, arrived_us=max(latest_us(log), edit.arrived_us))
     book.check_room(edit)
     log.commit([], [edit])
     return book.apply(edit)

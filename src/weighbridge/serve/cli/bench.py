@@ -64,7 +64,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
     from weighbridge.bench.history import offline, streamed
     from weighbridge.bench.models import models, start
     from weighbridge.bench.online import HOT, online
-    from weighbridge.serve.load import load
+    from weighbridge.serve.load.measure import load
 
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as name:
         measures: dict[Part, Callable[[], Iterator[Figure]]] = {

@@ -28,6 +28,7 @@ from weighbridge.serve.strict import LARGEST_BATCH, LARGEST_BODY, MOST_EVENTS, M
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Handler = Callable[[dict[str, Any], Call], Awaitable[dict[str, Any]]]
+PIECE = 32  # events of a batch that are submitted at once
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 
 BODILESS = ("/save-logs",)  # nothing has to be said: no body is an empty object
@@ -96,6 +97,8 @@ class Door:
         """Answer a request with a body of at most so many bytes; every outcome is one reply."""
         call = call_of(scope)
         try:
+            if handle in (self._predict, self._batch):
+                self.desk.check_room()  # before anything is read
             call.forced = forced_by(scope["headers"], sandbox=self._sandbox)
             sent = await read_body(scope, receive, largest)
             body = parse_object(sent if sent or call.route not in BODILESS else b"{}")
@@ -115,7 +118,7 @@ class Door:
 
     async def _predict(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
         told = self._told(await self.desk.outcome(self.desk.submit(body, call.trace.trace_id, call.forced)))
-        call.bundle = told["model_version"]
+        call.bundle = told["model_version"] or ""
         return told
 
     async def _feedback(self, body: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -143,10 +146,13 @@ class Door:
             told = f"events: send at most {MOST_EVENTS} at once, not {len(events)}"
             raise Problem(413, told, field="events", rule="longest")
         call.entities = len(events)
-        pending = [self.desk.outcome(self.desk.submit(event, call.trace.trace_id, call.forced)) for event in events]
-        found = await asyncio.gather(*pending, return_exceptions=True)
+        found: list[Answer | BaseException] = []
+        for first in range(0, len(events), PIECE):  # a batch leaves room for others
+            piece = events[first : first + PIECE]
+            pending = [self.desk.outcome(self.desk.submit(event, call.trace.trace_id, call.forced)) for event in piece]
+            found += await asyncio.gather(*pending, return_exceptions=True)
         results = [self._outcome(one, call.trace) for one in found]
-        call.bundle = ",".join(sorted({r["model_version"] for r in results if "model_version" in r}))
+        call.bundle = ",".join(sorted({r["model_version"] for r in results if r.get("model_version")}))
         return {"results": results}
 
     def _outcome(self, found: Answer | BaseException, trace: Trace) -> dict[str, Any]:

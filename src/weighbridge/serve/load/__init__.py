@@ -1,0 +1,1 @@
+"""Load on the HTTP door, and what it does to it."""
