@@ -17,7 +17,14 @@ from weighbridge.loop.simulate import simulate
 from weighbridge.ports import Stores
 from weighbridge.score.signing import HomeSigner
 from weighbridge.serve.traffic import arrived_before
-from weighbridge.stores.memory import MemoryBundles, MemoryKeys, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory import (
+    MemoryBundles,
+    MemoryKeys,
+    MemoryRegistry,
+    MemoryShadows,
+    MemoryTables,
+    MemoryTracker,
+)
 from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.memory_log import MemoryLog
 
@@ -37,7 +44,7 @@ def memory_stores(case, folder: Path) -> Stores:
     log = MemoryLog(case.events, audit)
     return Stores(
         log, MemoryTables(), MemoryRegistry(log, audit), MemoryTracker(), MemoryBundles(),
-        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, folder,
+        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), folder,
     )  # fmt: skip
 
 

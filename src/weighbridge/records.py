@@ -107,6 +107,16 @@ class DecisionRecord:
     route: str = "champion"
 
 
+@dataclass(frozen=True)
+class ShadowRecord:
+    """What a shadow would have decided on an event that another bundle decided."""
+
+    event_id: str
+    bundle: str
+    probability: float
+    action: str
+
+
 Decided = tuple[EventRecord, DecisionRecord | None]  # an event, and the decision about it where there is one
 
 

@@ -76,7 +76,9 @@ def test_models_and_traffic_are_told(client, stores, case, served):
     until(lambda: client.get("/traffic").json()["serving"]["canary"] == other)
     told = client.get("/traffic").json()
     jsonschema.validate(told, traffic_schema())
-    assert told["serving"] == {"champion": champion, "canary": other, "share": 0.25, "shadow": other}
+    assert told["serving"] == {
+        "champion": champion, "canary": other, "share": 0.25, "shadow": other, "shadow_scored": 0, "shadow_dropped": 0
+    }  # fmt: skip
     assert client.put("/traffic", json={"share": 0.5}).json()["canary"] == {"bundle": other, "share": 0.5}
     assert client.put("/traffic", json={"shadow": None}).json()["shadow"] is None
     assert client.put("/traffic", json={"canary": None}).json()["canary"] is None

@@ -5,19 +5,28 @@ from pathlib import Path
 
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import FolderBundles, ParquetTables
-from weighbridge.stores.memory import MemoryBundles, MemoryKeys, MemoryRegistry, MemoryTables, MemoryTracker
+from weighbridge.stores.memory import (
+    MemoryBundles,
+    MemoryKeys,
+    MemoryRegistry,
+    MemoryShadows,
+    MemoryTables,
+    MemoryTracker,
+)
 from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.sqlite_audit import SqliteAudit
 from weighbridge.stores.sqlite_keys import SqliteKeys
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
+from weighbridge.stores.sqlite_shadows import TABLES, SqliteShadows
 from weighbridge.testing.audit_contract import AuditContract
 from weighbridge.testing.contracts import (
     BundleContract,
     KeyContract,
     LogContract,
     RegistryContract,
+    ShadowContract,
     TableContract,
     TrackerContract,
 )
@@ -106,3 +115,13 @@ class TestSqliteAudit(AuditContract):
         opened = database()
         log = SqliteLog(opened, sample_contract(), folder() / "log")
         return SqliteAudit(opened), log, SqliteRegistry(opened), SqliteKeys(opened)
+
+
+class TestMemoryShadows(ShadowContract):
+    def make(self):
+        return MemoryShadows()
+
+
+class TestSqliteShadows(ShadowContract):
+    def make(self):
+        return SqliteShadows(Database(folder() / "shadow.sqlite", "written", TABLES))

@@ -10,6 +10,7 @@ from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
 from weighbridge.ports.log import Log
 from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
+from weighbridge.ports.shadows import Shadows
 
 
 @dataclass(frozen=True)
@@ -40,5 +41,6 @@ class Stores:
     pseudonyms: Pseudonyms
     keys: Keys
     audit: Audit
+    shadows: Shadows
     reports: Path
     budget: Budget = Budget()

@@ -150,6 +150,7 @@ class Desk:
             self._settled.wait_for(lambda: self.is_settled)
         self.histories.close()
         self._turns.close()
+        self.router.shadow.close()
 
     def _admitted(self, future: Promise, waiting: int) -> bool:
         if self._closed:
@@ -177,9 +178,7 @@ class Desk:
             self.pending += 1
 
     def _score(self, asked: Asked) -> DecisionRecord:
-        bundle, arm = self.router.route.choose(asked.event)
-        if bundle is None and self.router.refusal is None:
-            raise StoreFailure("no bundle is in production; train and promote one with `weigh run`")
+        bundle, arm = self.router.choose(asked.event)
         return self._decider.decide(asked, bundle, arm, self.histories.vector(asked.event))
 
     def _make_anew(self) -> None:
@@ -258,3 +257,5 @@ class Desk:
             self._store_next()
             self._settled.notify_all()
         group.deliver(outcomes, fault)
+        if fault is None:
+            self.router.settled(group)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import BundleRefused
+from weighbridge.errors import BundleRefused, StoreFailure
 from weighbridge.ports import Stores
-from weighbridge.records import CANARY, PRODUCTION, SHADOW, Alias
+from weighbridge.records import CANARY, PRODUCTION, SHADOW, Alias, EventRecord
 from weighbridge.score.bundle import Bundle, load
+from weighbridge.score.group import Group
 from weighbridge.score.promise import Promise
 from weighbridge.score.route import ROUTE, Arms, Route, Stuck, arms_noted
+from weighbridge.score.shadow import Shadow
 
 REFUSED = "refused"  # the kind of note that tells which bundle was not let in, and why
 RETRY_SECONDS = 5.0  # a refused bundle may have been restored
@@ -50,7 +52,21 @@ class Router:
         self._ready: dict[str, Bundle] = {}
         self._refusals: dict[str, Refusal] = {}  # by alias
         self._preparing = threading.Lock()
-        self.route = Route()
+        self.route, self.shadow = Route(), Shadow(case, stores)
+
+    def choose(self, event: EventRecord) -> tuple[Bundle | None, str]:
+        """Return the bundle that decides on an event, and its arm. Raises StoreFailure when none ever was to decide.
+
+        None: one is to, and was refused.
+        """
+        found = self.route.choose(event)
+        if found[0] is None and self.refusal is None:
+            raise StoreFailure("no bundle is in production; train and promote one with `weigh run`")
+        return found
+
+    def settled(self, group: Group) -> None:
+        """Let the shadow have a group that is stored."""
+        self.shadow.offer(self.route.shadow, group)
 
     @property
     def champion(self) -> Bundle | None:

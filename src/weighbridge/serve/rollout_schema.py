@@ -24,6 +24,7 @@ def models_schema() -> dict[str, Any]:
 def traffic_schema() -> dict[str, Any]:
     """Return the schema of what gets traffic."""
     serving = {name: _or_null(_TEXT) for name in ("champion", "canary", "shadow")} | {"share": _or_null(_SHARE)}
+    serving |= {name: {"type": "integer", "minimum": 0} for name in ("shadow_scored", "shadow_dropped")}
     return _all_of({**_directed(), "serving": _all_of(serving) | {"description": "what decides in this process now"}})
 
 

@@ -103,6 +103,8 @@ def open_home(
     from weighbridge.stores.sqlite_keys import SqliteKeys
     from weighbridge.stores.sqlite_log import SqliteLog
     from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
+    from weighbridge.stores.sqlite_shadows import TABLES as SHADOW_TABLES
+    from weighbridge.stores.sqlite_shadows import SqliteShadows
 
     if not (folder / "home.json").exists():
         if not create:
@@ -121,6 +123,7 @@ def open_home(
         pseudonyms=Pseudonyms(keys["pseudonym.key"]),
         keys=SqliteKeys(database),
         audit=SqliteAudit(database),
+        shadows=SqliteShadows(Database(folder / "shadow.sqlite", "written", SHADOW_TABLES)),
         reports=folder / "reports",
         budget=Budget(build_memory_mb << 20, os.cpu_count() or 1, folder),
     )

@@ -61,7 +61,7 @@ class Database:
     `acknowledge`: "synced" answers after an fsync of every commit, "written" after the operating system has it.
     """
 
-    def __init__(self, path: Path, acknowledge: str = "synced") -> None:
+    def __init__(self, path: Path, acknowledge: str = "synced", tables: str = SCHEMA) -> None:
         self._path, self.syncs = path, acknowledge == "synced"
         self._ahead = -1  # the write-ahead file, open to be synced
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class Database:
             self._writer.execute("pragma synchronous = normal")  # `sync` does the rest
             self._writer.execute("pragma wal_autocheckpoint = 0")  # `_empty_ahead` does it beside
             self._writer.execute(f"pragma user_version = {FORMAT}")
-            self._writer.executescript(SCHEMA)
+            self._writer.executescript(tables)
         except sqlite3.DatabaseError as fault:
             raise HomeError(
                 f"{path} cannot be opened as a weighbridge database ({fault}); restore it from a copy"

@@ -1,21 +1,22 @@
-"""Tables, registry, tracker, bundles and keys in memory."""
+"""Tables, registry, tracker, bundles, keys and what shadows said, in memory."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
 
 from weighbridge.errors import BundleRefused, Conflict, InputError
 from weighbridge.ports import EventLog
-from weighbridge.records import Alias, ApiKey, Move
+from weighbridge.records import Alias, ApiKey, Move, ShadowRecord
 from weighbridge.stores.changes import of_bundle, of_key, of_revocation
 from weighbridge.stores.files import check_size
 from weighbridge.stores.memory_audit import MemoryAudit
+from weighbridge.stores.tables import SHADOWS
 
 
 class MemoryTables:
@@ -151,3 +152,19 @@ class MemoryKeys:
 
     def _named(self, name: str) -> ApiKey | None:
         return next((k for k in self._keys.values() if k.name == name and k.revoked_us is None), None)
+
+
+class MemoryShadows:
+    """Shadows in memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], ShadowRecord] = {}
+
+    def put(self, rows: Sequence[ShadowRecord]) -> None:
+        """Store rows."""
+        for row in rows:
+            self._rows.setdefault((row.event_id, row.bundle), row)
+
+    def table(self) -> pa.Table:
+        """Return all rows, oldest first."""
+        return pa.Table.from_pylist([asdict(row) for row in self._rows.values()], SHADOWS)

@@ -25,6 +25,10 @@ DECISIONS = pa.schema(
      ("latency_us", pa.int64()), ("trace_id", pa.string()), ("reasons", pa.string()), ("hash", pa.string())]
 )  # fmt: skip
 
+SHADOWS = pa.schema(
+    [("event_id", pa.string()), ("bundle", pa.string()), ("probability", pa.float64()), ("action", pa.string())]
+)
+
 
 def event_schema(contract: Contract) -> pa.Schema:
     """Return the schema of a contract's stored events."""

@@ -8,18 +8,26 @@ class TestMyLog(LogContract):
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import pyarrow as pa
 
 from weighbridge.errors import BundleRefused, Conflict, InputError
-from weighbridge.ports import BundleStore, Keys, Log, Registry, TableStore, Tracker
-from weighbridge.records import MOVED, Alias, ApiKey, Move
+from weighbridge.ports import BundleStore, Keys, Log, Registry, Shadows, TableStore, Tracker
+from weighbridge.records import MOVED, Alias, ApiKey, Move, ShadowRecord
 from weighbridge.testing.edit_contract import refuses
 from weighbridge.testing.log_contract import LogContract
 
-__all__ = ["BundleContract", "KeyContract", "LogContract", "RegistryContract", "TableContract", "TrackerContract"]
+__all__ = [
+    "BundleContract",
+    "KeyContract",
+    "LogContract",
+    "RegistryContract",
+    "ShadowContract",
+    "TableContract",
+    "TrackerContract",
+]
 
 
 class RegistryContract:
@@ -158,6 +166,23 @@ class KeyContract:
 def sample_key(id_: str, name: str) -> ApiKey:
     """Return a key without limits."""
     return ApiKey(id_, name, ("score",), "0" * 64, 1, "me")
+
+
+class ShadowContract:
+    """Shadows."""
+
+    def make(self) -> Shadows:
+        """Return an empty store."""
+        raise NotImplementedError
+
+    def test_rows_come_back_in_order_and_once(self) -> None:
+        """A row about a known event and bundle changes nothing; floats keep every bit."""
+        shadows = self.make()
+        assert len(shadows.table()) == 0
+        rows = [ShadowRecord(f"e{n}", bundle, 0.1 * n, "review") for n in (2, 1) for bundle in ("b", "a")]
+        shadows.put(rows[:3])
+        shadows.put([ShadowRecord("e2", "a", 0.9, "decline"), rows[3]])
+        assert shadows.table().to_pylist() == [asdict(row) for row in rows]
 
 
 class TrackerContract:

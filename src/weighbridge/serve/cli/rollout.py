@@ -1,9 +1,10 @@
-"""Commands that change who decides: traffic, rollback. A running server follows."""
+"""Commands about who decides: traffic, rollback, compare. A running server follows."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -57,3 +58,30 @@ def rollback(
 
     declared, opened = open_case(case, home, create=False)
     show(go_back(declared, opened.stores, SystemClock(), by=by, reason=reason), as_json=as_json)
+
+
+@app.command()
+def compare(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Show what the newest shadow would have decided, pair by pair, and what the newest canary did, arm by arm."""
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.compare import compare as look
+
+    declared, opened = open_case(case, home, create=False)
+    report = look(declared, opened.stores, SystemClock())
+    show(report, as_json=as_json)
+    if not as_json:
+        for line in lines(report.figures):
+            typer.echo(line)
+
+
+def lines(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is below the sentence: pairs of actions, differences of probability, actions by arm."""
+    shadow, canary = figures["shadow"], figures["canary"]
+    for pair, count in shadow["actions"].items() if shadow else ():
+        yield f"  decided, shadow: {pair:<18} {count:>9,}"
+    if shadow and shadow["difference"]:
+        told = ", ".join(f"{name} {value:+.4f}" for name, value in shadow["difference"].items())
+        yield f"  shadow's probability less the decided one: {told}"
+    for arm in ("champion", "canary") if canary else ():
+        told = ", ".join(f"{action} {count:,}" for action, count in canary[arm]["actions"].items())
+        yield f"  {arm}: {told or 'nothing'}; {canary[arm]['degraded']:,} degraded"

@@ -50,8 +50,10 @@ class Rollout:
 
     def traffic(self) -> dict[str, Any]:
         """Return what gets traffic by the registry, and what decides in this process now."""
-        arms = self._desk.router.route.arms
-        serving = {"champion": arms.champion, "canary": arms.canary, "share": arms.share, "shadow": arms.shadow}
+        router = self._desk.router
+        arms, shadow = router.route.arms, router.shadow
+        serving = {"champion": arms.champion, "canary": arms.canary, "share": arms.share, "shadow": arms.shadow,
+                   "shadow_scored": shadow.scored, "shadow_dropped": shadow.dropped}  # fmt: skip
         return {**traffic(self._desk.stores), "serving": serving}
 
     def promote(self, name: str, body: dict[str, Any], by: str) -> Report:
