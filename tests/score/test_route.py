@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.score.rivals import bad_bundles, point, put, rival
 from weighbridge.clock import us_to_iso
-from weighbridge.declare import Contract, Id, Key, Money, Rollout, Time
+from weighbridge.declare import Contract, Fallback, Id, Key, Money, Rollout, Time
 from weighbridge.errors import DeclarationError, StoreFailure
 from weighbridge.loop.past import find_decision
 from weighbridge.loop.reproduce import reproduce
@@ -60,7 +60,9 @@ def test_what_a_canary_goes_by_is_declared(small_case):
 
 @pytest.fixture
 def case(small_case):
-    return replace(small_case, rollout=Rollout(slowest_ms=0.4, largest_mb=8))
+    """Bounds that a test can break, and no deadline that a busy machine can."""
+    policy = replace(small_case.policy, fallback=Fallback(deadline="1h"))
+    return replace(small_case, policy=policy, rollout=Rollout(slowest_ms=0.4, largest_mb=8))
 
 
 @pytest.fixture

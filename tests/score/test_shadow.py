@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.score.rivals import point, rival
+from weighbridge.declare import Fallback
 from weighbridge.errors import StoreFailure
 from weighbridge.loop.compare import compare
 from weighbridge.records import CANARY, SHADOW
@@ -18,6 +19,12 @@ from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
 from weighbridge.score.rulebook import Decidable, verdicts
 from weighbridge.serve.wiring import open_desk
+
+
+@pytest.fixture
+def case(small_case):
+    """Without a deadline that a busy machine can break."""
+    return replace(small_case, policy=replace(small_case.policy, fallback=Fallback(deadline="1h")))
 
 
 def bits(decision):
@@ -45,24 +52,24 @@ def lived(case, home, clock, bodies, shadowed, edits=()):
     return desk, told
 
 
-def test_a_shadow_changes_no_bit_of_a_decision(small_case, home, clock, events):
-    other = replace(home, log=type(home.log)(small_case.events))
+def test_a_shadow_changes_no_bit_of_a_decision(case, home, clock, events):
+    other = replace(home, log=type(home.log)(case.events))
     other.log.import_history(home.log.events(), home.log.labels())
-    _, plain = lived(small_case, other, clock, events[:150], shadowed=False)
-    desk, beside = lived(small_case, home, clock, events[:150], shadowed=True)
+    _, plain = lived(case, other, clock, events[:150], shadowed=False)
+    desk, beside = lived(case, home, clock, events[:150], shadowed=True)
     assert [bits(d) for d in beside] == [bits(d) for d in plain]
     assert (desk.router.shadow.scored, desk.router.shadow.dropped) == (150, 0)
     assert home.shadows.table()["event_id"].to_pylist() == [d.event_id for d in plain]
 
 
-def test_it_says_what_it_would_have_decided_with_the_lists_at_the_events_place(small_case, home, clock, events):
+def test_it_says_what_it_would_have_decided_with_the_lists_at_the_events_place(case, home, clock, events):
     """Blocked and freed again in between: the same verdicts as those made from the log."""
     blocked = {"list": "blocked_cards", "why": "test"}
     cards = sorted({body["card_id"] for body in events[:150]})[:60]
     edits = [(n, {**blocked, "value": card, "action": "add"}) for n, card in enumerate(cards)]
     edits += [(n + 70, {**blocked, "value": card, "action": "remove"}) for n, card in enumerate(cards)]
-    _, told = lived(small_case, home, clock, events[:150], shadowed=True, edits=edits)
-    bundle = load(home.registry.aliases()[SHADOW].bundle, small_case, home.bundles, home.signer)
+    _, told = lived(case, home, clock, events[:150], shadowed=True, edits=edits)
+    bundle = load(home.registry.aliases()[SHADOW].bundle, case, home.bundles, home.signer)
     found = home.shadows.table().to_pylist()
     assert len(found) == len(told) == 150
     vectors = np.frombuffer(b"".join(d.vector for d in told), dtype="<f4").reshape(150, -1)
@@ -73,19 +80,19 @@ def test_it_says_what_it_would_have_decided_with_the_lists_at_the_events_place(s
         asked.append(
             Decidable(seq, event.arrived_us, event.values, decision.vector, row["probability"], bundle.thresholds)
         )
-    said = verdicts(small_case, home.log, asked, as_noted=True)
+    said = verdicts(case, home.log, asked, as_noted=True)
     assert [row["action"] for row in found] == [verdict.action for verdict in said]
     assert any("blocked_card" in verdict.rules for verdict in said)
     assert {row["bundle"] for row in found} == {bundle.id}
 
 
-def test_a_full_queue_drops_and_counts_and_delays_nobody(small_case, home, clock, events, monkeypatch):
+def test_a_full_queue_drops_and_counts_and_delays_nobody(case, home, clock, events, monkeypatch):
     monkeypatch.setattr(shadows, "MOST_WAITING", 20)
     gate = threading.Event()
     put = home.shadows.put
     monkeypatch.setattr(home.shadows, "put", lambda rows: (gate.wait(60), put(rows)))
-    point(home, SHADOW, rival(small_case, home, -2.0))
-    desk = open_desk(small_case, home, clock)
+    point(home, SHADOW, rival(case, home, -2.0))
+    desk = open_desk(case, home, clock)
     for body in events[:200]:
         desk.decide(body, "t")
     assert desk.router.shadow.dropped >= 200 - 20 - shadows.BATCH - 1
@@ -97,33 +104,33 @@ def test_a_full_queue_drops_and_counts_and_delays_nobody(small_case, home, clock
     assert len(home.log.decisions()) == 200
 
 
-def test_what_cannot_be_stored_is_counted_as_dropped(small_case, home, clock, events, monkeypatch):
+def test_what_cannot_be_stored_is_counted_as_dropped(case, home, clock, events, monkeypatch):
     def full(_):
         raise StoreFailure("disk is full")
 
     monkeypatch.setattr(home.shadows, "put", full)
-    desk, told = lived(small_case, home, clock, events[:30], shadowed=True)
+    desk, told = lived(case, home, clock, events[:30], shadowed=True)
     assert (len(told), desk.router.shadow.scored, desk.router.shadow.dropped) == (30, 0, 30)
 
 
-def test_without_a_shadow_no_thread_runs(small_case, home, clock, events):
-    desk, _ = lived(small_case, home, clock, events[:5], shadowed=False)
+def test_without_a_shadow_no_thread_runs(case, home, clock, events):
+    desk, _ = lived(case, home, clock, events[:5], shadowed=False)
     assert desk.router.shadow._thread is None
     assert len(home.shadows.table()) == 0
 
 
-def test_shadow_and_canary_are_compared_with_the_champion(small_case, home, clock, events):
-    assert compare(small_case, home, clock).figures == {"shadow": None, "canary": None}
-    champion, other = home.registry.alias(PRODUCTION), rival(small_case, home, -1.0)
-    desk = open_desk(small_case, home, clock)
+def test_shadow_and_canary_are_compared_with_the_champion(case, home, clock, events):
+    assert compare(case, home, clock).figures == {"shadow": None, "canary": None}
+    champion, other = home.registry.alias(PRODUCTION), rival(case, home, -1.0)
+    desk = open_desk(case, home, clock)
     for body in events[:40]:
         desk.decide(body, "t")
     point(home, SHADOW, other)
-    point(home, CANARY, rival(small_case, home, -2.0), 0.4)
+    point(home, CANARY, rival(case, home, -2.0), 0.4)
     follow(desk)
     told = [desk.decide(body, "t").decision for body in events[40:200]]
     desk.close()
-    figures = compare(small_case, home, clock).figures
+    figures = compare(case, home, clock).figures
     shadow, canary = figures["shadow"], figures["canary"]
     said = home.shadows.table()
     assert (shadow["bundle"], shadow["pairs"]) == (other, 160)
@@ -139,10 +146,10 @@ def test_shadow_and_canary_are_compared_with_the_champion(small_case, home, cloc
 
 
 @pytest.mark.parametrize("changes", [3])
-def test_a_shadow_that_comes_and_goes_has_the_lists_of_the_time(small_case, home, clock, events, changes):
+def test_a_shadow_that_comes_and_goes_has_the_lists_of_the_time(case, home, clock, events, changes):
     """Edits that came while there was no shadow are in the rules of the next one."""
-    one, block = rival(small_case, home, -2.0), {"list": "blocked_cards", "why": "test", "action": "add"}
-    desk = open_desk(small_case, home, clock)
+    one, block = rival(case, home, -2.0), {"list": "blocked_cards", "why": "test", "action": "add"}
+    desk = open_desk(case, home, clock)
     for number in range(changes):
         point(home, SHADOW, None)
         follow(desk)

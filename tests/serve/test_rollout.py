@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from tests.conftest import CUT_US, SOAK
 from tests.score.rivals import bad_bundles, point, put, rival
 from weighbridge.clock import us_to_iso
-from weighbridge.declare import Gate, Rollout
+from weighbridge.declare import Fallback, Gate, Rollout
 from weighbridge.errors import Conflict
 from weighbridge.identity import ulid_at
 from weighbridge.loop.promote import bundle_before, promote, rollback
@@ -36,7 +36,10 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 def case(small_case):
-    return replace(small_case, rollout=Rollout(slowest_ms=0.4, largest_mb=8), gates=[Gate("roc_auc", at_least=0.5)])
+    """Bounds that a test can break, and no deadline that a busy machine can."""
+    policy = replace(small_case.policy, fallback=Fallback(deadline="1h"))
+    bounds = Rollout(slowest_ms=0.4, largest_mb=8)
+    return replace(small_case, policy=policy, rollout=bounds, gates=[Gate("roc_auc", at_least=0.5)])
 
 
 @pytest.fixture
