@@ -257,5 +257,4 @@ class Desk:
             self._store_next()
             self._settled.notify_all()
         group.deliver(outcomes, fault)
-        if fault is None:
-            self.router.settled(group)
+        self.router.settled(group, fault)

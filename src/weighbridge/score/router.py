@@ -64,9 +64,10 @@ class Router:
             raise StoreFailure("no bundle is in production; train and promote one with `weigh run`")
         return found
 
-    def settled(self, group: Group) -> None:
-        """Let the shadow have a group that is stored."""
-        self.shadow.offer(self.route.shadow, group)
+    def settled(self, group: Group, fault: BaseException | None) -> None:
+        """Let the shadow have a group that is stored, which it is without a fault."""
+        if fault is None:
+            self.shadow.offer(self.route.shadow, group)
 
     @property
     def champion(self) -> Bundle | None:
