@@ -11,6 +11,7 @@ import pytest
 from tests.score.held import outcome, probes
 from weighbridge.declare import Fallback, ListOf, Rule
 from weighbridge.errors import DeclarationError, InputError, StoreFailure
+from weighbridge.kernel import step
 from weighbridge.loop.explain import explain
 from weighbridge.loop.past import find_decision
 from weighbridge.loop.reproduce import reproduce
@@ -195,3 +196,17 @@ def test_a_forced_outcome_says_that_it_is_one(plain, home, events, clock, asked)
 def test_a_fallback_that_means_nothing_is_refused(wrong):
     with pytest.raises(DeclarationError, match="Fallback"):
         Fallback(**wrong)
+
+
+def test_the_first_event_waits_for_no_kernel(small_case, home, events, clock, monkeypatch):
+    calls = []
+
+    def counted(name):
+        real = getattr(step, name)
+        return lambda *given: calls.append(name) or real(*given)
+
+    for name in ("read", "write"):
+        monkeypatch.setattr(step, name, counted(name))
+    desk = open_desk(small_case, home, clock)
+    assert set(calls) == {"read", "write"}  # before any event has come
+    assert desk.decide(events[0], "t").decision.degraded == ()

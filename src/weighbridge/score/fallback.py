@@ -99,6 +99,14 @@ class EventVectors:
         self._state = MemoryState(plan)
         self._texts = [place in plan.coded and isinstance(field, Text) for place, field in enumerate(plan.payload)]
         self._stateful = np.setdiff1d(np.arange(len(case.feature_names)), np.array(case.stateless, dtype=np.int64))
+        self._load_kernels()
+
+    def _load_kernels(self) -> None:
+        """Go an event's whole way once, so that no deadline passes while the first one waits for kernels."""
+        empty = EventRecord("", 0, 0, (None,) * len(self._texts))
+        self.vector(empty)
+        self._state.append(empty)
+        self._state.retract(empty)
 
     def vector(self, event: EventRecord) -> bytes:
         """Return an event's vector, little-endian float32 bytes."""
