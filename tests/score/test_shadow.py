@@ -20,6 +20,8 @@ from weighbridge.score.route import PRODUCTION
 from weighbridge.score.rulebook import Decidable, verdicts
 from weighbridge.serve.wiring import open_desk
 
+IN_FLIGHT = 50  # fewer than a desk lets wait
+
 
 @pytest.fixture
 def case(small_case):
@@ -44,6 +46,7 @@ def lived(case, home, clock, bodies, shadowed, edits=()):
     told = []
     for number, body in enumerate(bodies):
         told.append(desk.submit(body, "t"))
+        told[max(0, number - IN_FLIGHT)].result(60)
         for place, edit in edits:
             if place == number:
                 desk.submit_edit(edit)
