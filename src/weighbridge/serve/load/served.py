@@ -14,6 +14,7 @@ from pathlib import Path
 from weighbridge.bench.workload import CASE, START_US
 from weighbridge.clock import SystemClock
 from weighbridge.errors import InputError
+from weighbridge.serve.wiring import Home
 
 TREES = 500
 STOPPING_SECONDS = 20
@@ -36,8 +37,6 @@ def served(*words: str) -> Iterator[tuple[int, int]]:
 
 
 def _serve_desk(folder: Path, acknowledge: str) -> None:
-    from weighbridge.bench.bundle import bench_bundle
-    from weighbridge.records import Move
     from weighbridge.score.route import PRODUCTION
     from weighbridge.serve.http.app import make_app
     from weighbridge.serve.logs import log_to
@@ -45,16 +44,25 @@ def _serve_desk(folder: Path, acknowledge: str) -> None:
     from weighbridge.serve.wiring import open_desk, open_home
 
     home = open_home(CASE, folder, create=True, acknowledge=acknowledge)
-    bundle, files = bench_bundle(home.stores.signer, TREES)
-    home.stores.bundles.put(bundle, files)
-    home.stores.registry.add(bundle, {}, START_US)
-    home.stores.registry.move(Move(PRODUCTION, bundle, None, "bench", "to be measured", START_US))
+    if home.stores.registry.alias(PRODUCTION) is None:
+        _promote_a_bundle(home)
     log_to(folder / "logs", "info")
     desk = open_desk(CASE, home.stores, SystemClock())
     listening = bind("127.0.0.1", 0)
     print("port", listening.getsockname()[1], flush=True)
     serve(make_app(desk), listening)
     desk.close()
+
+
+def _promote_a_bundle(home: Home) -> None:
+    from weighbridge.bench.bundle import bench_bundle
+    from weighbridge.records import Move
+    from weighbridge.score.route import PRODUCTION
+
+    bundle, files = bench_bundle(home.stores.signer, TREES)
+    home.stores.bundles.put(bundle, files)
+    home.stores.registry.add(bundle, {}, START_US)
+    home.stores.registry.move(Move(PRODUCTION, bundle, None, "bench", "to be measured", START_US))
 
 
 def _serve_hello() -> None:
