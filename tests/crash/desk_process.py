@@ -17,6 +17,7 @@ from tests.fixtures.tiny_fraud import case
 from weighbridge.clock import SystemClock
 from weighbridge.errors import StoreFailure
 from weighbridge.loop.seal import seal
+from weighbridge.score import decide
 from weighbridge.serve import wiring
 from weighbridge.serve.logs import log_to
 from weighbridge.serve.wiring import open_home
@@ -53,6 +54,7 @@ def main(folder, how):
     with home.writing():
         stores = replace(home.stores, log=EarlyLog(home.stores.log)) if how == "acknowledge-early" else home.stores
         seal(case, stores, SystemClock(), KEEP_HOT)
+        decide.MOST_PENDING = 4_096  # whoever sends here waits for nothing
         wiring.SAVED_AFTER = 0  # every start renews the checkpoint, so that the next one has it and a log behind it
         opened = wiring.open_checkpointed_desk(
             case, replace(home, stores=stores), SystemClock(), LITTLE_BYTES if how == "little-memory" else 1 << 30

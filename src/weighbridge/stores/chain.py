@@ -70,7 +70,8 @@ def stored_decision(row: Mapping[str, Any]) -> DecisionRecord | None:
 
 
 _PYTHON = {pa.int64(): int, pa.string(): str, pa.float64(): float, pa.binary(): bytes}
-_TYPES = {field.name: _PYTHON[field.type] for field in DECISIONS if field.name != "reasons"}
+_NULLABLE = ("probability", "reasons")
+_TYPES = {f.name: _PYTHON[f.type] | None if f.name in _NULLABLE else _PYTHON[f.type] for f in DECISIONS}
 
 
 def audited(number: int, before: str, changes: Sequence[Change]) -> list[AuditEntry]:
