@@ -31,8 +31,10 @@ def sample_event(number: int, arrived_us: int = 0) -> EventRecord:
 def sample_decision(number: int) -> DecisionRecord:
     """Return a decision about `sample_event(number)`; every fourth was made without a model."""
     if number % 4 == 0:
-        missing = {"bundle": "", "probability": None, "degraded": ("model",), "route": "rules", "reasons": None}
-        return replace(sample_decision(number + 1), decision_id=f"d{number}", event_id=f"e{number}", **missing)
+        return replace(
+            sample_decision(number + 1), decision_id=f"d{number}", event_id=f"e{number}", bundle="", probability=None,
+            degraded=("model",), route="rules", reasons=None,
+        )  # fmt: skip
     return DecisionRecord(
         f"d{number}",
         f"e{number}",
