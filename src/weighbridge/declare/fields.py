@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from weighbridge.clock import duration_us
@@ -63,6 +64,11 @@ class Field:
     def rules(self) -> tuple[Rule, ...]:
         """Return (rule, bound) pairs on the stored value, in the order they are checked."""
         return ()
+
+    @cached_property
+    def checks(self) -> tuple[Rule, ...]:
+        """The rules, worked out once."""
+        return self.rules()
 
     @property
     def magnitude(self) -> int | None:

@@ -76,7 +76,7 @@ def stored_value(field: Field, value: object) -> int | str:
         stored = value
     else:
         raise reject(field.name, "type", f"text, not {json_type(value)}")
-    for rule, bound in field.rules():
+    for rule, bound in field.checks:
         if BROKEN[rule](stored, bound):
             raise reject(field.name, rule, shown(field, rule, bound))
     return stored
