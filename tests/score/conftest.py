@@ -13,6 +13,12 @@ from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
 
 
+@pytest.fixture(autouse=True)
+def much_room(monkeypatch):
+    """Let a test submit as much as it likes at once."""
+    monkeypatch.setattr(decide, "MOST_PENDING", 4_096)
+
+
 @pytest.fixture
 def home(small_case, trained, tmp_path):
     """Fresh stores with the trained stores' history and bundle."""
@@ -31,8 +37,7 @@ def stream(small_case, world):
 
 
 @pytest.fixture
-def held(small_case, home, clock, monkeypatch):
-    monkeypatch.setattr(decide, "MOST_PENDING", 4_096)
+def held(small_case, home, clock):
     log = HeldLog(home.log)
     stores = replace(home, log=log)
     desk = open_desk(small_case, stores, clock)  # notes the policy

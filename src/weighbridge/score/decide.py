@@ -29,7 +29,7 @@ from weighbridge.score.turns import OnAThread, Turns
 
 GROUP = 64  # events, and as many followers, in one durable write
 Call = tuple[str, int, str | None]  # its trace, when it came, the outcome that a test asks for
-MOST_PENDING = 2 * GROUP  # events, and as many followers, that wait to be stored; more would wait too long
+MOST_PENDING = GROUP  # events, and as many followers, that wait to be stored; more would wait too long
 
 
 class Desk:
