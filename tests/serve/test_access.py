@@ -89,6 +89,16 @@ def test_every_route_of_the_schema_keeps_out_whom_it_should(desk, callers):
         assert faults(client, callers) == []
 
 
+@pytest.mark.parametrize("ending", ["%0A", "%0D", "%00", "%7F", "%E2%80%A8"])
+def test_a_path_that_ends_in_what_cannot_be_seen_leads_nowhere(desk, callers, ending):
+    """A router's `$` matches before a newline, where a table of paths does not."""
+    with TestClient(make_app(desk)) as client:
+        for method, path, _ in operations(client, callers["admin"]):
+            for plain in (path, path.removeprefix("/v1")):
+                address = re.sub(r"\{\w+\}", GOOD["event_id"], plain) + ending
+                assert ask(client, method, address, callers["label"]).status_code == 404, address
+
+
 def test_the_check_of_every_route_can_fail(desk, callers):
     leaky = Door(desk)
     admit = leaky.guard.admit

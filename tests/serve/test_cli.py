@@ -132,7 +132,8 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
             assert "another process is serving" in weigh(command, CASE, cwd=home, code=2).stderr
     finally:
         server.terminate()
-        server.wait(20)
+        ended = server.wait(20)
+    assert (ended, len(list(home.rglob("state/checkpoint")))) == (0, 1)
     told = json.loads(weigh("explain", CASE, "e3", "--json", cwd=home).stdout)
     assert told["inputs"] == "log"
     assert told["event"] == {"card_id": "<pseudonymised>", "shop_id": "s1", "amount": 13.0}

@@ -127,14 +127,14 @@ class Desk:
 
         No event is scored in between. The future raises StoreFailure when nothing could be stored.
         """
-        return self._follow(lambda: Told(Note(kind, body, self.clock.now_us(), by), then))
+        return self._follow(lambda: Told(Note(kind, body, self.clock.now_us(), by), then), bounded=False)
 
-    def _follow(self, read: Callable[[], Raw]) -> Promise:
+    def _follow(self, read: Callable[[], Raw], *, bounded: bool = True) -> Promise:
         future = self._turns.promise()
         with Keeping(future):
             raw = read()
             with self._lock:
-                if self._admitted(future, len(self._followers)):
+                if self._admitted(future, len(self._followers) if bounded else 0):
                     self._followers.append((raw, future))
                     self._store_next()
         return future
@@ -183,14 +183,7 @@ class Desk:
 
     def _make_anew(self) -> None:
         """Have the histories made anew, and go on with them behind what is on its way to the log then."""
-        made: list[tuple[StateStore, int]] = []
-
-        def go_on(_: BaseException | None) -> None:
-            if made:
-                noted = self.submit_note(RESTORED, {"after": made[0][1]}, lambda: self.histories.restore(*made[0]))
-                noted.add_done_callback(lambda n: self._make_anew() if n.exception() and not self._closed else None)
-
-        self._turns.long(lambda: made.extend(filter(None, [self.histories.made_anew()])), go_on)
+        self.histories.come_back(self._turns, lambda body, then: self.submit_note(RESTORED, body, then))
 
     def _store_next(self) -> None:
         """See to it that what waits is stored, when what has come by now is scored."""
@@ -226,7 +219,7 @@ class Desk:
     def _give_up(self, futures: list[Promise], fault: BaseException) -> None:
         """Refuse everything: the state could not follow the log, and only a restart makes it anew."""
         with self._settled:
-            self._closed, self._storing, self.gave_up = True, False, True
+            self._closed, self._storing, self.gave_up, self.pending = True, False, True, 0
             futures += [f for scored in self._scored.values() for f in scored.waiting]
             futures += [future for _, future in self._followers] + [waiting[-1] for waiting in self._held]
             for queue in (self._scored, self._followers, self._held):

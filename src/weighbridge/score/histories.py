@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from weighbridge.errors import StoreFailure
 from weighbridge.ports import Log, StateStore
 from weighbridge.records import EventRecord, LabelRecord
+from weighbridge.score.promise import Promise
+from weighbridge.score.turns import Turns
 
 Rebuild = Callable[[], tuple[StateStore, int]]  # a new state, and the last seq that is in it
 RETRY_SECONDS = 1.0
@@ -59,14 +62,35 @@ class Histories:
         except StoreFailure as fault:
             self._lose(fault)
 
+    def come_back(self, turns: Turns, note: Callable[[Mapping[str, Any], Callable[[], None]], Promise]) -> None:
+        """Have a new state made beside, as often as that must be tried, and go on with it at the place of a note."""
+        made: list[tuple[StateStore, int]] = []
+
+        def again(_: BaseException | None) -> None:
+            if made:
+                told = note({"after": made[0][1]}, lambda: self.restore(*made[0]))
+                told.add_done_callback(lambda n: later(again) if n.exception() else None)
+            else:
+                later(lambda _: self.come_back(turns, note))
+
+        def later(do: Callable[[BaseException | None], None]) -> None:
+            if not self._closed.is_set():
+                turns.long(self.pause, do)
+
+        turns.long(lambda: made.extend(filter(None, [self.made_anew()])), again)
+
     def made_anew(self) -> tuple[StateStore, int] | None:
         """Return a new state and the last seq in it, however often that must be tried; None once closed."""
         while self._rebuild is not None and not self._closed.is_set():
             try:
                 return self._rebuild()
             except StoreFailure:
-                self._closed.wait(RETRY_SECONDS)
+                self.pause()
         return None
+
+    def pause(self) -> None:
+        """Wait a little before the next try."""
+        self._closed.wait(RETRY_SECONDS)
 
     def restore(self, fresh: StateStore, after: int) -> None:
         """Go on with a new state, once it has what the log took in behind the last seq in it.

@@ -52,6 +52,7 @@ class Router:
         self._ready: dict[str, Bundle] = {}
         self._refusals: dict[str, Refusal] = {}  # by alias
         self._preparing = threading.Lock()
+        self._one_decides = False  # whether the registry has anything in production
         self.route, self.shadow = Route(), Shadow(case, stores)
 
     def choose(self, event: EventRecord) -> tuple[Bundle | None, str]:
@@ -60,7 +61,7 @@ class Router:
         None: one is to, and was refused.
         """
         found = self.route.choose(event)
-        if found[0] is None and self.refusal is None:
+        if found[0] is None and not self._one_decides:
             raise StoreFailure("no bundle is in production; train and promote one with `weigh run`")
         return found
 
@@ -110,6 +111,7 @@ class Router:
         self.route, self._noted = route, route.arms
 
     def _wanted(self, aliases: Mapping[str, Alias]) -> Route:
+        self._one_decides = PRODUCTION in aliases
         found = {alias: self._look(alias, aliases.get(alias)) for alias in (PRODUCTION, CANARY, SHADOW)}
         champion, canary, shadow = found[PRODUCTION] or self._last_good(), found[CANARY], found[SHADOW]
         if champion is None or (canary and canary.id == champion.id):

@@ -66,9 +66,20 @@ def serving(app: Application, listening: socket.socket) -> Iterator[int]:
         thread.join(START_SECONDS)
 
 
+class _Server(uvicorn.Server):
+    """A server that ends on a signal as it ends on anything else: what serves may leave its state behind."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals, and raise none of them again at the end."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
 def _server(app: Application) -> uvicorn.Server:
     config = uvicorn.Config(
         app, loop="uvloop", http="httptools", ws="none", log_level="warning", access_log=False, proxy_headers=False,
         server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=5,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return _Server(config)

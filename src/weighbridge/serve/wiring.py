@@ -206,6 +206,7 @@ def open_checkpointed_desk(case: UseCase, home: Home, clock: Clock, memory_bytes
                 seq = state.restore(path, log.head().seq)
             except StoreFailure as fault:
                 _warn("checkpoint passed over", fault)
+                path.unlink(missing_ok=True)  # the log may grow beyond its place, and it would look sound then
                 state = MemoryState(plan, memory_bytes, folder)
         state, head, taken_in = _rebuilt(state, log, seq)
         if taken_in >= SAVED_AFTER:
@@ -213,10 +214,12 @@ def open_checkpointed_desk(case: UseCase, home: Home, clock: Clock, memory_bytes
         return state, head
 
     desk = _desk_over(case, home.stores, clock, made)
-    with closing(desk):
-        yield desk
-    if not desk.gave_up and isinstance(desk.histories.state, MemoryState):
-        _save(desk.histories.state, path, log.head().seq)
+    try:
+        with closing(desk):
+            yield desk
+    finally:
+        if not desk.gave_up and isinstance(desk.histories.state, MemoryState):
+            _save(desk.histories.state, path, log.head().seq)
 
 
 def _rebuilt(state: MemoryState, log: Log, seq: int = 0) -> tuple[MemoryState, int, int]:

@@ -76,6 +76,8 @@ class Database:
             self._writer.execute("pragma wal_autocheckpoint = 0")  # `_empty_ahead` does it beside
             self._writer.execute(f"pragma user_version = {FORMAT}")
             self._writer.executescript(tables)
+            if self.syncs:  # a process that was killed may have left what it had not synced
+                self._writer.execute("pragma wal_checkpoint(passive)")
         except sqlite3.DatabaseError as fault:
             raise HomeError(
                 f"{path} cannot be opened as a weighbridge database ({fault}); restore it from a copy"
@@ -186,3 +188,4 @@ class Database:
                 self._idle.pop().close()
             if self._ahead >= 0:
                 os.close(self._ahead)
+                self._ahead = -1

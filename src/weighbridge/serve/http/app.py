@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from weighbridge import __version__
-from weighbridge.errors import StoreFailure, WeighbridgeError
+from weighbridge.errors import WeighbridgeError
 from weighbridge.identity import describe
 from weighbridge.score.decide import MOST_PENDING, Desk
 from weighbridge.score.router import REFUSED
@@ -66,11 +66,13 @@ def documented(door: Door) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.turn_to(OnTheLoop())
         follower = asyncio.create_task(_follow(door))
-        yield
-        follower.cancel()
-        while not desk.is_settled:
-            await asyncio.sleep(SETTLING_SECONDS)
-        desk.turn_to(OnAThread())
+        try:
+            yield
+        finally:
+            follower.cancel()
+            while not desk.is_settled:
+                await asyncio.sleep(SETTLING_SECONDS)
+            desk.turn_to(OnAThread())
 
     app = FastAPI(
         title=f"weighbridge {desk.case.name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
@@ -171,16 +173,19 @@ async def _got(request: Request, handle: Callable[[], dict[str, Any] | bytes]) -
 
 async def _follow(door: Door) -> None:
     """Let the guard follow the keys of the home, and the route the aliases of its registry."""
-    log, desk = structlog.get_logger("route"), door.desk
+    log, desk, away = structlog.get_logger("route"), door.desk, False
     while True:
         await asyncio.sleep(FOLLOW_EVERY_SECONDS)
         try:
+            if (desk.histories.state is None) is not away:
+                away = not away
+                log.log(logging.ERROR if away else logging.INFO, "state", away=away)
             await asyncio.to_thread(door.guard.refresh)
             for step in await asyncio.to_thread(desk.router.prepare):
                 await desk.outcome(desk.submit_note(step.kind, step.body, step.then))
                 log.log(logging.ERROR if step.kind == REFUSED else logging.INFO, step.kind, **step.body)
-        except StoreFailure as fault:
-            log.warning("home", problem=str(fault))
+        except Exception as fault:  # whatever it is, keys that are revoked must be followed
+            log.exception("home", exc_info=fault)
 
 
 def _fit(desk: Desk, told: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class Door:
     def enter(self, scope: Scope) -> Reply | None:
         """Let a request in and return None, or return why not. Every request passes here, whatever answers it."""
         call = call_of(scope)
+        if not scope["path"].isprintable():  # a router may pass over what a table of scopes does not
+            return problem_reply(Problem(404, "Not Found"), call.trace)
         call.route, needed = self._scopes.of(scope["method"], scope["path"])
         try:
             call.caller = self.guard.admit(scope["headers"], needed)
