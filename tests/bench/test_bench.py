@@ -37,7 +37,8 @@ def test_a_quick_run_gives_every_figure(tmp_path):
         "serve",
     }
     assert all(math.isfinite(f["ours"]) for f in figures)
-    assert all(f["ours"] > 0 for f in figures if f["unit"] != "exponent")
+    may_be_nothing = ("refused with 429", "recovered after")  # a door that keeps up refuses nobody
+    assert all(f["ours"] > 0 or f["name"].endswith(may_be_nothing) for f in figures if f["unit"] != "exponent")
     assert {f["peer"] for f in figures if f["ratio"]} == {
         "pandas groupby.rolling", "Polars rolling", "DuckDB RANGE windows", "the same, none late",
         "LightGBM predict", "LightGBM pred_contrib", "FastAPI hello",

@@ -20,7 +20,7 @@ class Fallback:
     holds has an action, the outcome is `otherwise`, or what an `at_least` asks for if that is harder.
     """
 
-    deadline: str = "100ms"
+    deadline: str = "1s"
     event_only: bool = True
     otherwise: str = "review"
 
