@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from weighbridge.bench.workload import CASE, sample
+from weighbridge.declare.case import UseCase
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.encoder import Encoder, Kind
 from weighbridge.kernel.forest import Forest
@@ -26,15 +27,15 @@ def copying(forest: Forest) -> Scorer:
     return Scorer(copied, forest, Calibration.sigmoid())
 
 
-def bench_bundle(signer: Signer, trees: int) -> tuple[str, dict[str, bytes]]:
-    """Return a bundle's id and files; its labels are drawn, so that its trees are as large as they may be."""
+def bench_bundle(signer: Signer, trees: int, case: UseCase = CASE) -> tuple[str, dict[str, bytes]]:
+    """Return a bundle's id and files for thirty features; drawn labels make trees as large as they may be."""
     from weighbridge.learners.lightgbm import fit_lightgbm
 
-    vectors = replay(compile_plan(CASE), sample(ROWS))
+    vectors = replay(compile_plan(case), sample(ROWS))
     drawn = np.random.default_rng(11).integers(0, 2, ROWS)
     forest = fit_lightgbm(vectors, drawn, np.ones(ROWS), {"n_estimators": trees, "num_leaves": 31})
     scorer = copying(forest)
     review_at, decline_at = np.quantile(scorer.probability(vectors), [1 - FLAGGED, 1 - FLAGGED / 5]).tolist()
     thresholds = Thresholds(review_at, decline_at, (("low", 0.0), ("high", review_at)))
-    facts = {"model": "lightgbm", "selected_features": list(CASE.feature_names), "validation": {}}
-    return pack(CASE, (scorer, None), thresholds, vectors[:PROBES], facts, "to measure", signer)
+    facts = {"model": "lightgbm", "selected_features": list(case.feature_names), "validation": {}}
+    return pack(case, (scorer, None), thresholds, vectors[:PROBES], facts, "to measure", signer)

@@ -1,6 +1,6 @@
 """What is measured, each in a process of its own: a desk behind its door, and a bare "hello" of FastAPI.
 
-`python -m weighbridge.serve.load.served desk FOLDER ACKNOWLEDGE`, or `... hello`.
+`python -m weighbridge.serve.load.served desk FOLDER ACKNOWLEDGE [brief]`, or `... hello`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from weighbridge.bench.workload import CASE, START_US
+from weighbridge.bench.workload import BRIEF, CASE, START_US
 from weighbridge.clock import SystemClock
+from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
 from weighbridge.serve.wiring import Home
 
@@ -36,30 +37,30 @@ def served(*words: str) -> Iterator[tuple[int, int]]:
         process.wait(STOPPING_SECONDS)
 
 
-def _serve_desk(folder: Path, acknowledge: str) -> None:
+def _serve_desk(case: UseCase, folder: Path, acknowledge: str) -> None:
     from weighbridge.score.route import PRODUCTION
     from weighbridge.serve.http.app import make_app
     from weighbridge.serve.logs import log_to
     from weighbridge.serve.server import bind, serve
     from weighbridge.serve.wiring import open_desk, open_home
 
-    home = open_home(CASE, folder, create=True, acknowledge=acknowledge)
+    home = open_home(case, folder, create=True, acknowledge=acknowledge)
     if home.stores.registry.alias(PRODUCTION) is None:
-        _promote_a_bundle(home)
+        _promote_a_bundle(case, home)
     log_to(folder / "logs", "info")
-    desk = open_desk(CASE, home.stores, SystemClock())
+    desk = open_desk(case, home.stores, SystemClock())
     listening = bind("127.0.0.1", 0)
     print("port", listening.getsockname()[1], flush=True)
     serve(make_app(desk), listening)
     desk.close()
 
 
-def _promote_a_bundle(home: Home) -> None:
+def _promote_a_bundle(case: UseCase, home: Home) -> None:
     from weighbridge.bench.bundle import bench_bundle
     from weighbridge.records import Move
     from weighbridge.score.route import PRODUCTION
 
-    bundle, files = bench_bundle(home.stores.signer, TREES)
+    bundle, files = bench_bundle(home.stores.signer, TREES, case)
     home.stores.bundles.put(bundle, files)
     home.stores.registry.add(bundle, {}, START_US)
     home.stores.registry.move(Move(PRODUCTION, bundle, None, "bench", "to be measured", START_US))
@@ -86,4 +87,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "hello":
         _serve_hello()
     else:
-        _serve_desk(Path(sys.argv[2]), sys.argv[3])
+        _serve_desk(BRIEF if "brief" in sys.argv[4:] else CASE, Path(sys.argv[2]), sys.argv[3])
