@@ -75,7 +75,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
             Part.COMMIT: lambda: commit(Path(name)),
             Part.MODELS: lambda: models(50) if quick else models(),
             Part.START: start,
-            Part.SERVE: lambda: load(Path(name), 1.0, [100]) if quick else load(Path(name)),
+            Part.SERVE: lambda: load(Path(name), 1.0, [100], ["written"]) if quick else load(Path(name)),
         }
         yield from measures[part]()
 

@@ -20,14 +20,16 @@ LEVELS = (50, 95, 99, 99.9)
 TIMES = 5  # as many connections, and requests a second, as the door can answer
 
 
-def load(folder: Path, seconds: float = SECONDS, rates: Sequence[int] = RATES) -> Iterator[Figure]:
-    """Yield what the door does, with both ways to acknowledge, beside a bare "hello" of FastAPI.
+def load(
+    folder: Path, seconds: float = SECONDS, rates: Sequence[int] = RATES, ways: Sequence[str] = ("written", "synced")
+) -> Iterator[Figure]:
+    """Yield what the door does, with these ways to acknowledge, beside a bare "hello" of FastAPI.
 
     The first part of each rate is not measured.
     """
     with served("hello") as (port, _):
         with_hello = _throughput(port, "hello", seconds)
-    for acknowledge in ("written", "synced"):
+    for acknowledge in ways:
         with served("desk", str(folder / acknowledge), acknowledge) as (port, _):
             uvloop.run(as_many(port, requests("desk", 1, 0), 1))  # there is a home, with a bundle in production
         begun = time.perf_counter()
