@@ -40,7 +40,8 @@ def resolve(stores: Stores, prefix: str) -> str:
     """Return the registered bundle that a prefix of its id names; raises InputError when it names none or several."""
     found = [bundle for bundle, _, _ in stores.registry.bundles() if bundle.startswith(prefix)]
     if len(found) != 1:
-        raise InputError(f"{prefix!r} names {len(found)} registered bundles; `weigh registry` lists them")
+        told = repr(prefix) if set(prefix) <= set("0123456789abcdef") else "this"  # what is no id is not told
+        raise InputError(f"{told} names {len(found)} registered bundles; `weigh registry` lists them")
     return found[0]
 
 

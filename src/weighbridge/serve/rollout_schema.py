@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from weighbridge.serve.schema import VISIBLE
+
 LONGEST_REASON = 500
 _TEXT: dict[str, Any] = {"type": "string"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -49,7 +51,7 @@ def reason_schema() -> dict[str, Any]:
 
 
 def _reason() -> dict[str, Any]:
-    return {**_TEXT, "minLength": 1, "maxLength": LONGEST_REASON, "pattern": r"\S"}
+    return {**_TEXT, "minLength": 1, "maxLength": LONGEST_REASON, "pattern": VISIBLE}
 
 
 def _directed() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from weighbridge.declare.fields import Category, Field, Money, Numeric, Text, Ti
 from weighbridge.score.edits import LONGEST
 from weighbridge.serve.strict import MOST_EVENTS
 
+VISIBLE = r"[^\s\x1c-\x1f]"  # something that `str.strip` leaves
 MOMENT = {"type": "string", "format": "date-time"}
 TEXT = {"type": "string"}
 DURATION = f"^[1-9][0-9]{{0,5}}({'|'.join(UNITS_US)})$"
@@ -201,7 +202,7 @@ def saved_schema() -> dict[str, Any]:
 
 def edit_schema(case: UseCase) -> dict[str, Any]:
     """Return the schema of an edit of a list."""
-    said: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": r"\S"}
+    said: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": VISIBLE}
     fields = [case.events.field(each.field, each.name) for each in case.policy.lists]
     longest = max((getattr(field, "longest", LONGEST_VALUE) for field in fields), default=LONGEST_VALUE)
     properties = {

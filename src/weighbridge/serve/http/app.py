@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from weighbridge import __version__
 from weighbridge.errors import WeighbridgeError
@@ -84,6 +85,13 @@ def documented(door: Door) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, fault: HTTPException) -> Response:
         more = [(name.lower().encode(), value.encode()) for name, value in (fault.headers or {}).items()]
+        if fault.status_code == 405:  # a path may have a route for each method
+            at_it = (
+                r.methods or ()
+                for r in app.routes
+                if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE
+            )
+            more = [(b"allow", ", ".join(sorted({method for methods in at_it for method in methods})).encode())]
         return _problem(request, Problem(fault.status_code, str(fault.detail), more))
 
     @app.exception_handler(Exception)
