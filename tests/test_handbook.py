@@ -12,7 +12,7 @@ from examples.handbook import ROWS, SPLIT_A, check_features, check_starts, read_
 from examples.handbook_cards import card, case, published, terminal
 from weighbridge.declare import is_between_hours
 
-DATA = Path(os.environ.get("WEIGHBRIDGE_DATA", "../shared/data"))
+DATA = Path(os.environ.get("WEIGHBRIDGE_DATA", "../shared/data")).absolute()
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,6 +13,7 @@ import sys
 import zipfile
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,14 +36,19 @@ from weighbridge.stores.sources import write_file
 
 CASE = Path(__file__).parents[1] / "fixtures" / "tiny_fraud.py"
 SHOP = "shop-5555666677778888"  # not personal: the search has to find it
-NOW = datetime.now(UTC).replace(microsecond=0)
 FORMS = {text.encode(code) for text in (CANARY, CANARY.upper(), CANARY[7:]) for code in ("utf-8", "utf-16-le")}
 FORMS |= {CANARY.encode().hex().encode(), CANARY[::-1].encode()}
 SHOPS = {SHOP.encode()}
 
 
+@cache
+def now():
+    """When the home begins to live: the first time that somebody asks."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 def event(number, **changes):
-    at = NOW - timedelta(seconds=5)
+    at = now() - timedelta(seconds=5)
     body = {
         "event_id": f"live{number}",
         "event_ts": at.isoformat(),
@@ -59,13 +65,13 @@ def rows(count, prefix="file", **changes):
         {
             **event(n),
             "event_id": f"{prefix}{n}",
-            "event_ts": NOW - timedelta(hours=count - n),
+            "event_ts": now() - timedelta(hours=count - n),
             "amount": float(n),
             **changes,
         }
         for n in range(count)
     ]
-    return pa.Table.from_pylist([{**row, "arrived": NOW - timedelta(hours=count - n)} for n, row in enumerate(found)])
+    return pa.Table.from_pylist([{**row, "arrived": now() - timedelta(hours=count - n)} for n, row in enumerate(found)])
 
 
 def found_in(folder, forms):
@@ -87,9 +93,15 @@ def found_in(folder, forms):
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory):
+def patch():
+    with pytest.MonkeyPatch.context() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory, patch):
     """A home that has seen canaries everywhere; what its answers and its commands said."""
-    patch, folder, said = pytest.MonkeyPatch(), tmp_path_factory.mktemp("pii"), []
+    folder, said = tmp_path_factory.mktemp("pii"), []
     case = find_case(str(CASE))
     patch.chdir(folder)
     home = open_home(case, folder / "home", create=True, acknowledge="written")
@@ -103,7 +115,7 @@ def lived(tmp_path_factory):
             {
                 "event_id": ["file1", CANARY, "file2"],
                 "label": ["1", CANARY, "0"],
-                "arrived": [NOW - timedelta(minutes=1)] * 3,
+                "arrived": [now() - timedelta(minutes=1)] * 3,
             }
         )
         said.append(("report", ingest(case, home.stores, clock, rows(150), labels, mapped).figures))
@@ -131,7 +143,6 @@ def lived(tmp_path_factory):
     ) as writing:  # a reader that keeps the write-ahead log in place
         writing.execute("select count(*) from log").fetchone()
         yield home.folder, said
-    patch.undo()
 
 
 def served(desk, said):
