@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.stores.suites import failing
 from weighbridge.stores.memory import MemoryKeys, MemoryRegistry
 from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.memory_log import MemoryLog
@@ -85,17 +86,6 @@ class TellsNoImport(MemoryLog):
         audit, self._audit = self._audit, MemoryAudit()
         super().import_history(events, labels, by, at_us)
         self._audit = audit
-
-
-def failing(suite, made):
-    suite.make = made
-    found = []
-    for name in (name for name in dir(suite) if name.startswith("test_")):
-        try:
-            getattr(suite, name)()
-        except Exception:  # an engine with a fault may fail in any way
-            found.append(name)
-    return found
 
 
 def stores(audit=MemoryAudit, log=MemoryLog, keys=MemoryKeys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,8 +43,8 @@ class Asked:
 class Decider:
     """Decides an event by the first that can: the whole model, the event-only one, the rules, the declared outcome."""
 
-    def __init__(self, case: UseCase, book: Rulebook, clock_ns: Callable[[], int] = time.perf_counter_ns) -> None:
-        self._declared, self._book, self._clock_ns = case.policy.fallback, book, clock_ns
+    def __init__(self, case: UseCase, book: Rulebook) -> None:
+        self._declared, self._book = case.policy.fallback, book
         self._deadline_ns = self._declared.deadline_us * 1_000
         self._events = EventVectors(case)
         self._without = Always(self._declared.otherwise, UNKNOWN)
@@ -57,7 +56,7 @@ class Decider:
         missing = [MISSING_STATE] if vector is None else []
         if bundle is None:
             missing.append(MISSING_MODEL)
-        if self._clock_ns() - asked.started_ns > self._deadline_ns:
+        if time.perf_counter_ns() - asked.started_ns > self._deadline_ns:
             missing.append(MISSING_TIME)
         if bundle is not None and vector is not None and not missing:
             return decision_of(bundle, self._book, asked.event, vector, asked.trace_id, asked.started_ns, route)
