@@ -62,7 +62,7 @@ def bundle_of(case, trained, stores, model):
     """A bundle of a model fitted on the trained stores' vectors, with low thresholds."""
     from weighbridge.learners.calibration import fit_calibration
     from weighbridge.learners.fit import fit
-    from weighbridge.loop.train import training_set
+    from weighbridge.loop.training_set import training_set
     from weighbridge.score.bundle import pack
     from weighbridge.score.scorer import Scorer, Thresholds
 

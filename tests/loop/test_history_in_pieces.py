@@ -16,7 +16,8 @@ from weighbridge.loop.ingest import ingest
 from weighbridge.loop.promote import promote
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.run import run
-from weighbridge.loop.train import train, training_set
+from weighbridge.loop.train import train
+from weighbridge.loop.training_set import training_set
 from weighbridge.loop.verify import verify
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.traffic import messages

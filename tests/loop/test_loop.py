@@ -24,7 +24,8 @@ from weighbridge.loop.promote import promote
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.run import run
 from weighbridge.loop.simulate import simulate
-from weighbridge.loop.train import train, training_set
+from weighbridge.loop.train import train
+from weighbridge.loop.training_set import training_set
 from weighbridge.loop.watch import watch
 from weighbridge.records import MOVED
 from weighbridge.score.route import PRODUCTION

@@ -16,7 +16,8 @@ from weighbridge.errors import BundleRefused, InputError
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.evaluate import difference
 from weighbridge.loop.report import Report, Run, write_report
-from weighbridge.loop.train import TrainingSet, training_set, validation_name
+from weighbridge.loop.train import validation_name
+from weighbridge.loop.training_set import TrainingSet, training_set
 from weighbridge.ports import Stores
 from weighbridge.records import LabelRecord
 from weighbridge.score.bundle import Bundle, load

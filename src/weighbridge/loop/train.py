@@ -4,96 +4,32 @@ from __future__ import annotations
 
 import platform
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from weighbridge import __version__
-from weighbridge.clock import Clock, duration_us, us_to_iso
+from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.declare.models import logistic
 from weighbridge.errors import InputError
-from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
-from weighbridge.kernel.columns import to_columns
+from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.drift import profile
 from weighbridge.kernel.metrics import roc_auc
-from weighbridge.kernel.plan import compile_plan
-from weighbridge.kernel.replay import Columns
-from weighbridge.kernel.split import Split, latest_labels, time_split
-from weighbridge.loop.build import HEAD_SEQ, table_name
 from weighbridge.loop.candidate import Candidate, finish, hold
 from weighbridge.loop.card import model_card
-from weighbridge.loop.evaluate import Rows, rows_of, summary
+from weighbridge.loop.evaluate import summary
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
+from weighbridge.loop.training_set import TrainingSet, training_set
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import pack
 
 WORKERS = 2
 PROBES = 64
 EVENT_ONLY = logistic(name="event only")  # small, and defined where nothing but the event is known
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What training reads: the log's columns, their vectors, the newest label of each row, and the split.
-
-    `known_then` are the labels that had arrived when validation begins, the only ones that fitting sees.
-    """
-
-    columns: Columns
-    vectors: Vectors
-    labels: Ints
-    known_then: Ints
-    split: Split
-    mature: Bools
-    as_of_us: int
-    until_us: int
-
-    def rows(self, case: UseCase, chosen: Bools) -> Rows:
-        """Return chosen rows to evaluate on."""
-        return rows_of(case, self.columns, self.vectors, self.labels, chosen)
-
-
-def training_set(case: UseCase, stores: Stores) -> TrainingSet:
-    """Return the vectors as they were built last, the labels known then, and their split by time.
-
-    Rows that train carry the labels that had arrived when validation begins. Raises InputError when no vectors were
-    built, no label is known, or a part of the split is empty.
-    """
-    table = stores.tables.get(table_name(case))
-    if table is None:
-        raise InputError("no vectors were built yet; run `weigh run CASE build` first")
-    built = int(table.schema.metadata[HEAD_SEQ])
-    events, records = (t.filter(pc.less_equal(t["seq"], built)) for t in (stores.log.events(), stores.log.labels()))
-    table = table.filter(pc.is_in(table["seq"], value_set=events["seq"].combine_chunks()))  # the rest was forgotten
-    if not len(records):
-        raise InputError("no label has arrived yet; ingest labels or send them to /feedback before training")
-    columns = to_columns(compile_plan(case), events, records)
-    vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
-    labels = latest_labels(columns.label_row, columns.label_value, len(columns))
-    as_of_us = max(pc.max(t["arrived_us"]).as_py() for t in (events, records))
-    newest_us = int(columns.event_us[labels >= 0].max(initial=0))
-    until_us = min(as_of_us - case.label.matures_us, newest_us)
-    training = case.training
-    split = time_split(
-        columns.event_us,
-        labels >= 0,
-        until_us=until_us,
-        validation_us=duration_us(training.validation),
-        gap_us=duration_us(training.gap) if training.gap else case.label.matures_us,
-        history_us=duration_us(training.history) if training.history else None,
-    )
-    first = columns.event_us[split.train].min()
-    mature = (labels >= 0) & (columns.event_us <= until_us) & (columns.event_us >= first)
-    arrived = records.filter(pc.less_equal(records["arrived_us"], split.validation_from_us))
-    then = columns.label_seq <= (pc.max(arrived["seq"]).as_py() or 0)
-    known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns))
-    split = replace(split, train=split.train & (known_then >= 0))
-    return TrainingSet(columns, vectors, labels, known_then, split, mature, as_of_us, until_us)
 
 
 def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
