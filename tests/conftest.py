@@ -18,6 +18,7 @@ from weighbridge.ports import Stores
 from weighbridge.score.fallback import Decider
 from weighbridge.score.signing import HomeSigner
 from weighbridge.serve.traffic import arrived_before
+from weighbridge.stores.locks import MemoryLocks
 from weighbridge.stores.memory import (
     MemoryBundles,
     MemoryKeys,
@@ -45,7 +46,7 @@ def memory_stores(case, folder: Path) -> Stores:
     log = MemoryLog(case.events, audit)
     return Stores(
         log, MemoryTables(), MemoryRegistry(log, audit), MemoryTracker(), MemoryBundles(),
-        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), folder,
+        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), MemoryLocks(), folder,
     )  # fmt: skip
 
 

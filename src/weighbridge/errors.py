@@ -9,7 +9,7 @@ WeighbridgeError
 ├── StoreFailure          a durable write or read that did not succeed; nothing was stored
 ├── Overloaded            more has come than can be answered in time; come again in a moment
 ├── BundleRefused         a bundle that failed a check; the last good one keeps serving
-├── GateClosed            a candidate that did not pass its gates
+├── GateClosed            a candidate, or data to train on, that did not pass
 └── MissingExtra          an optional library that is not installed; names the pip command
 """
 
@@ -68,7 +68,7 @@ class BundleRefused(WeighbridgeError):
 
 
 class GateClosed(WeighbridgeError):
-    """A candidate did not pass its gates and was not promoted; `gates` are their verdicts."""
+    """A candidate or its training data did not pass and production is as it was; `gates` are the verdicts."""
 
     def __init__(self, sentence: str, gates: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(sentence)

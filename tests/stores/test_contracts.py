@@ -5,6 +5,7 @@ from pathlib import Path
 
 from weighbridge.stores.database import Database
 from weighbridge.stores.files import FolderBundles, ParquetTables
+from weighbridge.stores.locks import FolderLocks, MemoryLocks
 from weighbridge.stores.memory import (
     MemoryBundles,
     MemoryKeys,
@@ -30,6 +31,7 @@ from weighbridge.testing.contracts import (
     TableContract,
     TrackerContract,
 )
+from weighbridge.testing.locks_contract import LocksContract
 from weighbridge.testing.samples import sample_contract
 
 
@@ -125,3 +127,13 @@ class TestMemoryShadows(ShadowContract):
 class TestSqliteShadows(ShadowContract):
     def make(self):
         return SqliteShadows(Database(folder() / "shadow.sqlite", "written", TABLES))
+
+
+class TestMemoryLocks(LocksContract):
+    def make(self):
+        return MemoryLocks()
+
+
+class TestFolderLocks(LocksContract):
+    def make(self):
+        return FolderLocks(folder() / "locks")

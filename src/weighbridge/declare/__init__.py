@@ -26,8 +26,10 @@ from weighbridge.declare.fields import Category, Id, Integer, Key, Money, Number
 from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
+from weighbridge.declare.poisoning import Poisoning
 from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
 from weighbridge.declare.reasons import Reasons, Says
+from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
@@ -52,8 +54,10 @@ __all__ = [
     "Money",
     "Number",
     "Pattern",
+    "Poisoning",
     "Policy",
     "Reasons",
+    "Retrain",
     "Rollout",
     "Rule",
     "Says",

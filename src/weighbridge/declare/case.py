@@ -17,6 +17,7 @@ from weighbridge.declare.labels import Label
 from weighbridge.declare.models import Model
 from weighbridge.declare.policy import Policy
 from weighbridge.declare.reasons import Reasons
+from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.simulation import Simulation
 from weighbridge.declare.stages import Stage, standard_stages
@@ -40,6 +41,7 @@ class UseCase:
     policy: Policy = Policy()
     reasons: Reasons = Reasons()
     training: Training = Training()
+    retrain: Retrain = Retrain()
     rollout: Rollout = Rollout()
     gates: Sequence[Gate] = standard_gates()
     stages: Sequence[Stage] = standard_stages()

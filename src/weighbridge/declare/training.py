@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from weighbridge.declare.fields import check_duration, refuse
 from weighbridge.declare.gates import METRICS
+from weighbridge.declare.poisoning import Poisoning
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Training:
     `history` is how much of the past is used (None: all),
     `validation` the length of the validation set, `gap` the time between (default: the label's maturity). `metric`
     selects the winner; `features` keeps at most that many (None: all that vary); intervals come from `bootstraps`
-    resamples of validation days.
+    resamples of validation days. `poisoning` bounds what the data may look like.
     """
 
     metric: str = "average_precision"
@@ -26,6 +27,7 @@ class Training:
     bootstraps: int = 200
     k_per_day: int = 100
     seed: int = 7
+    poisoning: Poisoning = Poisoning()
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:

@@ -1,16 +1,38 @@
-"""Build, train, gate, promote: the whole loop once more on what is known now."""
+"""Build, train, gate, promote: the whole loop once more on what is known now, one at a time and not too often."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
-from weighbridge.clock import Clock
+from weighbridge.clock import Clock, duration_text, us_to_iso
 from weighbridge.declare.case import UseCase
+from weighbridge.errors import GateClosed, WeighbridgeError
 from weighbridge.loop.build import build
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.loop.train import train
 from weighbridge.ports import Stores
+
+VERB, BEGUN = "retrain", "retrain begun"
+BY_HAND = "on demand"
+MOST_DEATHS = 3  # attempts that died, after which triggers wait for the cool-down too
+Tell = Callable[[Report], object]
+
+
+@dataclass
+class Steps:
+    """What one retrain did so far, and why, for the history."""
+
+    tell: Tell
+    done: list[dict[str, Any]] = field(default_factory=list)
+    bundle: str | None = None
+
+    def add(self, report: Report) -> None:
+        """Note a step that is done."""
+        self.tell(report)
+        self.done.append({"step": report.verb, "run": report.run, "sentence": report.sentence})
 
 
 def retrain(
@@ -18,18 +40,68 @@ def retrain(
     stores: Stores,
     clock: Clock,
     progress: Progress = silent,
-    tell: Callable[[Report], object] = lambda report: None,
+    tell: Tell = lambda report: None,
     *,
-    reason: str = "on demand",
+    reason: str = BY_HAND,
+    trigger: str = BY_HAND,
 ) -> Report:
     """Return the report of the whole; `tell` gets those of build, train and promote as they finish.
 
-    Raises GateClosed when the new bundle does not pass; then production is as it was.
+    Only one runs at a time; a trigger other than "on demand" also has to wait for the declared cool-down. Where it may
+    not run, the report is `skipped` and says why. What an earlier one left that died is done again at once. The history
+    keeps trigger, steps and decision of each. Raises GateClosed when the training data or the new bundle does not pass,
+    InputError when there is nothing to train on; then production is as it was.
     """
-    run = Run("retrain", stores, clock)
-    tell(build(case, stores, clock, progress))
+    run = Run(VERB, stores, clock)
+    with stores.locks.hold(VERB, run.id) as held:
+        if held is None:
+            return _skipped(run, "a retrain is running already")
+        died, wait = _earlier(case, stores, clock, trigger)
+        if wait:
+            return _skipped(run, wait)
+        told = {"trigger": trigger, "reason": reason, "took_over": held.left_by or (died[-1] if died else None)}
+        stores.tracker.record(f"{run.id}-begun", BEGUN, clock.now_us(), {**told, "run": run.id})
+        steps = Steps(tell)
+        try:
+            _all(case, stores, clock, progress, steps, reason)
+        except WeighbridgeError as fault:
+            gates = list(fault.gates) if isinstance(fault, GateClosed) else []
+            decision = "refused" if isinstance(fault, GateClosed) else "failed"
+            kept = {**told, "decision": decision, "why": str(fault), "gates": gates}
+            run.finish(f"production stays as it is: {fault}", {**kept, "bundle": steps.bundle, "steps": steps.done})
+            raise
+        figures = {**told, "bundle": steps.bundle, "decision": "promoted", "why": reason, "steps": steps.done}
+        return run.finish(f"bundle {(steps.bundle or '')[:12]} took over: {reason}", figures)
+
+
+def _all(case: UseCase, stores: Stores, clock: Clock, progress: Progress, steps: Steps, reason: str) -> None:
+    steps.add(build(case, stores, clock, progress))
     trained = train(case, stores, clock, progress)
-    tell(trained)
-    bundle = str(trained.figures["bundle"])
-    tell(promote(case, stores, clock, bundle, by="weigh retrain", reason=reason))
-    return run.finish(f"bundle {bundle[:12]} took over: {reason}", {"bundle": bundle, "reason": reason})
+    steps.add(trained)
+    steps.bundle = str(trained.figures["bundle"])
+    steps.add(promote(case, stores, clock, steps.bundle, by="weigh retrain", reason=reason))
+
+
+def _skipped(run: Run, why: str) -> Report:
+    """Return a report that no store keeps: a hundred alarms leave one entry in the history."""
+    return Report(VERB, f"nothing was done: {why}", {"bundle": None, "decision": "skipped", "why": why}, 0.0, run.id,
+                  skipped=True)  # fmt: skip
+
+
+def _earlier(case: UseCase, stores: Stores, clock: Clock, trigger: str) -> tuple[list[str], str | None]:
+    """Return the attempts that died since the last retrain ended, and why this one has to wait, None when it need not.
+
+    Only whoever holds the lock may ask: else an attempt that lives looks like one that died.
+    """
+    ended = {run: at for run, _, at, _ in stores.tracker.runs(VERB)}
+    begun = [(str(facts["run"]), at) for _, _, at, facts in stores.tracker.runs(BEGUN)]
+    last_end = max((place for place, (run, _) in enumerate(begun) if run in ended), default=-1)
+    died = begun[last_end + 1 :]
+    if trigger == BY_HAND or not begun or 0 < len(died) < MOST_DEATHS:
+        return [run for run, _ in died], None
+    last_us, now_us, cooldown_us = begun[-1][1], clock.now_us(), case.retrain.cooldown_us
+    if now_us - last_us >= cooldown_us:
+        return [run for run, _ in died], None
+    how = f"the last {len(died)} died, the last one began" if died else "the last one began"
+    cooled = us_to_iso(last_us + cooldown_us)
+    return [], f"{how} at {us_to_iso(last_us)}, and the cool-down of {duration_text(cooldown_us)} lasts until {cooled}"

@@ -15,7 +15,7 @@ from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.declare.models import logistic
-from weighbridge.errors import InputError
+from weighbridge.errors import GateClosed, InputError
 from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.drift import profile
 from weighbridge.kernel.metrics import roc_auc
@@ -23,6 +23,7 @@ from weighbridge.loop.candidate import Candidate, finish, hold
 from weighbridge.loop.card import model_card
 from weighbridge.loop.evaluate import summary
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
+from weighbridge.loop.suspect import Suspicion, suspect
 from weighbridge.loop.training_set import TrainingSet, training_set
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import pack
@@ -35,12 +36,16 @@ EVENT_ONLY = logistic(name="event only")  # small, and defined where nothing but
 def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
     """Compare the candidates on validation, refit the winner on everything mature, and register its bundle.
 
-    The validation metrics are those of the winner fitted on the training rows alone.
+    The validation metrics are those of the winner fitted on the training rows alone. Raises GateClosed, before anything
+    is fitted, when the data look poisoned; the figures are in the reports as `training-data-RUN`.
     """
     from weighbridge.learners.encode import select
 
     run = Run("train", stores, clock)
     data = training_set(case, stores)
+    suspicion = suspect(case, stores, data)
+    if suspicion.refused:
+        _refuse(stores, run, suspicion)
     X, y, fitting = data.vectors, data.known_then, data.split.train
     validation = data.rows(case, data.split.validation)
     selected = select(X[fitting], y[fitting], case.training.features)
@@ -56,7 +61,10 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     scorer = finish(case, winner, *mature, selected, validation)
     alone = [case.stateless[c] for c in select(X[fitting][:, list(case.stateless)], y[fitting], None)]
     event_only = hold(case, EVENT_ONLY, X[fitting], y[fitting], alone, validation) if alone else None
-    facts = _facts(case, stores, data, done, winner, selected) | {"event_only": _told(case, event_only, alone)}
+    facts = _facts(case, stores, data, done, winner, selected) | {
+        "event_only": _told(case, event_only, alone),
+        "training_data": suspicion.kept,
+    }
     scorers = (scorer, finish(case, event_only, *mature, alone, validation) if event_only else None)
     card, probes = model_card(case, facts), _spread(validation.vectors, winner.probability)
     bundle, files = pack(case, scorers, winner.thresholds, probes, facts, card, stores.signer)
@@ -66,11 +74,30 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     known = {**origin, **facts["validation"], "thresholds": asdict(winner.thresholds)}
     stores.registry.add(bundle, known, clock.now_us())
     result = {"bundle": bundle, "winner": model.name, **facts["validation"], "candidates": facts["candidates"]}
-    write_report(stores.reports, f"training-{bundle[:12]}", {**facts, "bundle": bundle, "run": run.id})
+    write_report(
+        stores.reports,
+        f"training-{bundle[:12]}",
+        {**facts, "bundle": bundle, "run": run.id, "checks": suspicion.verdicts},
+    )
     metric = case.training.metric
     low, high = winner.interval
     sentence = f"{model.name} wins of {len(done)}: {metric} {winner.metrics[metric]:.3f} [{low:.3f}, {high:.3f}]"
     return run.finish(f"{sentence}, bundle {bundle[:12]}", result)
+
+
+def _refuse(stores: Stores, run: Run, suspicion: Suspicion) -> None:
+    """Report training data that look poisoned, and refuse them."""
+    name = f"training-data-{run.id}"
+    path = write_report(stores.reports, name, {"run": run.id, "passed": False, "checks": suspicion.verdicts})
+    failed = [v for v in suspicion.verdicts if not v["passed"]]
+    told = "; ".join(f"{v['gate']} {_short(v['figure'])}, bound {v['bound']:.3g} ({v['why']})" for v in failed)
+    sentence = f"the training data look poisoned and were refused: {told}; see {path.name} in the reports"
+    run.finish(sentence, {"refused": suspicion.refused, "checks": suspicion.verdicts})
+    raise GateClosed(sentence, suspicion.verdicts)
+
+
+def _short(figure: float | None) -> str:
+    return "unknown" if figure is None else f"{figure:.3g}"
 
 
 def validation_name(bundle: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.clock import duration_us
@@ -24,7 +25,8 @@ from weighbridge.ports import Stores
 class TrainingSet:
     """What training reads: the log's columns, their vectors, the newest label of each row, and the split.
 
-    `known_then` are the labels that had arrived when validation begins, the only ones that fitting sees.
+    `known_then` are the labels that had arrived when validation begins, the only ones that fitting sees. `told` are the
+    label records about these rows, as `columns.label_row` has them.
     """
 
     columns: Columns
@@ -35,32 +37,36 @@ class TrainingSet:
     mature: Bools
     as_of_us: int
     until_us: int
+    told: pa.Table
 
     def rows(self, case: UseCase, chosen: Bools) -> Rows:
         """Return chosen rows to evaluate on."""
         return rows_of(case, self.columns, self.vectors, self.labels, chosen)
 
 
-def training_set(case: UseCase, stores: Stores) -> TrainingSet:
+def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> TrainingSet:
     """Return the vectors as they were built last, the labels known then, and their split by time.
 
-    Rows that train carry the labels that had arrived when validation begins. Raises InputError when no vectors were
-    built, no label is known, or a part of the split is empty.
+    With `as_of_us`, microseconds UTC, nothing that arrived later is there. Rows that train carry the labels that had
+    arrived when validation begins. Raises InputError when no vectors were built, no label is known, or a part of the
+    split is empty.
     """
     table = stores.tables.get(table_name(case))
     if table is None:
         raise InputError("no vectors were built yet; run `weigh run CASE build` first")
     built = int(table.schema.metadata[HEAD_SEQ])
     events, records = (t.filter(pc.less_equal(t["seq"], built)) for t in (stores.log.events(), stores.log.labels()))
+    if as_of_us is not None:
+        events, records = (t.filter(pc.less_equal(t["arrived_us"], as_of_us)) for t in (events, records))
     table = table.filter(pc.is_in(table["seq"], value_set=events["seq"].combine_chunks()))  # the rest was forgotten
     if not len(records):
         raise InputError("no label has arrived yet; ingest labels or send them to /feedback before training")
     columns = to_columns(compile_plan(case), events, records)
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
     labels = latest_labels(columns.label_row, columns.label_value, len(columns))
-    as_of_us = max(pc.max(t["arrived_us"]).as_py() for t in (events, records))
+    head_us = max(pc.max(t["arrived_us"]).as_py() for t in (events, records))
     newest_us = int(columns.event_us[labels >= 0].max(initial=0))
-    until_us = min(as_of_us - case.label.matures_us, newest_us)
+    until_us = min((head_us if as_of_us is None else as_of_us) - case.label.matures_us, newest_us)
     training = case.training
     split = time_split(
         columns.event_us,
@@ -76,4 +82,5 @@ def training_set(case: UseCase, stores: Stores) -> TrainingSet:
     then = columns.label_seq <= (pc.max(arrived["seq"]).as_py() or 0)
     known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns))
     split = replace(split, train=split.train & (known_then >= 0))
-    return TrainingSet(columns, vectors, labels, known_then, split, mature, as_of_us, until_us)
+    about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
+    return TrainingSet(columns, vectors, labels, known_then, split, mature, head_us, until_us, about)

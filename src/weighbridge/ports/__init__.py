@@ -5,6 +5,7 @@ Every engine behind a port passes the contract suite of that port in `weighbridg
 
 from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
+from weighbridge.ports.locks import Locks
 from weighbridge.ports.log import LAST, DecisionLog, EventLog, Find, Log
 from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
 from weighbridge.ports.shadows import Shadows
@@ -12,6 +13,6 @@ from weighbridge.ports.state import StateStore
 from weighbridge.ports.stores import Budget, Stores
 
 __all__ = [
-    "LAST", "Audit", "Budget", "BundleStore", "DecisionLog", "EventLog", "Find", "Keys", "Log", "Registry", "Shadows",
-    "Signer", "StateStore", "Stores", "TableStore", "Tracker",
+    "LAST", "Audit", "Budget", "BundleStore", "DecisionLog", "EventLog", "Find", "Keys", "Locks", "Log", "Registry",
+    "Shadows", "Signer", "StateStore", "Stores", "TableStore", "Tracker",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from weighbridge.identity import Pseudonyms
 from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
+from weighbridge.ports.locks import Locks
 from weighbridge.ports.log import Log
 from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
 from weighbridge.ports.shadows import Shadows
@@ -42,5 +43,6 @@ class Stores:
     keys: Keys
     audit: Audit
     shadows: Shadows
+    locks: Locks
     reports: Path
     budget: Budget = Budget()

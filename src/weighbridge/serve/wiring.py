@@ -99,6 +99,7 @@ def open_home(
     from weighbridge.score.signing import HomeSigner
     from weighbridge.stores.database import Database
     from weighbridge.stores.files import FolderBundles, ParquetTables
+    from weighbridge.stores.locks import FolderLocks
     from weighbridge.stores.sqlite_audit import SqliteAudit
     from weighbridge.stores.sqlite_keys import SqliteKeys
     from weighbridge.stores.sqlite_log import SqliteLog
@@ -124,6 +125,7 @@ def open_home(
         keys=SqliteKeys(database),
         audit=SqliteAudit(database),
         shadows=SqliteShadows(Database(folder / "shadow.sqlite", "written", SHADOW_TABLES)),
+        locks=FolderLocks(folder / "locks"),
         reports=folder / "reports",
         budget=Budget(build_memory_mb << 20, os.cpu_count() or 1, folder),
     )

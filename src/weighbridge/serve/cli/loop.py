@@ -1,4 +1,4 @@
-"""Commands of the loop: run, retrain, gate, promote, watch, verify, registry."""
+"""Commands of the loop: run, retrain, gate, promote, watch, verify, registry, history."""
 
 from __future__ import annotations
 
@@ -41,14 +41,34 @@ def run(
 
 
 @app.command()
-def retrain(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
-    """Build, train, gate and promote on what is known now; exit 1 when the gates stay closed."""
+def retrain(
+    case: CaseName,
+    if_due: Annotated[
+        bool, typer.Option("--if-due", help="only when drift, settled labels or the schedule ask for it")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="why, for the history")] = "on demand",
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build, train, gate and promote on what is known now, one retrain at a time.
+
+    With --if-due, as a timer calls it, only when the case's Retrain(...) asks for it, and not within its cool-down.
+    Exit 1 when the training data look poisoned or a gate is closed; then production is as it was.
+    """
     from weighbridge.clock import SystemClock
+    from weighbridge.loop.due import due
+    from weighbridge.loop.retrain import BY_HAND
     from weighbridge.loop.retrain import retrain as again
 
     declared, opened = open_case(case, home, create=False)
+    asked = due(declared, opened.stores, SystemClock()) if if_due else None
+    if if_due and asked is None:
+        typer.echo(json.dumps({"verb": "retrain", "due": False}) if as_json else "retrain   nothing asks for one")
+        return
+    why = {"trigger": asked.trigger, "reason": asked.reason} if asked else {"trigger": BY_HAND, "reason": reason}
     with progress_bar("train") as progress, closed_gates_exit_1():
-        show(again(declared, opened.stores, SystemClock(), progress, partial(show, as_json=as_json)), as_json=as_json)
+        told = partial(show, as_json=as_json)
+        show(again(declared, opened.stores, SystemClock(), progress, told, **why), as_json=as_json)
 
 
 @app.command()
@@ -149,3 +169,17 @@ def registry(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -
     for m in known.moves():
         to = (m.bundle or "nothing")[:12] + (f", {m.share:.1%}" if m.share is not None else "")
         typer.echo(f"{us_to_iso(m.moved_us)[:19]}  {m.alias} → {to} by {m.by}: {m.reason}")
+
+
+@app.command()
+def history(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Tell what happened to the models and why: drift, trainings, gates, retrains with their triggers, moves."""
+    from weighbridge.loop.history import history as look
+
+    _, opened = open_case(case, home, create=False)
+    entries = look(opened.stores)
+    if as_json:
+        typer.echo(json.dumps(entries))
+        return
+    for entry in entries:
+        typer.echo(f"{entry['at'][:19]}  {entry['what']:<13} {entry['sentence']}")

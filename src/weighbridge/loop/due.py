@@ -1,0 +1,74 @@
+"""Whether a retrain is due, and why: drift, a loss of recall, labels that have settled, the schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from weighbridge.clock import Clock, us_to_iso
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.retrain import NEVER, SEVERITIES
+from weighbridge.loop.gate import named
+from weighbridge.loop.retrain import BEGUN
+from weighbridge.ports import Stores
+from weighbridge.records import PRODUCTION
+
+
+@dataclass(frozen=True)
+class Due:
+    """What asks for a retrain, and why, for the history."""
+
+    trigger: str
+    reason: str
+
+
+def due(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
+    """Return the first declared trigger that holds, in the order loss, drift, labels, schedule; None when none does.
+
+    A report of `watch` counts once: one that was made before the last retrain began asks for nothing.
+    """
+    begun = [at for _, _, at, _ in stores.tracker.runs(BEGUN)]
+    last_us = max(begun, default=None)
+    return _watched(case, stores, last_us) or _settled(case, stores, clock) or _scheduled(case, stores, clock, last_us)
+
+
+def _watched(case: UseCase, stores: Stores, last_us: int | None) -> Due | None:
+    seen = [(at, facts) for _, _, at, facts in stores.tracker.runs("watch") if last_us is None or at > last_us]
+    if not seen or case.retrain.severity == NEVER:
+        return None
+    at_us, facts = seen[-1]
+    if facts["bundle"] != stores.registry.alias(PRODUCTION):
+        return None  # it was about another champion
+    told = f"watch at {us_to_iso(at_us)}: {facts['sentence']}"
+    if facts["losing"]:
+        return Due("loss", told)
+    enough = SEVERITIES[SEVERITIES.index(case.retrain.severity) :]
+    return Due("drift", told) if facts["severity"] in enough else None
+
+
+def _settled(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
+    if case.retrain.matured is None or stores.registry.alias(PRODUCTION) is None:
+        return None
+    trained_us = int(named(case, stores, None).facts["lineage"]["trained_until_us"])
+    events, labels = stores.log.events(), stores.log.labels()
+    until_us = clock.now_us() - case.label.matures_us
+    young = pc.and_(pc.greater(events["event_us"], trained_us), pc.less_equal(events["event_us"], until_us))
+    ids = events["event_id"].filter(young)
+    positive = labels["event_id"].filter(pc.equal(labels["value"], 1))
+    count = len(pc.unique(positive.filter(pc.is_in(positive, value_set=ids.combine_chunks()))))
+    if count < case.retrain.matured:
+        return None
+    return Due("labels", f"{count:,} positive labels have settled since production was trained")
+
+
+def _scheduled(case: UseCase, stores: Stores, clock: Clock, last_us: int | None) -> Due | None:
+    every_us = case.retrain.every_us
+    if every_us is None:
+        return None
+    trained = [at for _, _, at, _ in stores.tracker.runs("train")]
+    before_us = max(trained, default=None) if last_us is None else max([last_us, *trained])
+    if before_us is not None and clock.now_us() - before_us < every_us:
+        return None
+    since = "none was trained yet" if before_us is None else f"the last training was at {us_to_iso(before_us)}"
+    return Due("schedule", f"scheduled every {case.retrain.every}; {since}")
