@@ -9,7 +9,7 @@ from weighbridge.declare.fields import refuse
 
 @dataclass(frozen=True)
 class Poisoning:
-    """The bounds of the checks on training data; `weigh train` and every retrain refuse data beyond one of them.
+    """The bounds of the checks on training data; training refuses data beyond one of them.
 
     Flipped labels: a model fitted on one half of the rows and asked about the other separates the classes with ROC-AUC
     `separation` at least, and at most `separation_loss` worse than it did on the data of production; among its highest
