@@ -88,7 +88,8 @@ class DecisionRecord:
     `vector` is the little-endian float32 bytes of the vector; `rules` names those that held, in the order they are
     declared, `degraded` what was missing, usually nothing; `reasons` are those told with the decision, None where it
     was not explained at once. `route` is what decided: champion, canary, or what did when something was missing; no
-    model means `bundle` "" and `probability` None.
+    model means `bundle` "" and `probability` None. `propensity` is the chance with which a would-be decline was let
+    through, None where chance had no say.
     """
 
     decision_id: str
@@ -105,6 +106,12 @@ class DecisionRecord:
     trace_id: str
     reasons: tuple[Reason, ...] | None = None
     route: str = "champion"
+    propensity: float | None = None
+
+    @property
+    def explored(self) -> bool:
+        """Whether chance let through what would have been declined."""
+        return self.propensity is not None and self.action != "decline"
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def test_a_database_that_is_none_is_refused(tmp_path):
 def test_a_database_of_another_format_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("create table log (seq integer)")
-    with pytest.raises(HomeError, match="has format 0, this program reads 3; choose another --home"):
+    with pytest.raises(HomeError, match="has format 0, this program reads 4; choose another --home"):
         Database(tmp_path / "hot.sqlite")
 
 

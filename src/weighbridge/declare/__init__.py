@@ -4,6 +4,7 @@ from weighbridge.declare.aggregates import Aggregate, Entity
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.conditions import above, at_least, at_most, below, differs, equal
 from weighbridge.declare.contract import Contract
+from weighbridge.declare.explore import Explore
 from weighbridge.declare.fallback import Fallback
 from weighbridge.declare.features import (
     Feature,
@@ -41,6 +42,7 @@ __all__ = [
     "Contract",
     "Costs",
     "Entity",
+    "Explore",
     "Fallback",
     "Feature",
     "Features",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from weighbridge.declare.contract import Contract
+from weighbridge.declare.explore import Explore
 from weighbridge.declare.expression import PROBABILITY, Condition, Operand
 from weighbridge.declare.fallback import Fallback
 from weighbridge.declare.fields import Category, Id, Text, refuse
@@ -91,7 +92,8 @@ class Policy:
     `review_at` and `decline_at` are probabilities; where they are left out, training chooses the pair with the
     least net cost on the validation set, with at most `review_capacity_per_day` reviews on an average day, or on each
     day with `capacity_on="every_day"`. `bands` are the lower bounds of the risk levels, in rising order. `fallback`
-    tells what decides when state, model or time is missing.
+    tells what decides when state, model or time is missing, `explore` how much of what the thresholds decline is let
+    through.
     """
 
     costs: Costs = Costs()
@@ -103,6 +105,7 @@ class Policy:
     rules: Sequence[Rule] = ()
     lists: Sequence[ListOf] = ()
     fallback: Fallback = Fallback()
+    explore: Explore | None = None
 
     def __post_init__(self) -> None:
         for name in ("rules", "lists"):

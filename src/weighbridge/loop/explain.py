@@ -47,6 +47,8 @@ class Explanation:
             "probability": decision.probability,
             "risk_level": decision.level,
             "action": decision.action,
+            "explored": decision.explored,
+            "propensity": decision.propensity,
             "degraded": list(decision.degraded),
             "thresholds": {"review_at": bundle.thresholds.review_at, "decline_at": bundle.thresholds.decline_at},
             "bundle": bundle.id,

@@ -24,9 +24,9 @@ def redecide(case: UseCase, stores: Stores, decisions: pa.Table, events: pa.Tabl
     """Compare chosen decisions with what their stored vectors, bundles, rules and lists give.
 
     decisions, events: the log's; chosen: bool[decisions], those whose event is there and whose bundle has this use
-    case's features. Figures: `decided`, those compared; `differing`, those whose probability, level, action or rules
-    are others; `undecidable`, those whose bundle cannot be read any more; `misrouted`, those that met another bundle
-    than the route of the time gives, whether or not it can be read.
+    case's features. Figures: `decided`, those compared; `differing`, those whose probability, level, action, propensity
+    or rules are others; `undecidable`, those whose bundle cannot be read any more; `misrouted`, those that met another
+    bundle than the route of the time gives, whether or not it can be read.
     """
     compared: list[tuple[pa.Table, Floats, Bundle]] = []
     asked: list[Iterator[Decidable]] = []
@@ -50,11 +50,12 @@ def redecide(case: UseCase, stores: Stores, decisions: pa.Table, events: pa.Tabl
     differing = 0
     for ours, probability, bundle in compared:
         stored = zip(
-            *(ours[name].to_pylist() for name in ("seq", "probability", "level", "action", "rules")), strict=True
+            *(ours[name].to_pylist() for name in ("seq", "probability", "level", "action", "propensity", "rules")),
+            strict=True,
         )
         for (seq, *told, rules), p in zip(stored, probability.tolist(), strict=True):
             verdict = by_place[seq]
-            again = [p, bundle.thresholds.level(p), verdict.action]
+            again = [p, bundle.thresholds.level(p), verdict.action, verdict.propensity]
             differing += told != again or tuple(json.loads(rules)) != verdict.rules
     misrouted = _misrouted(stores, decisions.filter(pa.array(chosen)), events)
     return {"decided": len(said), "differing": differing, "undecidable": undecidable, "misrouted": misrouted}

@@ -64,6 +64,8 @@ def reproduce(case: UseCase, stores: Stores, decision: DecisionRecord) -> Reprod
         [_vector(past), _route(case, stores, past)],
         ["decision_id", "probability", "level", "action", "rules"],
     )
+    if decision.propensity is not None or again.propensity is not None:
+        parts.append("propensity")
     if decision.rules and not past.bundle.reasoner.of_case:
         parts = parts[:3]
         checks.append(Check("action", None, "the declaration has other features now than its rules asked for"))
@@ -76,7 +78,7 @@ def reproduce(case: UseCase, stores: Stores, decision: DecisionRecord) -> Reprod
 def _rules(case: UseCase, stores: Stores, past: Past) -> Rulebook:
     """Return the rules and lists of the time; none where the declaration has other features now."""
     if not past.bundle.reasoner.of_case:
-        return Rulebook(replace(case, policy=replace(case.policy, rules=[], lists=[])))
+        return Rulebook(replace(case, policy=replace(case.policy, rules=[], lists=[], explore=None)))
     found = stores.log.find(past.event.event_id)
     return as_of(case, stores.log, found[0] if found else 0)
 

@@ -68,7 +68,7 @@ def saved_table(case: UseCase, decisions: pa.Table, events: pa.Table) -> pa.Tabl
         "rules": _lists(decisions["rules"]),
         "reasons": _reasons(decisions["reasons"]),
         "degraded": _lists(decisions["degraded"]),
-        **{name: decisions[name] for name in ("route", "bundle", "latency_us", "trace_id")},
+        **{name: decisions[name] for name in ("route", "propensity", "bundle", "latency_us", "trace_id")},
         "vector": _vectors(decisions["vector"]),
         "event": _payload(case, about),
     }

@@ -27,7 +27,7 @@ class Answer:
     def body(self) -> dict[str, Any]:
         """Return the answer's JSON members; the same for a repeated event."""
         d = self.decision
-        return {
+        body = {
             "decision_id": d.decision_id,
             "event_id": d.event_id,
             "prediction": int(d.action != "approve"),
@@ -41,6 +41,9 @@ class Answer:
             "degraded": list(d.degraded),
             "trace_id": d.trace_id,
         }
+        if d.propensity is not None:
+            body["propensity"] = d.propensity
+        return body
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ def decision_of(
     values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
     probability = float(bundle.scorer.probability(values)[0])
     verdict = book.verdict(bundle.thresholds, event.values, vector, probability, event.arrived_us)
+    if book.explorer is not None:
+        verdict = book.explored(verdict, event.event_id, event.values, event.arrived_us)
     reasons = bundle.reasoner.told(verdict.action, event.event_id, vector)
     level = bundle.thresholds.level(probability)
     outcome = Outcome(bundle.id, route, probability, level, verdict, (), reasons)
@@ -98,4 +103,5 @@ def record_of(event: EventRecord, vector: bytes, outcome: Outcome, trace_id: str
         trace_id=trace_id,
         reasons=outcome.reasons,
         route=outcome.route,
+        propensity=outcome.verdict.propensity,
     )

@@ -172,6 +172,8 @@ class Desk:
             if scored is None:
                 decision = self._score(Asked(event, *call))
                 self.histories.append(event)
+                if decision.propensity is not None:
+                    self.rulebook.spend(event, decision)
                 scored = self._scored[event.event_id] = Scored(event, decision, [])
                 self._latest_us = arrived_us
             scored.waiting.append(future)
@@ -240,6 +242,7 @@ class Desk:
                 group = Group(list(self._scored.values()), group.followers)
                 for scored in reversed(group.scored):
                     self.histories.retract(scored.event)
+                    self.rulebook.spend(scored.event, scored.decision, back=True)
                 self._scored.clear()
             self.pending -= sum(len(scored.waiting) for scored in group.scored)
             self._storing = False

@@ -86,7 +86,8 @@ class Decider:
         if asked.forced == DEGRADED:
             found = self.decide(plain, bundle, route, None)
         else:
-            found = replace(self.decide(plain, bundle, route, vector), action=str(asked.forced), route=TEST, rules=())
+            made = self.decide(plain, bundle, route, vector)
+            found = replace(made, action=str(asked.forced), route=TEST, rules=(), propensity=None)
         return replace(found, degraded=(*found.degraded, TEST), reasons=None)
 
 

@@ -10,24 +10,33 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.explore import Explore
 from weighbridge.declare.policy import ACTIONS, ListOf, Rule
 from weighbridge.errors import InputError
 from weighbridge.identity import describe
 from weighbridge.kernel.arrays import Floats, Vectors
 from weighbridge.kernel.columns import ints
-from weighbridge.ports import LAST, EventLog
-from weighbridge.records import ListEdit, Note, Stored
+from weighbridge.ports import LAST, EventLog, Log
+from weighbridge.records import DecisionRecord, EventRecord, ListEdit, Note, Stored
 from weighbridge.score.condition import Holds, holds
+from weighbridge.score.explore import Explorer, Recorded, spent_today
 from weighbridge.score.scorer import Acting, Thresholds
 
+DECLINE = ACTIONS[-1]
+NOTHING: Mapping[str, Any] = {"rules": [], "lists": []}  # what applies where nobody noted anything
 POLICY = "policy"  # the kind of note that tells which rules and lists apply from its place on
 
 
 class Verdict(NamedTuple):
-    """An action, and the names of all rules that held, in the order they are declared."""
+    """An action, and the names of all rules that held, in the order they are declared.
+
+    `propensity` is the chance with which a would-be decline was let through, None where it had none to be: see
+    `declare.Explore`.
+    """
 
     action: str
     rules: tuple[str, ...]
+    propensity: float | None = None
 
 
 class Rulebook:
@@ -42,6 +51,7 @@ class Rulebook:
             (rule, holds(condition, self.until_us)) for rule, condition in zip(policy.rules, conditions, strict=True)
         ]
         self._unpack = struct.Struct(f"<{len(case.feature_names)}f").unpack
+        self.explorer = Explorer(case) if policy.explore else None
 
     def apply(self, edit: ListEdit) -> bool:
         """Take in one edit; return whether the value was on the list. A list not declared any more is passed over."""
@@ -85,16 +95,42 @@ class Rulebook:
             floor = _harder(floor, rule.at_least or floor)
         return Verdict(_harder(thresholds.action(probability), floor), tuple(r.name for r in held))
 
+    def explored(self, verdict: Verdict, event_id: str, values: Sequence[Stored], arrived_us: int) -> Verdict:
+        """Return a verdict once chance has had its say: where thresholds alone decline, it may let an event through.
+
+        What is let through gets the mildest action that the rules which held allow.
+        """
+        if self.explorer is None or verdict.action != DECLINE:
+            return verdict
+        floor = ACTIONS[0]
+        for rule, _ in self._rules:
+            if rule.name in verdict.rules:
+                if rule.action is not None or rule.at_least == DECLINE:
+                    return verdict
+                floor = _harder(floor, rule.at_least or floor)
+        chance = self.explorer.propensity(values, arrived_us)
+        through = chance > 0 and self.explorer.drawn(event_id)
+        return Verdict(floor if through else verdict.action, verdict.rules, chance)
+
+    def spend(self, event: EventRecord | Decidable, verdict: Verdict | DecisionRecord, *, back: bool = False) -> None:
+        """Take in that an event was decided, or, with `back`, that it was not after all."""
+        if self.explorer is None or verdict.propensity is None or verdict.action == DECLINE:
+            return
+        amount = self.explorer.amount_of(event.values) or 0
+        self.explorer.spend(-amount if back else amount, event.arrived_us)
+
 
 def _harder(one: str, other: str) -> str:
     return max(one, other, key=ACTIONS.index)
 
 
-def current(case: UseCase, log: EventLog) -> Rulebook:
-    """Return a use case's rules over its lists as they are at the end of the log."""
+def current(case: UseCase, log: Log) -> Rulebook:
+    """Return a use case's rules over its lists, and what it may still explore, as they are at the end of the log."""
     book = Rulebook(case)
     for _, edit in log.edits():
         book.apply(edit)
+    if book.explorer:
+        book.explorer.take(spent_today(log, book.explorer.amount, log.head().seq + 1))
     return book
 
 
@@ -103,29 +139,34 @@ def latest_us(log: EventLog) -> int:
     return max(log.head().arrived_us, *(edit.arrived_us for _, edit in log.edits()), 0)
 
 
-def as_of(case: UseCase, log: EventLog, seq: int) -> Rulebook:
-    """Return the rules and lists that applied at a place of the log."""
+def as_of(case: UseCase, log: Log, seq: int) -> Rulebook:
+    """Return the rules and lists that applied at a place of the log, and what could be explored there."""
     notes = [body for place, _, body in log.notes(POLICY) if place < seq]
-    book = Rulebook(_noted(case, notes[-1] if notes else {"rules": [], "lists": []}))
+    book = Rulebook(noted(case, notes[-1] if notes else NOTHING))
     for place, edit in log.edits():
         if place < seq:
             book.apply(edit)
+    if book.explorer:
+        book.explorer.take(spent_today(log, book.explorer.amount, seq))
     return book
 
 
 def announce(case: UseCase, log: EventLog, arrived_us: int) -> None:
-    """Note in the log that these rules and lists apply from now on, unless they do already."""
-    before = log.notes(POLICY)
-    rules, lists = describe(case.policy.rules), describe(case.policy.lists)
-    if (rules, lists) != ((before[-1][2]["rules"], before[-1][2]["lists"]) if before else ([], [])):
-        log.commit([], [Note(POLICY, {"rules": rules, "lists": lists}, arrived_us, "the declaration")])
+    """Note in the log that these rules, lists and exploration apply from now on, unless they do already."""
+    before, policy = log.notes(POLICY), case.policy
+    body = {"rules": describe(policy.rules), "lists": describe(policy.lists)}
+    if policy.explore:
+        body["explore"] = {**describe(policy.explore), "amount": policy.costs.amount}
+    if body != (before[-1][2] if before else NOTHING):
+        log.commit([], [Note(POLICY, body, arrived_us, "the declaration")])
 
 
 @dataclass(frozen=True)
 class Decidable:
-    """What a verdict is about: an event's place and arrival, its stored values, its vector, what the model said."""
+    """What a verdict is about: an event, its place and arrival, its stored values, its vector, what the model said."""
 
     seq: int
+    event_id: str
     arrived_us: int
     values: Sequence[Stored]
     vector: bytes
@@ -137,45 +178,61 @@ def decidables(
     case: UseCase, events: pa.Table, vectors: Vectors, probability: Floats, thresholds: Thresholds
 ) -> Iterator[Decidable]:
     """Yield rows of events, by seq, with their vectors, float32[n, features], and probabilities, float64[n]."""
-    said = zip(ints(events["seq"]).tolist(), ints(events["arrived_us"]).tolist(), probability.tolist(), strict=True)
+    told = (ints(events["seq"]).tolist(), events["event_id"].to_pylist(), ints(events["arrived_us"]).tolist())
+    said = zip(*told, probability.tolist(), strict=True)
     values = zip(*(events[field.name].to_pylist() for field in case.events.payload), strict=True)
-    for (seq, arrived_us, p), row, vector in zip(said, values, vectors.astype("<f4", copy=False), strict=True):
-        yield Decidable(seq, arrived_us, row, vector.tobytes(), p, thresholds)
+    for (seq, event_id, arrived_us, p), row, vector in zip(
+        said, values, vectors.astype("<f4", copy=False), strict=True
+    ):
+        yield Decidable(seq, event_id, arrived_us, row, vector.tobytes(), p, thresholds)
 
 
-def verdicts(case: UseCase, log: EventLog, events: Iterable[Decidable], *, as_noted: bool) -> list[Verdict]:
+def verdicts(case: UseCase, log: Log, events: Iterable[Decidable], *, as_noted: bool) -> list[Verdict]:
     """Return the verdicts on events, by seq, with every list as it was at the event's place in the log.
 
-    The rules are the use case's own, or with `as_noted` those that the log says applied at that place.
+    The rules are the use case's own, or with `as_noted` those that the log says applied at that place. What an event of
+    the log could explore follows from what the log says was let through before it; those beyond its end follow each
+    other.
     """
     edits, notes = log.edits(), log.notes(POLICY) if as_noted else []
-    book = Rulebook(case if not as_noted else _noted(case, {"rules": [], "lists": []}))
-    found, taken, noted = [], 0, 0
+    book, head = Rulebook(case if not as_noted else noted(case, NOTHING)), log.head().seq
+    recorded = Recorded(log, book.explorer)
+    found, taken, told = [], 0, 0
     for event in events:
-        before = noted
-        while noted < len(notes) and notes[noted][0] < event.seq:
-            noted += 1
-        if noted > before:
-            book, taken = Rulebook(_noted(case, notes[noted - 1][2])), 0
+        before = told
+        while told < len(notes) and notes[told][0] < event.seq:
+            told += 1
+        if told > before:
+            book, taken = Rulebook(noted(case, notes[told - 1][2])), 0
+            recorded = Recorded(log, book.explorer)
         while taken < len(edits) and edits[taken][0] < event.seq:
             book.apply(edits[taken][1])
             taken += 1
-        found.append(book.verdict(event.thresholds, event.values, event.vector, event.probability, event.arrived_us))
+        recorded.reach(event.seq)
+        verdict = book.verdict(event.thresholds, event.values, event.vector, event.probability, event.arrived_us)
+        verdict = book.explored(verdict, event.event_id, event.values, event.arrived_us)
+        if event.seq > head:
+            book.spend(event, verdict)
+        found.append(verdict)
     return found
 
 
-def _noted(case: UseCase, body: Mapping[str, Any]) -> UseCase:
-    """Return a use case with the rules and lists of a note."""
+def noted(case: UseCase, body: Mapping[str, Any]) -> UseCase:
+    """Return a use case with the rules, the lists and the exploration of a note."""
 
     def members(described: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in described.items() if name != "type"}
 
     rules = [Rule(**members(rule)) for rule in body["rules"]]
     lists = [ListOf(**members(each)) for each in body["lists"]]
-    return replace(case, policy=replace(case.policy, rules=rules, lists=lists))
+    policy, told = replace(case.policy, rules=rules, lists=lists, explore=None), dict(body.get("explore") or {})
+    if told:
+        costs = replace(policy.costs, amount=told.pop("amount"))
+        policy = replace(policy, costs=costs, explore=Explore(**members(told)))
+    return replace(case, policy=policy)
 
 
-def append_edit(case: UseCase, log: EventLog, edit: ListEdit) -> bool:
+def append_edit(case: UseCase, log: Log, edit: ListEdit) -> bool:
     """Append one edit to a log that nobody else writes to; return whether the value was on the list before.
 
     Raises InputError when the list is full.

@@ -74,7 +74,15 @@ def decision_schema() -> dict[str, Any]:
         "degraded": {"type": "array", "items": text, "description": "what was missing: state, model, deadline, test"},
         "trace_id": text,
     }
-    return {"type": "object", "required": list(properties), "properties": properties}
+    chance = {
+        "propensity": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "only where the thresholds would decline: the chance with which that is let through",
+        }
+    }
+    return {"type": "object", "required": list(properties), "properties": properties | chance}
 
 
 def batch_schema(case: UseCase) -> dict[str, Any]:
@@ -118,6 +126,8 @@ def explanation_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         **{name: answered[name] for name in ("decision_id", "event_id", "probability", "risk_level", "action")},
         **{name: answered[name] for name in ("degraded", "reasons")},
+        "explored": {"type": "boolean", "description": "whether chance let through what would have been declined"},
+        "propensity": {**number, "type": ["number", "null"], "description": "the chance of that, where there was one"},
         "event_ts": MOMENT,
         "decided_ts": MOMENT,
         "event": {"type": "object", "description": "the event's fields; personal ones are masked"},

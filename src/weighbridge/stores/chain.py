@@ -36,6 +36,7 @@ _NAMES = (
     "bundle",
     "route",
     "probability",
+    "propensity",
     "level",
     "action",
     "decided_us",
@@ -70,7 +71,7 @@ def stored_decision(row: Mapping[str, Any]) -> DecisionRecord | None:
 
 
 _PYTHON = {pa.int64(): int, pa.string(): str, pa.float64(): float, pa.binary(): bytes}
-_NULLABLE = ("probability", "reasons")
+_NULLABLE = ("probability", "propensity", "reasons")
 _TYPES = {f.name: _PYTHON[f.type] | None if f.name in _NULLABLE else _PYTHON[f.type] for f in DECISIONS}
 
 

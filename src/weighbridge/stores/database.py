@@ -11,7 +11,7 @@ from pathlib import Path
 
 from weighbridge.errors import HomeError, StoreFailure
 
-FORMAT = 3
+FORMAT = 4
 SCHEMA = """
 create table if not exists head (
     one integer primary key check (one = 1), seq integer not null, data_seq integer not null,
@@ -34,7 +34,8 @@ create table if not exists decisions (
     seq integer primary key, decision_id text not null, event_id text not null, bundle text not null,
     route text not null, vector blob not null, probability real, level text not null, action text not null,
     rules text not null, degraded text not null, decided_us integer not null,
-    latency_us integer not null, trace_id text not null, reasons text, hash text not null);
+    latency_us integer not null, trace_id text not null, reasons text, propensity real,
+    hash text not null);
 create table if not exists decision_ids (decision_id text primary key, seq integer not null) without rowid;
 create table if not exists bundles (bundle text primary key, added_us integer not null, facts text not null);
 create table if not exists aliases (alias text primary key, bundle text not null references bundles, share real);

@@ -81,5 +81,5 @@ def decision_row(seq: int, d: DecisionRecord, chained: str) -> tuple[object, ...
     return (
         seq, d.decision_id, d.event_id, d.bundle, d.route, d.vector, d.probability, d.level, d.action,
         text_of(d.rules), text_of(d.degraded), d.decided_us, d.latency_us, d.trace_id,
-        reasons_text(d.reasons), chained,
+        reasons_text(d.reasons), d.propensity, chained,
     )  # fmt: skip

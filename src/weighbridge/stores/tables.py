@@ -22,7 +22,8 @@ DECISIONS = pa.schema(
     [("seq", pa.int64()), ("decision_id", pa.string()), ("event_id", pa.string()), ("bundle", pa.string()),
      ("route", pa.string()), ("vector", pa.binary()), ("probability", pa.float64()), ("level", pa.string()),
      ("action", pa.string()), ("rules", pa.string()), ("degraded", pa.string()), ("decided_us", pa.int64()),
-     ("latency_us", pa.int64()), ("trace_id", pa.string()), ("reasons", pa.string()), ("hash", pa.string())]
+     ("latency_us", pa.int64()), ("trace_id", pa.string()), ("reasons", pa.string()), ("propensity", pa.float64()),
+     ("hash", pa.string())]
 )  # fmt: skip
 
 SHADOWS = pa.schema(

@@ -161,6 +161,11 @@ def _page(found: Explanation, *, every: bool) -> str:
         *(f"          {name} {'–' if value is None else value}" for name, value in told["event"].items()),
         f"action    {told['action']}: probability {told['probability']:.6g}, {told['risk_level']}; "
         f"review from {limits['review_at']:.6g}, decline from {limits['decline_at']:.6g}",
+        *(
+            [f"explored  let through by a chance of {told['propensity']:g}; the thresholds decline it"]
+            if told["explored"]
+            else []
+        ),
         f"bundle    {told['bundle'][:12]}, {told['model']}",
         f"vector    {how}" + (f"; {found.note}" if found.note else ""),
         f"score     {found.score:+.4f} {found.unit} before calibration; {found.base:+.4f} is usual in training",
