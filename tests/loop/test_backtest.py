@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import replace
-
-import numpy as np
 import pytest
 
 from tests.conftest import CUT_US, memory_stores
 from tests.declining import exploring, repack, send
-from weighbridge.clock import DAY_US, ManualClock
-from weighbridge.declare import Explore, Policy, Rule
-from weighbridge.errors import DeclarationError, InputError
-from weighbridge.loop import backtest as module
+from weighbridge.clock import ManualClock
+from weighbridge.declare import Explore, Rule
 from weighbridge.loop.backtest import Period, backtest
 from weighbridge.loop.trial import Trial
 from weighbridge.ports import LAST
 from weighbridge.records import Alias
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.backtest_page import notes, page, table
 from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
 
@@ -64,7 +56,7 @@ def tried(lived, trial=None, period=EVER, **more):
 
 
 def test_the_live_column_is_what_was_decided_and_the_live_policy_differs_in_nothing(lived):
-    case, stores, _ = lived
+    stores = lived[1]
     decisions = stores.log.decisions()
     found = tried(lived)
     assert (found["differences"], found["ruled_otherwise"]) == (0, 0)
@@ -81,7 +73,7 @@ def test_the_live_column_is_what_was_decided_and_the_live_policy_differs_in_noth
 
 
 def test_a_backtest_that_replayed_the_wrong_past_would_be_seen(lived, monkeypatch):
-    case, stores, clock = lived
+    stores = lived[1]
     right = stores.log.decisions
 
     def other(after=0, until=LAST):
@@ -99,12 +91,14 @@ def test_a_backtest_that_replayed_the_wrong_past_would_be_seen(lived, monkeypatc
 
 
 def test_the_bundle_that_decided_says_the_same_again(lived):
-    case, stores, clock = lived
+    case, stores, _ = lived
     first, second = dict.fromkeys(stores.log.decisions()["bundle"].to_pylist()).keys() - {""}
     newest = load(stores.registry.alias(PRODUCTION), case, stores.bundles, stores.signer)
     assert newest.id in (first, second)
-    since = stores.log.decisions().filter(
-        [bundle == newest.id for bundle in stores.log.decisions()["bundle"].to_pylist()]
-    )["decided_us"][0].as_py()
+    since = (
+        stores.log.decisions()
+        .filter([bundle == newest.id for bundle in stores.log.decisions()["bundle"].to_pylist()])["decided_us"][0]
+        .as_py()
+    )
     assert tried(lived, Trial(bundle=newest), Period(since, LAST))["differences"] == 0
     assert tried(lived, Trial(bundle=newest))["differences"] > 0

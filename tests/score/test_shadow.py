@@ -81,7 +81,15 @@ def test_it_says_what_it_would_have_decided_with_the_lists_at_the_events_place(c
     for decision, row in zip(told, found, strict=True):
         seq, event = home.log.find(decision.event_id)
         asked.append(
-            Decidable(seq, event.event_id, event.arrived_us, event.values, decision.vector, row["probability"], bundle.thresholds)
+            Decidable(
+                seq,
+                event.event_id,
+                event.arrived_us,
+                event.values,
+                decision.vector,
+                row["probability"],
+                bundle.thresholds,
+            )
         )
     said = verdicts(case, home.log, asked, as_noted=True)
     assert [row["action"] for row in found] == [verdict.action for verdict in said]
