@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +64,17 @@ def patience():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Decider, "__init__", patient)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leave_nothing_behind():
+    """Folders that a test makes for itself go when the session ends."""
+    folder = tempfile.mkdtemp(prefix="weighbridge-tests-")
+    os.chmod(folder, 0o755)  # a database server that is tested runs as somebody else
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ class TestMemory(InMemory):
 
 class TestSqlite(InMemory):
     def make_log(self, contract):
-        folder = Path(tempfile.mkdtemp(prefix="weighbridge-test-"))
+        folder = Path(tempfile.mkdtemp())
         log = SqliteLog(Database(folder / "hot.sqlite", "written"), contract, folder)
         self.places = {**getattr(self, "places", {}), log: (folder, contract)}
         return log
@@ -78,7 +78,7 @@ class FromCheckpoints(InMemory):
 
     def path_of(self, log):
         self.paths = getattr(self, "paths", {})
-        return self.paths.setdefault(log, Path(tempfile.mkdtemp(prefix="weighbridge-test-")) / "checkpoint")
+        return self.paths.setdefault(log, Path(tempfile.mkdtemp()) / "checkpoint")
 
     def restart(self, make, plan, log):
         if not self.path_of(log).exists():

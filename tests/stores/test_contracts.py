@@ -36,7 +36,7 @@ from weighbridge.testing.samples import sample_contract
 
 
 def folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="weighbridge-test-"))
+    return Path(tempfile.mkdtemp())
 
 
 def database() -> Database:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from typing import Any, cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from weighbridge.errors import HomeError
 from weighbridge.serve.http.raw import Application
@@ -45,6 +49,8 @@ def bind(host: str, port: int, *, guarded: bool = False) -> socket.socket:
 
 def serve(app: Application, listening: socket.socket) -> None:
     """Serve until interrupted."""
+    gc.collect()
+    gc.freeze()  # what is there by now stays: no request waits while it is looked through
     _server(app).run(sockets=[listening])
 
 
@@ -77,9 +83,43 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
+class _Together:
+    """A transport of which what is written in one turn of the loop leaves at once: an answer's head and its body."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep it until the end of the turn."""
+        if not self._parts:
+            self._loop.call_soon(self._send)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """Send what is kept, then close."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts = []
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a transport has
+        return getattr(self._transport, name)
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol over such a transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, _Together(transport, asyncio.get_running_loop())))
+
+
 def _server(app: Application) -> uvicorn.Server:
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", ws="none", log_level="warning", access_log=False, proxy_headers=False,
+        app, loop="uvloop", http=_Protocol, ws="none", log_level="warning", access_log=False, proxy_headers=False,
         server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=5,
     )  # fmt: skip
     return _Server(config)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from weighbridge.identity import canonical
@@ -17,32 +18,21 @@ Link = tuple[int, DecisionRecord | None, str]  # place, content and hash of a st
 
 
 def link(before: str, seq: int, decision: DecisionRecord) -> str:
-    """Return the sha256 hex of a decision chained to the hash before it."""
+    """Return the sha256 hex of a decision chained to the hash before it.
+
+    What is hashed is the canonical JSON of a list.
+    """
+    d = decision
     content = [
-        before,
-        seq,
-        *(getattr(decision, name) for name in _NAMES),
-        list(decision.rules),
-        list(decision.degraded),
-        decision.vector.hex(),
-        reasons_text(decision.reasons),
-    ]
-    return hashlib.sha256(canonical(content).encode()).hexdigest()
+        before, seq, d.decision_id, d.event_id, d.bundle, d.route, _number(d.probability), _number(d.propensity),
+        d.level, d.action, d.decided_us, d.latency_us, d.trace_id, d.rules, d.degraded, d.vector.hex(),
+        reasons_text(d.reasons),
+    ]  # fmt: skip
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()
 
 
-_NAMES = (
-    "decision_id",
-    "event_id",
-    "bundle",
-    "route",
-    "probability",
-    "propensity",
-    "level",
-    "action",
-    "decided_us",
-    "latency_us",
-    "trace_id",
-)
+def _number(value: float | None) -> orjson.Fragment | None:
+    return None if value is None else orjson.Fragment(repr(value))  # 1e-05, where orjson writes 1e-5
 
 
 def first_broken(chain: Iterable[Link], before: str, after: str) -> int | None:

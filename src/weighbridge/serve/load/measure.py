@@ -29,6 +29,7 @@ def load(
     """
     with served("hello") as (port, _):
         with_hello = _throughput(port, "hello", seconds)
+        yield from _at_rates(port, "hello", "FastAPI hello", seconds, rates)
     for acknowledge in ways:
         with served("desk", str(folder / acknowledge), acknowledge) as (port, _):
             uvloop.run(as_many(port, requests("desk", 1, 0), 1))  # there is a home, with a bundle in production
@@ -36,7 +37,7 @@ def load(
         with served("desk", str(folder / acknowledge), acknowledge) as (port, _):
             uvloop.run(as_many(port, requests("desk", 1, 1), 1))
             yield Figure("serve", f"{acknowledge}, from start to first answer", time.perf_counter() - begun, "s")
-            yield from _at_rates(port, acknowledge, seconds, rates)
+            yield from _at_rates(port, "desk", acknowledge, seconds, rates)
         with served("desk", str(folder / f"{acknowledge}-full"), acknowledge) as (port, _):
             ours = _throughput(port, "desk", seconds)
             name = f"{acknowledge}, closed loop over {CONNECTIONS} connections"
@@ -44,13 +45,13 @@ def load(
             yield from _overloaded(port, acknowledge, seconds, ours)
 
 
-def _at_rates(port: int, acknowledge: str, seconds: float, rates: Sequence[int]) -> Iterator[Figure]:
+def _at_rates(port: int, kind: str, told: str, seconds: float, rates: Sequence[int]) -> Iterator[Figure]:
     first = 2
     for rate in rates:
         warm, count = int(rate * seconds / 4), int(rate * seconds * 5 / 4)
-        took = _all_answered(uvloop.run(at_a_rate(port, requests("desk", count, first), rate))).since_due[warm:]
+        took = _all_answered(uvloop.run(at_a_rate(port, requests(kind, count, first), rate))).since_due[warm:]
         first += count
-        name = f"{acknowledge}, {rate:,} requests/s over {CONNECTIONS} connections"
+        name = f"{told}, {rate:,} requests/s over {CONNECTIONS} connections"
         yield from _percentiles(name, took, LEVELS)
 
 
