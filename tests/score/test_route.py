@@ -163,6 +163,15 @@ def test_no_kind_of_bad_bundle_gets_in_and_each_refusal_is_noted_once(desk, home
     assert good in (desk.router.route.arms.champion, desk.router.route.arms.canary, desk.router.route.arms.shadow)
 
 
+def test_refusals_that_are_noted_are_not_noted_again_at_a_start(home, case, clock):
+    for alias, (bundle, files, _) in zip((CANARY, SHADOW), bad_bundles(case, home).values(), strict=False):
+        put(home, bundle, files)
+        point(home, alias, bundle, 0.5 if alias == CANARY else None)
+    for _ in range(3):
+        open_desk(case, home, clock).close()
+    assert sorted(body["alias"] for _, _, body in home.log.notes(REFUSED)) == [CANARY, SHADOW]
+
+
 def test_a_bundle_that_was_restored_gets_in(desk, home, case, monkeypatch):
     bundle, files = rival(case, home, -3.0, add=False)
     put(home, bundle, {**files, "card.md": b"other"})

@@ -115,13 +115,15 @@ def test_a_full_queue_drops_and_counts_and_delays_nobody(case, home, clock, even
     assert len(home.log.decisions()) == 200
 
 
-def test_what_cannot_be_stored_is_counted_as_dropped(case, home, clock, events, monkeypatch):
+@pytest.mark.parametrize("fault", [StoreFailure("disk is full"), ValueError("nobody foresaw it")])
+def test_what_cannot_be_stored_is_counted_as_dropped(case, home, clock, events, monkeypatch, fault):
     def full(_):
-        raise StoreFailure("disk is full")
+        raise fault
 
     monkeypatch.setattr(home.shadows, "put", full)
     desk, told = lived(case, home, clock, events[:30], shadowed=True)
     assert (len(told), desk.router.shadow.scored, desk.router.shadow.dropped) == (30, 0, 30)
+    assert desk.router.shadow.fault is fault
 
 
 def test_without_a_shadow_no_thread_runs(case, home, clock, events):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from weighbridge.clock import duration_us
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.fields import refuse
 
 MISSING_STATE, MISSING_MODEL, MISSING_TIME = "state", "model", "deadline"
@@ -25,8 +26,8 @@ class Fallback:
     otherwise: str = "review"
 
     def __post_init__(self) -> None:
-        if self.otherwise not in ("approve", "review", "decline"):
-            raise refuse("Fallback", f"otherwise={self.otherwise!r} is no action", "use approve, review or decline")
+        if self.otherwise not in ACTIONS:
+            raise refuse("Fallback", f"otherwise={self.otherwise!r} is no action", f"use one of {ACTIONS}")
         try:
             positive = self.deadline_us > 0
         except ValueError as fault:

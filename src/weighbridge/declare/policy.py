@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.explore import Explore
 from weighbridge.declare.expression import PROBABILITY, Condition, Operand
@@ -12,7 +13,6 @@ from weighbridge.declare.fallback import Fallback
 from weighbridge.declare.fields import Category, Id, Text, refuse
 from weighbridge.declare.reader import parsed, read_condition
 
-ACTIONS = ("approve", "review", "decline")  # from the mildest to the hardest
 AVERAGE_DAY, EVERY_DAY = "average_day", "every_day"
 
 

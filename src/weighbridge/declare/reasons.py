@@ -9,11 +9,10 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Any
 
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.features import Feature, RowFeature
 from weighbridge.declare.fields import refuse
 from weighbridge.declare.sentences.template import check_template
-
-ACTIONS = ("approve", "review", "decline")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.clock import DAY_US, us_to_iso
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Key
-from weighbridge.declare.policy import ACTIONS
 from weighbridge.kernel.arrays import Bools, Floats, Ints
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.propensity import Estimate, mean, total

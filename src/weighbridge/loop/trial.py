@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fallback import TEST
-from weighbridge.declare.policy import ACTIONS, Policy, Rule
+from weighbridge.declare.policy import Policy, Rule
 from weighbridge.errors import BundleRefused, InputError
 from weighbridge.identity import describe
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors

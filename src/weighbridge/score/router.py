@@ -48,7 +48,7 @@ class Router:
         self._case, self._stores = case, stores
         self._sticky = case.rollout.sticks_to(case.events)
         self._noted = next(iter([arms for _, arms in arms_noted(stores.log)][-1:]), Arms())
-        self._told = [body for _, _, body in stores.log.notes(REFUSED)]
+        self._told = {body["alias"]: body for _, _, body in stores.log.notes(REFUSED)}  # the newest by alias
         self._ready: dict[str, Bundle] = {}
         self._refusals: dict[str, Refusal] = {}  # by alias
         self._preparing = threading.Lock()
@@ -157,11 +157,11 @@ class Router:
     def _refused(self) -> Iterator[Step]:
         for alias, refusal in self._refusals.items():
             body = {"alias": alias, "bundle": refusal.bundle, "reason": refusal.reason}
-            if not refusal.noted and body not in self._told[-1:]:
+            if not refusal.noted and body != self._told.get(alias):
                 yield Step(REFUSED, body, lambda alias=alias, body=body: self._tell(alias, body))  # type: ignore[misc]
 
     def _tell(self, alias: str, body: Mapping[str, Any]) -> None:
-        self._told.append(body)
+        self._told[alias] = body
         self._refusals[alias] = replace(self._refusals[alias], noted=True)
 
     def warmed(self, wanted: str) -> Bundle:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.explore import Explore
-from weighbridge.declare.policy import ACTIONS, ListOf, Rule
+from weighbridge.declare.policy import ListOf, Rule
 from weighbridge.errors import InputError
 from weighbridge.identity import describe
 from weighbridge.kernel.arrays import Floats, Vectors

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.case import UseCase
-from weighbridge.declare.policy import ACTIONS
 from weighbridge.kernel.arrays import Bools, Floats, Ints
 from weighbridge.score.masks import Asked, Entries, mask
 

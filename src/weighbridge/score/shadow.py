@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import StoreFailure
 from weighbridge.ports import Stores
 from weighbridge.records import EventRecord, ListEdit, ShadowRecord
 from weighbridge.score.bundle import Bundle
 from weighbridge.score.group import Group
+from weighbridge.score.promise import ended
 from weighbridge.score.rulebook import Rulebook, as_of
 
 MOST_WAITING = 4_096  # events; what comes beyond is counted and passed over
@@ -34,7 +34,7 @@ class Seen:
 class Shadow:
     """A thread that begins with the first event offered to it. Rules and lists are those at the event's place.
 
-    `scored` and `dropped` count events.
+    `scored` and `dropped` count events; `fault` is the newest of what kept some from being scored or stored.
     """
 
     def __init__(self, case: UseCase, stores: Stores) -> None:
@@ -44,6 +44,7 @@ class Shadow:
         self._thread: threading.Thread | None = None
         self._book: Rulebook | None = None
         self.scored = self.dropped = 0
+        self.fault: BaseException | None = None
 
     def offer(self, bundle: Bundle | None, group: Group) -> None:
         """Take in a group that is stored, in the order of the log; nothing waits for anything."""
@@ -93,14 +94,14 @@ class Shadow:
             self._score(batch)
 
     def _score(self, batch: Sequence[Seen]) -> None:
-        """Score events of one bundle, and store what it would have decided; what cannot be stored is dropped."""
+        """Score events of one bundle, and store what it would have decided; what cannot be is dropped."""
         if not batch:
             return
-        try:
-            self._stores.shadows.put(self._rows(batch))
+        fault = ended(lambda: self._stores.shadows.put(self._rows(batch)))
+        if fault is None:
             self.scored += len(batch)
-        except StoreFailure:
-            self.dropped += len(batch)
+        else:
+            self.dropped, self.fault = self.dropped + len(batch), fault
 
     def _rows(self, batch: Sequence[Seen]) -> list[ShadowRecord]:
         bundle, book = batch[0].bundle, self._book or self._as_of(batch[0].event)

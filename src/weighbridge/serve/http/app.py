@@ -192,6 +192,9 @@ async def _follow(door: Door) -> None:
             for step in await asyncio.to_thread(desk.router.prepare):
                 await desk.outcome(desk.submit_note(step.kind, step.body, step.then))
                 log.log(logging.ERROR if step.kind == REFUSED else logging.INFO, step.kind, **step.body)
+            fault, desk.router.shadow.fault = desk.router.shadow.fault, None
+            if fault is not None:
+                log.error("shadow", dropped=desk.router.shadow.dropped, exc_info=fault)
         except Exception as fault:  # whatever it is, keys that are revoked must be followed
             log.exception("home", exc_info=fault)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighbridge.declare.policy import ACTIONS
+from weighbridge.declare.actions import ACTIONS
 from weighbridge.score.fallback import DEGRADED
 from weighbridge.serve.http.problem import Problem
 from weighbridge.serve.http.trace import Headers
