@@ -27,7 +27,7 @@ LIBRARIES = {
     "learners": {"numpy", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
-    "adapters": {"pyarrow", "psycopg"},
+    "adapters": {"pyarrow", "psycopg", "structlog"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog", "prometheus_client", "uvloop", "orjson"},
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm"},

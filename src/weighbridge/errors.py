@@ -10,6 +10,7 @@ WeighbridgeError
 ├── Overloaded            more has come than can be answered in time; come again in a moment
 ├── BundleRefused         a bundle that failed a check; the last good one keeps serving
 ├── GateClosed            a candidate, or data to train on, that did not pass
+├── AlertFailure          a sink that did not take an alert; whoever sends goes on
 └── MissingExtra          an optional library that is not installed; names the pip command
 """
 
@@ -73,6 +74,10 @@ class GateClosed(WeighbridgeError):
     def __init__(self, sentence: str, gates: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(sentence)
         self.gates = gates
+
+
+class AlertFailure(WeighbridgeError):
+    """A sink could not be made, or did not take an alert. Never names an address, which may be a secret."""
 
 
 class MissingExtra(WeighbridgeError):

@@ -11,7 +11,6 @@ import pytest
 from weighbridge.clock import DAY_US, duration_text, duration_us, iso_to_us, us_to_iso
 from weighbridge.errors import InputError
 from weighbridge.kernel.calibrate import Calibration
-from weighbridge.kernel.drift import profile, psi
 from weighbridge.kernel.encoder import Encoder, Kind
 from weighbridge.kernel.forest import round_down
 from weighbridge.kernel.split import latest_labels, time_split
@@ -57,16 +56,6 @@ def test_rounding_down_keeps_every_comparison():
         x = np.r_[rng.normal(size=500).astype(np.float32), rounded, np.nextafter(rounded, np.float32(np.inf))]
     x = x[np.isfinite(x)]
     assert ((x[:, None].astype(np.float64) <= thresholds) == (x[:, None] <= rounded)).all()
-
-
-def test_psi_is_zero_at_home_and_large_away():
-    rng = np.random.default_rng(0)
-    reference = profile(rng.normal(size=5_000))
-    assert psi(reference, rng.normal(size=5_000)) < 0.02
-    assert psi(reference, rng.normal(1.0, 1.0, size=5_000)) > 0.3
-    flags = profile(np.array([0.0, 1.0] * 500))
-    assert psi(flags, np.array([0.0, 1.0] * 100)) == pytest.approx(0)
-    assert psi(flags, np.full(200, np.nan)) > 1
 
 
 def test_a_split_leaves_the_gap_out():

@@ -35,6 +35,7 @@ from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
+from weighbridge.declare.watch import Watch
 
 __all__ = [
     "Aggregate",
@@ -69,6 +70,7 @@ __all__ = [
     "Time",
     "Training",
     "UseCase",
+    "Watch",
     "above",
     "anywhere",
     "at_least",

@@ -22,6 +22,7 @@ from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.simulation import Simulation
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
+from weighbridge.declare.watch import Watch
 from weighbridge.identity import describe, digest
 
 
@@ -43,6 +44,7 @@ class UseCase:
     training: Training = Training()
     retrain: Retrain = Retrain()
     rollout: Rollout = Rollout()
+    watch: Watch = Watch()
     gates: Sequence[Gate] = standard_gates()
     stages: Sequence[Stage] = standard_stages()
     simulate: Simulation | None = None

@@ -17,16 +17,17 @@ from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.declare.models import logistic
 from weighbridge.errors import GateClosed, InputError
 from weighbridge.kernel.arrays import Floats, Ints, Vectors
-from weighbridge.kernel.drift import profile
 from weighbridge.kernel.metrics import roc_auc
 from weighbridge.loop.candidate import Candidate, finish, hold
 from weighbridge.loop.card import model_card
 from weighbridge.loop.evaluate import summary
+from weighbridge.loop.reference import reference
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
 from weighbridge.loop.suspect import Suspicion, suspect
 from weighbridge.loop.training_set import TrainingSet, training_set
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import pack
+from weighbridge.score.scorer import Scorer
 
 WORKERS = 2
 PROBES = 64
@@ -61,10 +62,8 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     scorer = finish(case, winner, *mature, selected, validation)
     alone = [case.stateless[c] for c in select(X[fitting][:, list(case.stateless)], y[fitting], None)]
     event_only = hold(case, EVENT_ONLY, X[fitting], y[fitting], alone, validation) if alone else None
-    facts = _facts(case, stores, data, done, winner, selected) | {
-        "event_only": _told(case, event_only, alone),
-        "training_data": suspicion.kept,
-    }
+    facts = _facts(case, stores, data, done, (winner, scorer), selected)
+    facts |= {"event_only": _told(case, event_only, alone), "training_data": suspicion.kept}
     scorers = (scorer, finish(case, event_only, *mature, alone, validation) if event_only else None)
     card, probes = model_card(case, facts), _spread(validation.vectors, winner.probability)
     bundle, files = pack(case, scorers, winner.thresholds, probes, facts, card, stores.signer)
@@ -140,11 +139,11 @@ def _facts(
     stores: Stores,
     data: TrainingSet,
     candidates: list[Candidate],
-    winner: Candidate,
+    won: tuple[Candidate, Scorer],
     selected: list[int],
 ) -> dict[str, Any]:
     """Return what the bundle remembers of its making; no clock and no run id: same training, same bundle."""
-    X, validation = data.vectors, data.rows(case, data.split.validation)
+    (winner, scorer), X, validation = won, data.vectors, data.rows(case, data.split.validation)
     flagged = winner.probability >= winner.thresholds.review_at
     caught = int((flagged & (validation.y == 1)).sum())
     fitting = data.split.train
@@ -163,8 +162,7 @@ def _facts(
         "reference": {
             "positives": int(validation.y.sum()),
             "caught": caught,
-            "scores": profile(winner.probability),
-            "features": {name: profile(X[data.mature, c]) for c, name in enumerate(case.feature_names)},
+            **reference(case, data, scorer),
         },
         "lineage": {
             "use_case": case.name,

@@ -2,111 +2,154 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 from scipy.stats import binomtest
 
-from weighbridge.clock import DAY_US, Clock, duration_us, us_to_iso
+from weighbridge.clock import Clock, duration_us, us_to_iso
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.watch import NONE
 from weighbridge.errors import InputError
-from weighbridge.kernel.drift import psi
+from weighbridge.loop.alert import send
+from weighbridge.loop.drift import TOO_FEW, Moved, judge, overall, sampled
+from weighbridge.loop.lately import Lately, lately
+from weighbridge.loop.performance import (
+    ENOUGH_POSITIVES,
+    SURE,
+    by_day,
+    calibration_curve,
+    concept,
+    estimated,
+    realised,
+)
 from weighbridge.loop.report import Report, Run, write_report
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle, load
-from weighbridge.score.route import PRODUCTION
 
-SEVERITY = (("critical", 0.30), ("severe", 0.20), ("warn", 0.15), ("moderate", 0.10))  # PSI from which on
-ENOUGH_ROWS, ENOUGH_POSITIVES = 500, 20
-SURE = 0.001  # one-sided p-value below which a loss of recall counts
-ALERTS = "drift_alerts"
+SCORE = "score"  # what the score is called among the features
 
 
-def watch(case: UseCase, stores: Stores, clock: Clock, *, last: str = "7d") -> Report:
-    """Compare the champion's decisions of the `last` days with its reference.
+def watch(
+    case: UseCase, stores: Stores, clock: Clock, *, last: str | None = None, as_of_us: int | None = None
+) -> Report:
+    """Compare the champion's decisions of the `last` days (default: as declared) with its reference.
 
-    Drift is judged once decisions fill the window, so that days of the week weigh alike. PSI of the
-    score and of every feature on bins fixed at training, and recall on the positives known so far against
-    recall on validation (one-sided exact binomial test). Figures hold `severity`, `losing` and what they rest on;
-    a severity above none writes an alert. Freshness is how long after it
+    Drift of the score and of every feature is judged once decisions fill the window, as `Watch` declares. Performance
+    is estimated from the probabilities, realised on mature labels, and recall on the positives known so far is held
+    against recall on validation (one-sided exact binomial test). What is worth an alert is sent. With `as_of_us`
+    everything is as it was known then, the report has a name of its own, and nothing is sent.
+    Figures hold `severity`, `losing`, `concept` and what they rest on. Freshness is how long after it
     happened an event counted for the next decision. Raises InputError when nothing is in production.
     """
     run = Run("watch", stores, clock)
-    current = stores.registry.alias(PRODUCTION)
-    if current is None:
-        raise InputError("no bundle is in production; run `weigh run` first")
-    champion = load(current, case, stores.bundles, stores.signer)
-    decisions = stores.log.decisions()
-    whole = pc.equal(decisions["degraded"], "[]")  # the others were made without what is watched
-    decisions = decisions.filter(pc.and_(pc.equal(decisions["bundle"], current), whole))
-    if len(decisions):
-        newest = pc.max(decisions["decided_us"]).as_py()
-        decisions = decisions.filter(pc.greater(decisions["decided_us"], newest - duration_us(last)))
+    span = last or case.watch.last
+    seen = lately(case, stores, span, as_of_us)
+    champion = load(seen.bundle, case, stores.bundles, stores.signer)
+    moved, why = _moved(case, champion, seen)
+    now_us = clock.now_us() if as_of_us is None else as_of_us
+    mature_until_us = now_us - case.label.matures_us
+    mature = seen.said.of(seen.mature(now_us, case.label.matures_us, duration_us(span)))
+    shown = seen.said.of(seen.last)
     figures = {
-        "bundle": current,
-        "rows": len(decisions),
-        **_drift(case, champion.facts["reference"], decisions, duration_us(last)),
+        "bundle": seen.bundle,
+        "as_of": us_to_iso(now_us),
+        "last": span,
+        "rows": int(seen.last.sum()),
+        **_drift(moved, why),
+        **_recall(champion, seen),
+        "estimated": estimated(shown, champion.thresholds),
+        "estimated_of_mature": estimated(mature, champion.thresholds),
+        "realised": realised(mature, champion.thresholds),
+        "concept": concept(case.watch, mature),
+        **_freshness(seen),
     }
-    figures |= _recall(stores, champion, decisions) | _freshness(stores, decisions)
-    summary = {**figures, "run": run.id, "at": us_to_iso(clock.now_us())}
-    write_report(stores.reports, "drift_detection_summary", summary)
-    if figures["severity"] not in ("none", "not enough data") or figures["losing"]:
-        write_report(stores.reports / ALERTS, f"{run.id}-{current[:12]}", summary)
-    worst = f", most on {figures['worst_feature']} (PSI {figures['worst_psi']:.2f})" if figures["worst_feature"] else ""
-    recall = "recall unknown" if figures["recall"] is None else f"recall {figures['recall']:.2f}"
-    usual = f" against {figures['recall_reference']:.2f}" if figures["recall_reference"] is not None else ""
-    late = figures["freshness_s_p99"]
-    fresh = f"; 99 % of events counted {late:,.1f} s after they happened" if late is not None else ""
-    return run.finish(
-        f"drift {figures['severity']}{worst}; {recall}{usual} on {figures['positives']} known positives{fresh}", figures
-    )
+    details = {
+        **figures,
+        "run": run.id,
+        "features": [asdict(m) for m in moved],
+        "days": by_day(seen.said, champion.thresholds, mature_until_us),
+        "calibration": calibration_curve(mature),
+    }
+    name = "drift_report" if as_of_us is None else f"drift_report-{us_to_iso(now_us)[:19].replace(':', '')}"
+    if as_of_us is None:
+        figures["alerts"] = details["alerts"] = send(case, stores, run.id, now_us, figures)
+        write_report(stores.reports, "drift_detection_summary", {**figures, "run": run.id})
+    write_report(stores.reports, name, details)
+    return run.finish(_sentence(figures), figures)
 
 
-def _drift(case: UseCase, reference: dict[str, Any], decisions: Any, span_us: int) -> dict[str, Any]:  # noqa: ANN401 - a pyarrow table
-    moments = decisions["decided_us"].to_numpy()
-    if len(decisions) < ENOUGH_ROWS or moments[-1] - moments[0] < span_us - DAY_US:
-        return {"severity": "not enough data", "worst_feature": None, "worst_psi": None, "score_psi": None}
-    vectors = np.frombuffer(b"".join(decisions["vector"].to_pylist()), dtype="<f4").reshape(len(decisions), -1)
-    moved = {name: psi(reference["features"][name], vectors[:, c]) for c, name in enumerate(case.feature_names)}
-    score = psi(reference["scores"], decisions["probability"].to_numpy())
-    worst = max(moved, key=lambda name: moved[name])
-    severity = next((name for name, bound in SEVERITY if moved[worst] >= bound), "none")
-    return {"severity": severity, "worst_feature": worst, "worst_psi": moved[worst], "score_psi": score, "psi": moved}
+def _moved(case: UseCase, champion: Bundle, seen: Lately) -> tuple[list[Moved], str]:
+    """Return how far score and features have moved, the worst first; or none, and why."""
+    rows = int(seen.last.sum())
+    if rows < case.watch.at_least:
+        return [], f"{rows} decisions are fewer than {case.watch.at_least}"
+    if not seen.fills:
+        return [], "decisions do not fill the window yet"
+    reference = champion.facts["reference"]
+    if "design_effect" not in reference["scores"]:
+        raise InputError(f"bundle {champion.version} was made before its reference was counted; run `weigh retrain`")
+    groups, scores = seen.groups, {SCORE: reference["scores"]}
+    features = {name: reference["features"][name] for name in case.feature_names}  # in the order of the vector
+    window = sampled(features, seen.vectors, groups) | sampled(scores, seen.probability.reshape(-1, 1), groups)
+    return judge(case.watch, features | scores, window), ""
 
 
-def _freshness(stores: Stores, decisions: Any) -> dict[str, float | None]:  # noqa: ANN401
-    """Return how long after they happened events counted for the next decision: seconds from event time to scored.
+def _drift(moved: list[Moved], why: str) -> dict[str, Any]:
+    """Return the figures of drift; those of the worst feature are of the first by severity, then by effect."""
+    features = [m for m in moved if m.feature != SCORE]
+    score = next((m for m in moved if m.feature == SCORE), None)
+    return {
+        "severity": overall(moved),
+        "why": why,
+        "worst_feature": features[0].feature if features else None,
+        "worst_psi": features[0].psi if features else None,
+        "worst_effect": max((m.effect for m in moved if m.severity not in (NONE, TOO_FEW)), default=0.0),
+        "score_psi": score.psi if score else None,
+        "score_severity": score.severity if score else TOO_FEW,
+        "psi": {m.feature: m.psi for m in features},
+        "drifted": {m.feature: m.severity for m in moved if m.severity not in (NONE, TOO_FEW)},
+        "too_few": sorted(m.feature for m in moved if m.severity == TOO_FEW),
+    }
 
-    Delay on the way to the door is in it: it is measured from the event's own time, not from its arrival.
-    """
+
+def _freshness(seen: Lately) -> dict[str, float | None]:
     names = [("freshness_s_p50", 0.5), ("freshness_s_p99", 0.99), ("freshness_s_max", 1.0)]
-    if not len(decisions):
-        return {name: None for name, _ in names}
-    first, last = pc.min(decisions["seq"]).as_py(), pc.max(decisions["seq"]).as_py()
-    events = stores.log.events(after=first - 1, until=last)
-    rows = pc.index_in(decisions["seq"], value_set=events["seq"].combine_chunks())
-    happened_us = events["event_us"].take(rows).drop_null().to_numpy()
-    counted_us = pc.add(decisions["decided_us"], decisions["latency_us"]).filter(rows.is_valid()).to_numpy()
-    seconds = (counted_us - happened_us) / 1e6
+    seconds = seen.seconds
     return {name: float(np.quantile(seconds, level)) if len(seconds) else None for name, level in names}
 
 
-def _recall(stores: Stores, champion: Bundle, decisions: Any) -> dict[str, Any]:  # noqa: ANN401
+def _recall(champion: Bundle, seen: Lately) -> dict[str, Any]:
     """Return how many known positives the model itself flagged, as on validation: rules have no part in it."""
-    reference, review_at = champion.facts["reference"], champion.thresholds.review_at
-    labels = stores.log.labels()
-    newest = dict(zip(labels["event_id"].to_pylist(), labels["value"].to_pylist(), strict=True))
-    said = zip(*(decisions[c].to_pylist() for c in ("event_id", "probability")), strict=True)
-    flagged = [probability >= review_at for event_id, probability in said if newest.get(event_id) == 1]
-    known, caught = len(flagged), sum(flagged)
+    reference = champion.facts["reference"]
+    flagged = seen.probability[seen.said.y[seen.last] == 1] >= champion.thresholds.review_at
+    known, caught = len(flagged), int(flagged.sum())
     usual = reference["caught"] / reference["positives"] if reference["positives"] else None
     sure = usual is not None and known >= ENOUGH_POSITIVES
-    p_value = binomtest(caught, known, usual, alternative="less").pvalue if sure else None
+    p_value = float(binomtest(caught, known, usual, alternative="less").pvalue) if sure else None
     return {
         "positives": known,
         "recall": caught / known if known else None,
         "recall_reference": usual,
         "recall_p_value": p_value,
-        "losing": bool(p_value is not None and p_value < SURE),
+        "losing": p_value is not None and p_value < SURE,
     }
+
+
+def _sentence(figures: dict[str, Any]) -> str:
+    drift = f"drift {figures['severity']}"
+    if figures["why"]:
+        drift += f" ({figures['why']})"
+    elif figures["worst_feature"]:
+        drift += f", most on {figures['worst_feature']} (PSI {figures['worst_psi']:.2f})"
+    recall = "recall unknown" if figures["recall"] is None else f"recall {figures['recall']:.2f}"
+    usual = f" against {figures['recall_reference']:.2f}" if figures["recall_reference"] is not None else ""
+    meaning, late = figures["concept"], figures["freshness_s_p99"]
+    error = ""
+    if meaning["severity"] != TOO_FEW:
+        error = f"; error {meaning['excess']:+.0%} on {meaning['rows']:,} mature labels ({meaning['severity']})"
+    fresh = f"; 99 % of events counted {late:,.1f} s after they happened" if late is not None else ""
+    failed = [a for a in figures.get("alerts", ()) if a["outcome"] == "failed"]
+    away = "".join(f"; {a['sink']} did not take the alert: {a['why']}" for a in failed)
+    return f"{drift}; {recall}{usual} on {figures['positives']} known positives{error}{fresh}{away}"

@@ -3,6 +3,7 @@
 Every engine behind a port passes the contract suite of that port in `weighbridge.testing.contracts`.
 """
 
+from weighbridge.ports.alerts import Alert, AlertSink, Sinks
 from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
 from weighbridge.ports.locks import Locks
@@ -13,6 +14,6 @@ from weighbridge.ports.state import StateStore
 from weighbridge.ports.stores import Budget, Stores
 
 __all__ = [
-    "LAST", "Audit", "Budget", "BundleStore", "DecisionLog", "EventLog", "Find", "Keys", "Locks", "Log", "Registry",
-    "Shadows", "Signer", "StateStore", "Stores", "TableStore", "Tracker",
+    "LAST", "Alert", "AlertSink", "Audit", "Budget", "BundleStore", "DecisionLog", "EventLog", "Find", "Keys", "Locks",
+    "Log", "Registry", "Shadows", "Signer", "Sinks", "StateStore", "Stores", "TableStore", "Tracker",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.identity import Pseudonyms
+from weighbridge.ports.alerts import Sinks, no_sinks
 from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
 from weighbridge.ports.locks import Locks
@@ -30,7 +31,8 @@ class Budget:
 class Stores:
     """Everything that runs is a function of (use case, stores, clock): these are the stores.
 
-    `reports` is the folder for what people read; `pseudonyms` replaces personal values; `budget` bounds long work.
+    `reports` is the folder for what people read; `pseudonyms` replaces personal values; `budget` bounds long work;
+    `sinks` are where alerts go, by name.
     """
 
     log: Log
@@ -46,3 +48,4 @@ class Stores:
     locks: Locks
     reports: Path
     budget: Budget = Budget()
+    sinks: Sinks = no_sinks

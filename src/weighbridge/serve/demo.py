@@ -33,6 +33,7 @@ from weighbridge.score.decide import Desk
 from weighbridge.serve.http.app import make_app
 from weighbridge.serve.logs import log_to
 from weighbridge.serve.server import bind, serving
+from weighbridge.serve.sinks import sinks_of
 from weighbridge.serve.traffic import Caller, Message, arrived_before, messages, replay
 from weighbridge.serve.wiring import Home, open_desk, open_home, sole_writer
 
@@ -229,7 +230,7 @@ def run_demo(
     )
     begun_simulation = time.perf_counter()
     world = simulate(case, seed=seed, start_us=start_us, events=events)
-    home = open_home(case, folder, create=True, acknowledge="written")
+    home = open_home(case, folder, create=True, acknowledge="written", sinks=sinks_of({}))
     with home.writing():
         demo = Demo(case, home, world, start_us, console)
         positives = pc.sum(world.labels["label"]).as_py()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from weighbridge.errors import InputError
@@ -14,7 +14,7 @@ from weighbridge.errors import InputError
 class Settings(BaseSettings):
     """What can be set from outside; every value can also be given on the command line."""
 
-    model_config = SettingsConfigDict(env_prefix="WEIGH_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="WEIGH_", env_file=".env", extra="ignore", env_nested_delimiter="__")
 
     home: Path | None = Field(
         None, description="folder that holds logs, bundles, keys and reports; default .weigh/CASE"
@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     sandbox: bool = Field(
         False,
         description="take outcomes that callers force with X-Weigh-Test, to try what they build",
+    )
+    alert: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="addresses of the sinks of alerts, each a variable of its own: WEIGH_ALERT__WEBHOOK and "
+        "WEIGH_ALERT__SLACK (a URL), WEIGH_ALERT__PAGERDUTY (a routing key), WEIGH_ALERT__EMAIL (an smtps URL), "
+        "WEIGH_ALERT__FILE (a path)",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_to_stdout: bool = Field(False, description="write the log's lines to stdout too, not only to the home's logs/")

@@ -21,7 +21,8 @@ from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import DeclarationError, HomeError, InputError, StoreFailure, WeighbridgeError
 from weighbridge.identity import Pseudonyms
-from weighbridge.ports import Budget, Log, Stores
+from weighbridge.ports import Budget, Log, Sinks, Stores
+from weighbridge.ports.alerts import no_sinks
 
 if TYPE_CHECKING:
     from weighbridge.score.decide import Desk
@@ -90,8 +91,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
 
 def open_home(
-    case: UseCase, folder: Path, *, create: bool, acknowledge: str = "synced", build_memory_mb: int = 2_048
-) -> Home:
+    case: UseCase, folder: Path, *, create: bool, acknowledge: str = "synced", build_memory_mb: int = 2_048,
+    sinks: Sinks = no_sinks,
+) -> Home:  # fmt: skip
     """Open a home for a use case, or make one.
 
     Raises HomeError when it is missing (and not to be created), belongs to another use case or contract, or is damaged.
@@ -128,6 +130,7 @@ def open_home(
         locks=FolderLocks(folder / "locks"),
         reports=folder / "reports",
         budget=Budget(build_memory_mb << 20, os.cpu_count() or 1, folder),
+        sinks=sinks,
     )
     return Home(folder, stores)
 

@@ -118,7 +118,7 @@ def promote(
 @app.command()
 def watch(
     case: CaseName,
-    last: Annotated[str, typer.Option(help="how far back to look, such as 7d")] = "7d",
+    last: Annotated[str | None, typer.Option(help="how far back to look, such as 7d [default: as declared]")] = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,7 +128,7 @@ def watch(
     from weighbridge.loop.watch import watch as look
 
     try:
-        duration_us(last)
+        duration_us(last or "1d")
     except ValueError as fault:
         raise InputError(f"--last: {fault}") from None
     declared, opened = open_case(case, home, create=False)

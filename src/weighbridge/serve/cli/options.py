@@ -50,12 +50,18 @@ def folder_of(settings: Settings, name: str) -> Path:
 
 def open_case(name: str, home: Path | None, *, create: bool, acknowledge: str | None = None) -> tuple[UseCase, Home]:
     """Return a use case and its home."""
+    from weighbridge.serve.sinks import sinks_of
     from weighbridge.serve.wiring import find_case, open_home
 
     settings, case = settings_of(home=home, acknowledge=acknowledge), find_case(name)
     folder = folder_of(settings, case.name)
     return case, open_home(
-        case, folder, create=create, acknowledge=settings.acknowledge, build_memory_mb=settings.build_memory_mb
+        case,
+        folder,
+        create=create,
+        acknowledge=settings.acknowledge,
+        build_memory_mb=settings.build_memory_mb,
+        sinks=sinks_of(settings.alert),
     )
 
 

@@ -1,0 +1,1 @@
+"""Sinks of alerts: each file one kind of receiver."""
