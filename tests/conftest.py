@@ -14,12 +14,12 @@ from weighbridge.clock import DAY_US, ManualClock, iso_to_us
 from weighbridge.declare import Training, lightgbm, logistic
 from weighbridge.identity import Pseudonyms
 from weighbridge.loop.ingest import ingest
+from weighbridge.loop.messages import arrived_before
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
 from weighbridge.ports import Stores
 from weighbridge.score.fallback import Decider
 from weighbridge.score.signing import HomeSigner
-from weighbridge.serve.traffic import arrived_before
 from weighbridge.stores.locks import MemoryLocks
 from weighbridge.stores.memory import (
     MemoryBundles,

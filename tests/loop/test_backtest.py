@@ -9,12 +9,12 @@ from tests.declining import exploring, repack, send
 from weighbridge.clock import ManualClock
 from weighbridge.declare import Explore, Rule
 from weighbridge.loop.backtest import Period, backtest
+from weighbridge.loop.messages import messages
 from weighbridge.loop.trial import Trial
 from weighbridge.ports import LAST
 from weighbridge.records import Alias
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
 
 EVER = Period(0, LAST)

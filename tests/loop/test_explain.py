@@ -15,12 +15,12 @@ from weighbridge.clock import DAY_US, ManualClock
 from weighbridge.declare import Policy, Reasons, Says, lightgbm, log, logistic, random_forest
 from weighbridge.errors import BundleRefused, StoreFailure
 from weighbridge.loop.explain import MASKED, explain, same_reasons
+from weighbridge.loop.messages import messages
 from weighbridge.loop.past import as_known_then, find_decision, look_back, newest_flagged
 from weighbridge.loop.reproduce import reproduce
 from weighbridge.records import Move
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk, open_home
 from weighbridge.stores.memory_log import MemoryLog
 

@@ -13,6 +13,7 @@ from tests.conftest import CUT_US, memory_stores
 from weighbridge.clock import DAY_US, ManualClock
 from weighbridge.declare import log
 from weighbridge.loop.ingest import ingest
+from weighbridge.loop.messages import messages
 from weighbridge.loop.promote import promote
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.run import run
@@ -20,7 +21,6 @@ from weighbridge.loop.train import train
 from weighbridge.loop.training_set import training_set
 from weighbridge.loop.verify import verify
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
 
 ARRIVED = {"arrived": "arrived"}

@@ -20,6 +20,7 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.build import build
 from weighbridge.loop.gate import gate, parity_mismatches, resolve
 from weighbridge.loop.ingest import ingest
+from weighbridge.loop.messages import arrived_before, messages
 from weighbridge.loop.promote import promote
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.run import run
@@ -29,7 +30,6 @@ from weighbridge.loop.training_set import training_set
 from weighbridge.loop.watch import watch
 from weighbridge.records import MOVED
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import arrived_before, messages
 from weighbridge.serve.wiring import open_desk
 
 

@@ -15,10 +15,10 @@ from weighbridge.clock import ManualClock, us_to_iso
 from weighbridge.declare import Reasons
 from weighbridge.errors import StoreFailure
 from weighbridge.loop import save_logs as module
+from weighbridge.loop.messages import messages
 from weighbridge.loop.save_logs import save_logs
 from weighbridge.records import Alias
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
 from weighbridge.stores.files import ParquetTables
 

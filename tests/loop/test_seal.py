@@ -11,12 +11,12 @@ from tests.fixtures.tiny_fraud import case
 from weighbridge.clock import DAY_US, ManualClock, us_to_iso
 from weighbridge.kernel.validate import parse_event
 from weighbridge.loop.ingest import ingest
+from weighbridge.loop.messages import arrived_before, messages
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.seal import seal
 from weighbridge.loop.simulate import simulate
 from weighbridge.loop.verify import verify
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import arrived_before, messages
 from weighbridge.serve.wiring import open_desk
 from weighbridge.stores import segments
 from weighbridge.stores.database import Database

@@ -21,12 +21,12 @@ from weighbridge.kernel.replay import replay
 from weighbridge.loop.build import build, table_name
 from weighbridge.loop.history import history
 from weighbridge.loop.ingest import ingest
+from weighbridge.loop.messages import arrived_before
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
 from weighbridge.loop.suspect import suspect
 from weighbridge.loop.training_set import training_set
 from weighbridge.records import PRODUCTION
-from weighbridge.serve.traffic import arrived_before
 
 
 def columns(table, **changed):

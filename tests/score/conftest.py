@@ -6,10 +6,10 @@ import pytest
 
 from tests.conftest import CUT_US, memory_stores
 from tests.score.held import HeldLog
+from weighbridge.loop.messages import messages
 from weighbridge.records import Alias
 from weighbridge.score import decide
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
 
 

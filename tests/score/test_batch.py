@@ -16,13 +16,13 @@ from weighbridge.clock import DAY_US, ManualClock
 from weighbridge.declare import Reasons
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.explain import same_reasons
+from weighbridge.loop.messages import arrived_before, messages
 from weighbridge.loop.simulate import simulate
 from weighbridge.loop.verify import verify
 from weighbridge.records import Alias
 from weighbridge.score.batch import score_rows
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import arrived_before, messages
 from weighbridge.serve.wiring import open_desk
 
 DECIDED = 100_000 if SOAK else 2_500

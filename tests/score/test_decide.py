@@ -13,11 +13,11 @@ from weighbridge.clock import ManualClock
 from weighbridge.declare import Policy, Reasons
 from weighbridge.errors import Conflict, Rejected, StoreFailure
 from weighbridge.kernel.validate import parse_table
+from weighbridge.loop.messages import arrived_before, messages
 from weighbridge.loop.verify import verify
 from weighbridge.score.batch import score_table
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
-from weighbridge.serve.traffic import arrived_before, messages
 from weighbridge.serve.wiring import open_desk
 
 

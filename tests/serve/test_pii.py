@@ -26,11 +26,11 @@ from tests.serve.nasty import CANARY, corpus
 from weighbridge.clock import SystemClock
 from weighbridge.errors import StoreFailure
 from weighbridge.loop.ingest import ingest
+from weighbridge.loop.messages import arrived_before
 from weighbridge.loop.simulate import simulate
 from weighbridge.serve.cli import main
 from weighbridge.serve.http.app import make_app
 from weighbridge.serve.logs import log_to
-from weighbridge.serve.traffic import arrived_before
 from weighbridge.serve.wiring import find_case, open_checkpointed_desk, open_home
 from weighbridge.stores.sources import write_file
 

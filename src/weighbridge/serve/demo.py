@@ -21,6 +21,7 @@ from weighbridge.errors import HomeError, InputError
 from weighbridge.kernel.metrics import average_precision
 from weighbridge.loop.build import build
 from weighbridge.loop.ingest import ingest
+from weighbridge.loop.messages import Message, arrived_before, messages
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Report
 from weighbridge.loop.retrain import retrain
@@ -34,7 +35,7 @@ from weighbridge.serve.http.app import make_app
 from weighbridge.serve.logs import log_to
 from weighbridge.serve.server import bind, serving
 from weighbridge.serve.sinks import sinks_of
-from weighbridge.serve.traffic import Caller, Message, arrived_before, messages, replay
+from weighbridge.serve.traffic import Caller, replay
 from weighbridge.serve.wiring import Home, open_desk, open_home, sole_writer
 
 WEEK_US = 7 * DAY_US
