@@ -34,6 +34,7 @@ def test_a_quick_run_gives_every_figure(tmp_path):
         "commit",
         "models",
         "start",
+        "backtest",
         "serve",
     }
     assert all(math.isfinite(f["ours"]) for f in figures)

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -218,7 +219,7 @@ class SqliteLog:
                 (seq, EventRecord(i, at, arrived, tuple(json.loads(body)))) for seq, i, at, arrived, body in rows
             ]
             return event_table(self._contract, records)
-        labels = [(seq, i, *json.loads(body), arrived) for seq, i, _, arrived, body in rows]
+        labels = [(seq, i, *orjson.loads(body), arrived) for seq, i, _, arrived, body in rows]
         seqs, ids, values, sources, times = ([row[place] for row in labels] for place in range(5))
         return pa.table([seqs, ids, values, times, sources], schema=LABELS)
 

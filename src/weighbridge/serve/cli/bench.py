@@ -27,6 +27,7 @@ class Part(StrEnum):
     COMMIT = "commit"
     MODELS = "models"
     START = "start"
+    BACKTEST = "backtest"
     SERVE = "serve"
 
 
@@ -60,6 +61,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
     import tempfile
     from pathlib import Path
 
+    from weighbridge.bench.backtest import backtests
     from weighbridge.bench.durability import commit, state
     from weighbridge.bench.history import offline, streamed
     from weighbridge.bench.models import models, start
@@ -75,6 +77,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
             Part.COMMIT: lambda: commit(Path(name)),
             Part.MODELS: lambda: models(50) if quick else models(),
             Part.START: start,
+            Part.BACKTEST: lambda: backtests(sizes[-1:], Path(name), told),
             Part.SERVE: lambda: load(Path(name), 1.0, [100], ["written"]) if quick else load(Path(name)),
         }
         yield from measures[part]()
