@@ -11,6 +11,7 @@ from weighbridge.declare.case import UseCase
 def model_card(case: UseCase, facts: Mapping[str, Any]) -> str:
     """Return a bundle's model card as Markdown."""
     lineage, metric = facts["lineage"], case.training.metric
+    claimed = facts["event_time"]
     low, high = facts["interval"][metric]
     lines = [
         f"# {case.name}: {facts['model']}",
@@ -22,6 +23,8 @@ def model_card(case: UseCase, facts: Mapping[str, Any]) -> str:
         f"validated on {lineage['rows']['validation']:,} ({lineage['positives']['validation']:,} positive) "
         f"from {lineage['validated_from']}, then refitted on {lineage['rows']['refit']:,}",
         f"- as of {lineage['as_of']}, log place {lineage['log_head_seq']}, seed {lineage['seed']}",
+        f"- a join by event time would have claimed {claimed['event_time']:.4f}: {claimed['rows_ahead']:,} of its "
+        f"{claimed['rows']:,} rows hold what had not arrived, {claimed['rows_ahead_as_known']:,} of ours",
         f"- most telling single feature: {facts['leakiest_feature']} (ROC-AUC {facts['leakiest_feature_auc']:.3f})",
         "",
         "| candidate | average precision | ROC-AUC | recall at 90 % precision | Brier | net cost |",

@@ -21,6 +21,7 @@ from weighbridge.kernel.metrics import roc_auc
 from weighbridge.loop.candidate import Candidate, finish, hold
 from weighbridge.loop.card import model_card
 from weighbridge.loop.evaluate import summary
+from weighbridge.loop.event_time import claim
 from weighbridge.loop.reference import reference
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
 from weighbridge.loop.suspect import Suspicion, suspect
@@ -64,6 +65,7 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     event_only = hold(case, EVENT_ONLY, X[fitting], y[fitting], alone, validation) if alone else None
     facts = _facts(case, stores, data, done, (winner, scorer), selected)
     facts |= {"event_only": _told(case, event_only, alone), "training_data": suspicion.kept}
+    facts["event_time"] = claim(case, data, winner, stores.budget.cores)
     scorers = (scorer, finish(case, event_only, *mature, alone, validation) if event_only else None)
     card, probes = model_card(case, facts), _spread(validation.vectors, winner.probability)
     bundle, files = pack(case, scorers, winner.thresholds, probes, facts, card, stores.signer)
@@ -72,7 +74,8 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     origin = {"model": model.name, "run": run.id, "case": case.digest, "vector": case.vector_digest}
     known = {**origin, **facts["validation"], "thresholds": asdict(winner.thresholds)}
     stores.registry.add(bundle, known, clock.now_us())
-    result = {"bundle": bundle, "winner": model.name, **facts["validation"], "candidates": facts["candidates"]}
+    result = {"bundle": bundle, "winner": model.name, **facts["validation"]}
+    result |= {name: facts[name] for name in ("candidates", "event_time")}
     write_report(
         stores.reports,
         f"training-{bundle[:12]}",
