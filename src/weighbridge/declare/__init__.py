@@ -25,7 +25,7 @@ from weighbridge.declare.features import (
 )
 from weighbridge.declare.fields import Category, Id, Integer, Key, Money, Number, Text, Time
 from weighbridge.declare.gates import Gate, standard_gates
-from weighbridge.declare.labels import Label
+from weighbridge.declare.labels import Label, Source
 from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
 from weighbridge.declare.poisoning import Poisoning
 from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
@@ -65,6 +65,7 @@ __all__ = [
     "Rule",
     "Says",
     "Simulation",
+    "Source",
     "Stage",
     "Text",
     "Time",

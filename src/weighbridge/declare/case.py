@@ -13,7 +13,7 @@ from weighbridge.declare.contract import Contract
 from weighbridge.declare.features import Feature, Features, RowFeature, flatten, parts
 from weighbridge.declare.fields import Category, Key, check_duration, refuse
 from weighbridge.declare.gates import Gate, standard_gates
-from weighbridge.declare.labels import Label
+from weighbridge.declare.labels import LATEST, Label
 from weighbridge.declare.models import Model
 from weighbridge.declare.policy import Policy
 from weighbridge.declare.reasons import Reasons
@@ -65,6 +65,7 @@ class UseCase:
         self._check_money(place)
         self.reasons.check(place, self.vector)
         self._check_keep(place)
+        self._check_gates()
         self.policy.conditions(self.events, self.feature_names)
         self.rollout.sticks_to(self.events)
 
@@ -73,6 +74,20 @@ class UseCase:
             raise refuse(
                 place, f"the label {self.label.name} is also a field of the event", "take it out of the contract"
             )
+        ordered = [f.name for f in self.computed if isinstance(f, Aggregate) and f.of_labels]
+        if self.label.resolve != LATEST and ordered:
+            raise refuse(
+                place,
+                f"{ordered[0]} counts the latest labels, and resolve={self.label.resolve!r} another",
+                'take the label_ features out, or use resolve="latest"',
+            )
+
+    def _check_gates(self) -> None:
+        for gate in self.gates:
+            if gate.by is not None and not isinstance(self.events.field(gate.by, f"gate {gate.figure}"), Category):
+                raise refuse(
+                    f"gate {gate.figure}", f"by={gate.by!r} is no Category", "compare the values of a Category"
+                )
 
     def _check_keep(self, place: str) -> None:
         if self.keep is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weighbridge.errors import InputError
-from weighbridge.kernel.arrays import Bools, Ints
+from weighbridge.kernel.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,12 @@ def time_split(
     return Split(np.asarray(train), np.asarray(validation), first_us)
 
 
-def latest_labels(label_row: Ints, label_value: Ints, rows: int) -> Ints:
-    """Return each row's newest label record, int64[rows]: 0, 1, or -1 where none has arrived."""
+def latest_labels(label_row: Ints, label_value: Ints, rows: int, trust: Floats | None = None) -> Ints:
+    """Return each row's newest label record, int64[rows]: 0, 1, or -1 where none has arrived.
+
+    trust: float64[m], how much each record is believed; of a row's records the newest of the most believed ones counts.
+    """
     labels = np.full(rows, -1, dtype=np.int64)
-    labels[label_row] = label_value  # records come in the order of arrival: the last write wins
+    order = slice(None) if trust is None else np.argsort(trust, kind="stable")
+    labels[label_row[order]] = label_value[order]  # records come in the order of arrival: the last write wins
     return labels

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
-from weighbridge.clock import Clock
+from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import Gate
 from weighbridge.errors import BundleRefused, InputError
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.evaluate import difference
+from weighbridge.loop.ledger import coverage
+from weighbridge.loop.measure import ENOUGH_POSITIVES, MEASURES, Evidence, Measured, immature, not_applicable
 from weighbridge.loop.report import Report, Run, write_report
-from weighbridge.loop.train import validation_name
 from weighbridge.loop.training_set import TrainingSet, training_set
 from weighbridge.ports import Stores
 from weighbridge.records import LabelRecord
@@ -26,7 +26,6 @@ from weighbridge.stores.state import MemoryState
 from weighbridge.stores.tables import event_at
 
 PARITY_EVENTS = 300
-ENOUGH_POSITIVES = 10
 
 
 def newest_bundle(case: UseCase, stores: Stores) -> str:
@@ -54,71 +53,97 @@ def named(case: UseCase, stores: Stores, prefix: str | None) -> Bundle:
     return load(chosen, case, stores.bundles, stores.signer)
 
 
-def gate(case: UseCase, stores: Stores, clock: Clock, bundle: str | None = None) -> Report:
-    """Evaluate every declared gate on a bundle (default: the newest); figures hold `passed` and the verdicts."""
+def gate(case: UseCase, stores: Stores, clock: Clock, bundle: str | None = None, as_of_us: int | None = None) -> Report:
+    """Evaluate every declared gate on a bundle (default: the newest); figures hold `passed` and the verdicts.
+
+    A verdict is "passed", "closed", "immature" where there is not enough to judge by yet (too few rows or positives, or
+    labels that had not settled `as_of_us`, microseconds UTC), or "not applicable" where there is nothing to compare
+    with. What is immature neither passes nor fails: the bundle as a whole has `passed` only when each gate has passed
+    or does not apply, so that nothing is promoted for want of evidence, and its `verdict` is "closed" when one is
+    closed, else "immature" when one is.
+    """
     run = Run("gate", stores, clock)
     candidate = load(bundle or newest_bundle(case, stores), case, stores.bundles, stores.signer)
-    data = cache(lambda: training_set(case, stores))  # read once, and only for gates that ask
-    verdicts = [_verdict(case, stores, candidate, g, data) for g in case.gates]
-    passed = all(v["passed"] for v in verdicts)
-    result = {"bundle": candidate.id, "passed": passed, "gates": verdicts}
+    data = cache(lambda: training_set(case, stores, as_of_us))  # read once, and only for gates that ask
+    moment_us = clock.now_us() if as_of_us is None else as_of_us
+    evidence = Evidence(case, stores, candidate, moment_us, data)
+    verdicts = [_verdict(evidence, g) for g in case.gates]
+    found = [v["verdict"] for v in verdicts]
+    verdict = next((v for v in ("closed", "immature") if v in found), "passed")
+    told = {"labels": coverage(case, stores, moment_us), "as_of": us_to_iso(moment_us)}
+    result = {"bundle": candidate.id, "passed": verdict == "passed", "verdict": verdict, "gates": verdicts, **told}
     write_report(stores.reports, f"gates-{candidate.version}", {**result, "run": run.id})
-    closed = [v["gate"] for v in verdicts if not v["passed"]]
-    sentence = f"{len(verdicts) - len(closed)} of {len(verdicts)} gates passed"
-    return run.finish(sentence + (f"; closed: {', '.join(closed)}" if closed else ""), result)
+    passed = sum(v["passed"] for v in verdicts)
+    sentence = f"{passed} of {len(verdicts)} gates passed"
+    for kind in ("closed", "immature"):
+        names = [v["gate"] for v in verdicts if v["verdict"] == kind]
+        sentence += f"; {kind}: {', '.join(names)}" if names else ""
+    return run.finish(sentence, result)
 
 
-def _verdict(
-    case: UseCase, stores: Stores, candidate: Bundle, g: Gate, data: Callable[[], TrainingSet]
-) -> dict[str, Any]:
-    if g.no_worse_by is not None:
-        return _against_production(case, stores, candidate, g, data)
-    if g.figure == "parity_mismatches":
-        figure: float | None = float(parity_mismatches(case, stores, data()))
-    elif g.figure == "leakiest_feature_auc":
-        figure = candidate.facts["leakiest_feature_auc"]
+def _verdict(evidence: Evidence, g: Gate) -> dict[str, Any]:
+    """Return one verdict; an interval, where there is one, decides for sure."""
+    measured = _measured(evidence, g)
+    if measured.figure is None:
+        found = measured.missing or "closed"
     else:
-        figure = candidate.facts["validation"][g.figure]
-    bound = g.at_least if g.at_least is not None else g.at_most
-    name = f"{g.figure} {'>=' if g.at_least is not None else '<='} {bound:g}"
+        low, high = measured.interval or (measured.figure, measured.figure)
+        if g.no_worse_by is not None:
+            held = (low if g.sure else high) >= g.bound
+        else:
+            held = high >= g.bound if g.at_least is not None else low <= g.bound
+        found = "passed" if held else "closed"
+    interval = list(measured.interval) if measured.interval else None
+    return {
+        "gate": g.title, "figure": measured.figure, "bound": g.bound, "interval": interval, "verdict": found,
+        "passed": found in ("passed", "not applicable"), "why": measured.why,
+    }  # fmt: skip
+
+
+def _measured(evidence: Evidence, g: Gate) -> Measured:
+    case, candidate = evidence.case, evidence.candidate
+    if g.no_worse_by is not None:
+        return _against(evidence, g)
+    if g.figure == "parity_mismatches":
+        return Measured(float(parity_mismatches(case, evidence.stores, evidence.data())))
+    if g.figure == "leakiest_feature_auc":
+        return Measured(candidate.facts["leakiest_feature_auc"], candidate.facts["leakiest_feature"])
+    if g.figure in MEASURES:
+        return MEASURES[g.figure](evidence, g)
+    lineage, figure = candidate.facts["lineage"], candidate.facts["validation"][g.figure]
+    if evidence.as_of_us < lineage["trained_until_us"] + case.label.matures_us:
+        return immature(f"its validation reaches to {us_to_iso(lineage['trained_until_us'])}, and labels take longer")
     if figure is None:
-        return {"gate": name, "figure": None, "bound": bound, "passed": False, "why": "undefined on the validation set"}
-    passed = figure >= g.at_least if g.at_least is not None else figure <= (g.at_most or 0.0)
-    return {"gate": name, "figure": figure, "bound": bound, "passed": bool(passed), "why": ""}
+        return immature("undefined on the validation set")
+    return Measured(figure, f"{lineage['positives']['validation']} positives")
 
 
-def _against_production(
-    case: UseCase, stores: Stores, candidate: Bundle, g: Gate, read: Callable[[], TrainingSet]
-) -> dict[str, Any]:
-    """Compare with production, in pairs, on the candidate's validation rows that production was not trained on.
-
-    Closed when even the upper end of the 95 % interval of the difference, over resampled days, is worse than declared.
-    """
-    bound = -(g.no_worse_by or 0.0)
-    verdict = {"gate": f"{g.figure} at most {-bound:g} worse than production", "bound": bound, "figure": None}
-    current = stores.registry.alias(PRODUCTION)
+def _against(evidence: Evidence, g: Gate) -> Measured:
+    """Compare with a rival, in pairs, on the candidate's validation rows that the rival was not trained on."""
+    case, stores, candidate = evidence.case, evidence.stores, evidence.candidate
+    current = stores.registry.alias(g.against)
     if current is None or current == candidate.id:
-        return {**verdict, "passed": True, "why": "nothing else is in production"}
+        return not_applicable(f"nothing else is in {g.against}")
     try:
-        production = load(current, case, stores.bundles, stores.signer)
+        rival = load(current, case, stores.bundles, stores.signer)
     except BundleRefused as fault:
-        return {**verdict, "passed": True, "why": f"production cannot decide: {fault}"}
-    said, data = stores.tables.get(validation_name(candidate.id)), read()
-    if said is None:
-        return {**verdict, "passed": False, "why": "its validation is not in this home; train again"}
-    seq, unseen_us = said["seq"].to_numpy(), production.facts["lineage"]["trained_until_us"]
-    chosen = np.isin(data.columns.seq, seq) & (data.columns.event_us > unseen_us) & (data.labels >= 0)
+        return not_applicable(f"{g.against} cannot decide: {fault}")
+    found = evidence.validated()
+    if found is None:
+        return immature("its validation is not in this home; train again")
+    data, validated, said = found
+    chosen = validated & (data.columns.event_us > rival.facts["lineage"]["trained_until_us"])
     rows = data.rows(case, chosen)
-    if int(rows.y.sum()) < ENOUGH_POSITIVES:
-        why = f"{int(rows.y.sum())} positives since production was trained are too few: {ENOUGH_POSITIVES} are needed"
-        return {**verdict, "passed": False, "why": why}
-    ours = said["probability"].to_numpy()[np.searchsorted(seq, data.columns.seq[chosen])]
-    theirs = production.scorer.probability(rows.vectors)
-    gain, low, high = difference(case, rows, g.figure, (ours, candidate.thresholds), (theirs, production.thresholds))
-    why = (
-        f"candidate - production {gain:+.4f}, 95 % interval [{low:+.4f}, {high:+.4f}] on {int(rows.y.sum())} positives"
-    )
-    return {**verdict, "figure": gain, "passed": bool(high >= bound), "why": why}
+    positives = int(rows.y.sum())
+    if positives < ENOUGH_POSITIVES:
+        return immature(
+            f"{positives} positives since {g.against} was trained are too few, {ENOUGH_POSITIVES} are needed"
+        )
+    ours = said["probability"].to_numpy()[np.searchsorted(said["seq"].to_numpy(), data.columns.seq[chosen])]
+    theirs = rival.scorer.probability(rows.vectors)
+    gain, low, high = difference(case, rows, g.figure, (ours, candidate.thresholds), (theirs, rival.thresholds))
+    why = f"candidate - {g.against}, paired bootstrap over {rows.days} days, {positives} positives"
+    return Measured(gain, why, None, (low, high))
 
 
 def parity_mismatches(case: UseCase, stores: Stores, data: TrainingSet) -> int:

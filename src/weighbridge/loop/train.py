@@ -22,6 +22,7 @@ from weighbridge.loop.candidate import Candidate, finish, hold
 from weighbridge.loop.card import model_card
 from weighbridge.loop.evaluate import summary
 from weighbridge.loop.event_time import claim
+from weighbridge.loop.ledger import coverage
 from weighbridge.loop.reference import reference
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
 from weighbridge.loop.suspect import Suspicion, suspect
@@ -35,16 +36,19 @@ PROBES = 64
 EVENT_ONLY = logistic(name="event only")  # small, and defined where nothing but the event is known
 
 
-def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
+def train(
+    case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent, *, as_of_us: int | None = None
+) -> Report:
     """Compare the candidates on validation, refit the winner on everything mature, and register its bundle.
 
-    The validation metrics are those of the winner fitted on the training rows alone. Raises GateClosed, before anything
+    The validation metrics are those of the winner fitted on the training rows alone. With `as_of_us`, microseconds UTC,
+    nothing that arrived later counts. Raises GateClosed, before anything
     is fitted, when the data look poisoned; the figures are in the reports as `training-data-RUN`.
     """
     from weighbridge.learners.encode import select
 
     run = Run("train", stores, clock)
-    data = training_set(case, stores)
+    data = training_set(case, stores, as_of_us)
     suspicion = suspect(case, stores, data)
     if suspicion.refused:
         _refuse(stores, run, suspicion)
@@ -76,10 +80,11 @@ def train(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     stores.registry.add(bundle, known, clock.now_us())
     result = {"bundle": bundle, "winner": model.name, **facts["validation"]}
     result |= {name: facts[name] for name in ("candidates", "event_time")}
+    known_labels = coverage(case, stores, data.as_of_us)
     write_report(
         stores.reports,
         f"training-{bundle[:12]}",
-        {**facts, "bundle": bundle, "run": run.id, "checks": suspicion.verdicts},
+        {**facts, "bundle": bundle, "run": run.id, "checks": suspicion.verdicts, "labels": known_labels},
     )
     metric = case.training.metric
     low, high = winner.interval

@@ -18,6 +18,7 @@ from weighbridge.kernel.replay import Columns
 from weighbridge.kernel.split import Split, latest_labels, time_split
 from weighbridge.loop.build import HEAD_SEQ, table_name
 from weighbridge.loop.evaluate import Rows, rows_of
+from weighbridge.loop.ledger import trust_of
 from weighbridge.ports import Stores
 
 
@@ -63,7 +64,9 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
         raise InputError("no label has arrived yet; ingest labels or send them to /feedback before training")
     columns = to_columns(compile_plan(case), events, records)
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
-    labels = latest_labels(columns.label_row, columns.label_value, len(columns))
+    about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
+    trust = trust_of(case.label, about)
+    labels = latest_labels(columns.label_row, columns.label_value, len(columns), trust)
     head_us = max(pc.max(t["arrived_us"]).as_py() for t in (events, records))
     newest_us = int(columns.event_us[labels >= 0].max(initial=0))
     until_us = min((head_us if as_of_us is None else as_of_us) - case.label.matures_us, newest_us)
@@ -80,7 +83,6 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     mature = (labels >= 0) & (columns.event_us <= until_us) & (columns.event_us >= first)
     arrived = records.filter(pc.less_equal(records["arrived_us"], split.validation_from_us))
     then = columns.label_seq <= (pc.max(arrived["seq"]).as_py() or 0)
-    known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns))
+    known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns), trust[then])
     split = replace(split, train=split.train & (known_then >= 0))
-    about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
     return TrainingSet(columns, vectors, labels, known_then, split, mature, head_us, until_us, about)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from weighbridge.serve.cli.options import (
     AsJson,
+    AsOf,
     Bundle,
     CaseName,
     HomeFolder,
     app,
     closed_gates_exit_1,
+    moment,
     open_case,
     progress_bar,
     show,
@@ -72,23 +75,45 @@ def retrain(
 
 
 @app.command()
-def gate(case: CaseName, bundle: Bundle = None, home: HomeFolder = None, as_json: AsJson = False) -> None:
-    """Hold a bundle against the declared gates; exit 1 when one is closed."""
+def gate(
+    case: CaseName,
+    bundle: Bundle = None,
+    as_of: AsOf = None,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a bundle against the declared gates: figure, bound and verdict of each.
+
+    Exit 0 when the bundle passed, 1 when a gate is closed, 3 when none is but one is immature: there is not enough to
+    judge by yet.
+    """
     from weighbridge.clock import SystemClock
     from weighbridge.loop.gate import gate as hold
     from weighbridge.loop.gate import resolve
 
     declared, opened = open_case(case, home, create=False)
-    report = hold(declared, opened.stores, SystemClock(), resolve(opened.stores, bundle) if bundle else None)
+    chosen, as_of_us = resolve(opened.stores, bundle) if bundle else None, moment("--as-of", as_of) if as_of else None
+    report = hold(declared, opened.stores, SystemClock(), chosen, as_of_us)
     if not as_json:
-        for verdict in report.figures["gates"]:
-            figure = "–" if verdict["figure"] is None else f"{verdict['figure']:.4f}"
-            typer.echo(
-                f"{'open  ' if verdict['passed'] else 'CLOSED'}  {verdict['gate']}: {figure} {verdict['why']}".rstrip()
-            )
+        for line in verdict_lines(report.figures["gates"]):
+            typer.echo(line)
     show(report, as_json=as_json)
     if not report.figures["passed"]:
-        raise typer.Exit(1)
+        raise typer.Exit(1 if report.figures["verdict"] == "closed" else 3)
+
+
+def verdict_lines(verdicts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield verdicts as a table: verdict, gate, figure with its interval, why."""
+    rows = []
+    for v in verdicts:
+        figure = "–" if v["figure"] is None else f"{v['figure']:.4f}"
+        if v["interval"]:
+            figure += " [{:.4f}, {:.4f}]".format(*v["interval"])
+        word = v["verdict"] if v["verdict"] != "closed" else "CLOSED"
+        rows.append((word, v["gate"], figure, v["why"]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 @app.command()

@@ -33,6 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object inst
 Bundle = Annotated[
     str | None, typer.Option("--bundle", help="a bundle's id or the beginning of it [default: the newest]")
 ]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="judge by what had arrived then, ISO-8601 [default: now]")]
 Mapped = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="the file's name of a field")]
 
 

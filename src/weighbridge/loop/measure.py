@@ -1,0 +1,221 @@
+"""The figures that gates look at beside the metrics of the validation set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.clock import duration_us
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.gates import Gate
+from weighbridge.errors import BundleRefused
+from weighbridge.kernel.arrays import MISSING, Bools
+from weighbridge.kernel.drift import profile, psi
+from weighbridge.loop.ledger import ledger
+from weighbridge.loop.train import validation_name
+from weighbridge.loop.training_set import TrainingSet
+from weighbridge.ports import Stores
+from weighbridge.records import PRODUCTION
+from weighbridge.score.bundle import Bundle, load
+
+ENOUGH_ROWS, ENOUGH_DECISIONS, ENOUGH_POSITIVES = 500, 100, 10
+TIMED, WARM = 400, 50
+Z = 1.959964  # the normal quantile of a 95 % interval
+
+
+class Measured(NamedTuple):
+    """A figure and why it is so. `missing` says why there is none: "immature", not enough yet, or "not applicable"."""
+
+    figure: float | None
+    why: str = ""
+    missing: str | None = None
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a gate looks at: a candidate, and what had arrived by a moment, microseconds UTC."""
+
+    case: UseCase
+    stores: Stores
+    candidate: Bundle
+    as_of_us: int
+    data: Callable[[], TrainingSet]
+
+    def newest(self, last: str) -> Bools:
+        """Return which rows happened within the last days, bool[n]."""
+        event_us = self.data().columns.event_us
+        return np.asarray(event_us > min(self.as_of_us, int(event_us.max())) - duration_us(last))
+
+    def decisions(self, last: str, **chosen: str) -> pa.Table:
+        """Return the decisions of the last days that one bundle or route made."""
+        found = self.stores.log.decisions()
+        found = found.filter(pc.greater(found["decided_us"], self.as_of_us - duration_us(last)))
+        found = found.filter(pc.less_equal(found["decided_us"], self.as_of_us))
+        for name, value in chosen.items():
+            found = found.filter(pc.equal(found[name], value))
+        return found
+
+    def validated(self) -> tuple[TrainingSet, Bools, pa.Table] | None:
+        """Return the data, which of their rows the candidate was validated on, and what it said on them."""
+        said, data = self.stores.tables.get(validation_name(self.candidate.id)), self.data()
+        if said is None:
+            return None
+        chosen = np.isin(data.columns.seq, said["seq"].to_numpy()) & (data.labels >= 0)
+        return data, chosen, said.filter(pc.is_in(said["seq"], value_set=pa.array(data.columns.seq[chosen])))
+
+
+def immature(why: str) -> Measured:
+    """Return that there is not enough to judge by yet."""
+    return Measured(None, why, "immature")
+
+
+def not_applicable(why: str) -> Measured:
+    """Return that there is nothing to judge."""
+    return Measured(None, why, "not applicable")
+
+
+def feature_psi(evidence: Evidence, g: Gate) -> Measured:
+    """Return the largest PSI of a selected feature between the validation rows and the last days."""
+    found, rows = evidence.validated(), evidence.newest(g.last)
+    if found is None:
+        return immature("its validation is not in this home; train again")
+    if min(int(rows.sum()), int(found[1].sum())) < ENOUGH_ROWS:
+        return immature(f"{int(rows.sum())} events in {g.last} are too few, {ENOUGH_ROWS} are needed")
+    X, names = found[0].vectors, evidence.case.feature_names
+    moved = {
+        name: psi(profile(X[found[1], names.index(name)]), X[rows, names.index(name)])
+        for name in evidence.candidate.facts["selected_features"]
+    }
+    worst = max(moved, key=lambda name: moved[name])
+    return Measured(moved[worst], f"{worst}, {int(rows.sum()):,} events in {g.last}")
+
+
+def score_psi(evidence: Evidence, g: Gate) -> Measured:
+    """Return the PSI of the candidate's score between the validation rows and the last days."""
+    rows = evidence.newest(g.last)
+    if int(rows.sum()) < ENOUGH_ROWS:
+        return immature(f"{int(rows.sum())} events in {g.last} are too few, {ENOUGH_ROWS} are needed")
+    scores = evidence.candidate.scorer.probability(evidence.data().vectors[rows])
+    return Measured(
+        psi(evidence.candidate.facts["reference"]["scores"], scores), f"{int(rows.sum()):,} events in {g.last}"
+    )
+
+
+def flagged_shift(evidence: Evidence, g: Gate) -> Measured:
+    """Return by how much the flagged share of what production decided would differ under the candidate."""
+    stores, case = evidence.stores, evidence.case
+    current = stores.registry.alias(PRODUCTION)
+    if current is None or current == evidence.candidate.id:
+        return not_applicable("nothing else is in production")
+    try:
+        production = load(current, case, stores.bundles, stores.signer)
+    except BundleRefused as fault:
+        return not_applicable(f"production cannot decide: {fault}")
+    decided = evidence.decisions(g.last, bundle=current, degraded="[]")
+    if len(decided) < ENOUGH_DECISIONS:
+        return immature(
+            f"{len(decided)} decisions of production in {g.last} are too few, {ENOUGH_DECISIONS} are needed"
+        )
+    vectors = np.frombuffer(b"".join(decided["vector"].to_pylist()), dtype="<f4").reshape(len(decided), -1)
+    ours = evidence.candidate.scorer.probability(vectors) >= evidence.candidate.thresholds.review_at
+    theirs = decided["probability"].to_numpy() >= production.thresholds.review_at
+    told = f"{ours.mean():.2%} flagged, {theirs.mean():.2%} by production, of {len(decided):,} decisions in {g.last}"
+    return Measured(float(abs(ours.mean() - theirs.mean())), told)
+
+
+def canary_errors(evidence: Evidence, g: Gate) -> Measured:
+    """Return the share of degraded answers among the candidate's decisions as a canary."""
+    decided = evidence.decisions(g.last, bundle=evidence.candidate.id, route="canary")
+    if not len(decided):
+        return not_applicable(f"it was no canary in {g.last}")
+    if len(decided) < ENOUGH_DECISIONS:
+        return immature(f"{len(decided)} decisions as a canary are too few, {ENOUGH_DECISIONS} are needed")
+    wrong = int(pc.sum(pc.not_equal(decided["degraded"], "[]")).as_py())
+    return Measured(wrong / len(decided), f"{wrong:,} of {len(decided):,} decisions as a canary")
+
+
+def rejected_share(evidence: Evidence, g: Gate) -> Measured:
+    """Return the share of rejected rows of the files that were ingested."""
+    since_us = evidence.as_of_us - duration_us(g.last)
+    files = [facts for _, _, at, facts in evidence.stores.tracker.runs("ingest") if since_us < at <= evidence.as_of_us]
+    rows, rejected = (sum(int(facts[name]) for facts in files) for name in ("rows", "rejected"))
+    if not rows:
+        return not_applicable(f"no file was ingested in {g.last}")
+    return Measured(rejected / rows, f"{rejected:,} of {rows:,} rows in {len(files)} files")
+
+
+def recall_gap(evidence: Evidence, g: Gate) -> Measured:
+    """Return how much lower the recall of the worst slice is than that of all, with the interval of that slice's."""
+    found = evidence.validated()
+    if found is None:
+        return immature("its validation is not in this home; train again")
+    data, chosen, said = found
+    names = [field.name for field in evidence.case.events.payload]
+    values = data.columns.values[chosen, names.index(str(g.by))]
+    one_of = getattr(evidence.case.events.field(str(g.by), g.title), "one_of", ())
+    positive = data.labels[chosen] == 1
+    caught = positive & (said["probability"].to_numpy() >= evidence.candidate.thresholds.review_at)
+    slices = {
+        ("missing" if code == MISSING else one_of[code]): (
+            int(caught[values == code].sum()),
+            int(positive[values == code].sum()),
+        )
+        for code in np.unique(values[positive]).tolist()
+    }
+    judged = {name: (hits, n) for name, (hits, n) in slices.items() if n >= ENOUGH_POSITIVES}
+    if len(judged) < 2:
+        return immature(f"{len(judged)} values of {g.by} have {ENOUGH_POSITIVES} positives or more, 2 are needed")
+    overall = float(caught.sum() / positive.sum())
+    worst = min(judged, key=lambda name: judged[name][0] / judged[name][1])
+    hits, n = judged[worst]
+    low, high = wilson(hits, n)
+    told = f"recall of {worst} {hits / n:.2f} on {n} positives, of all {overall:.2f}"
+    told += f"; {len(slices) - len(judged)} values have too few positives"
+    return Measured(overall - hits / n, told, None, (overall - high, overall - low))
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share. Source: Wilson (1927).
+
+    >>> [round(end, 4) for end in wilson(8, 10)]
+    [0.4902, 0.9433]
+    """
+    centre, spread = hits + Z * Z / 2, Z * float(np.sqrt(hits * (n - hits) / n + Z * Z / 4))
+    return (centre - spread) / (n + Z * Z), (centre + spread) / (n + Z * Z)
+
+
+def label_coverage(evidence: Evidence, g: Gate) -> Measured:
+    """Return the share of mature events with a label."""
+    told = ledger(evidence.case, evidence.stores, evidence.as_of_us)
+    if told["coverage"] is None:
+        return immature("no event is mature yet")
+    return Measured(told["coverage"], f"{told['mature']:,} mature events")
+
+
+def latency_us_p99(evidence: Evidence, g: Gate) -> Measured:
+    """Return how long scoring one vector takes, microseconds, on this machine."""
+    X = evidence.data().vectors
+    rows = X[np.linspace(0, len(X) - 1, TIMED + WARM).astype(np.int64)]
+    taken = []
+    for vector in rows:
+        begun = time.perf_counter_ns()
+        evidence.candidate.scorer.probability(vector[np.newaxis])
+        taken.append(time.perf_counter_ns() - begun)
+    return Measured(float(np.quantile(taken[WARM:], 0.99)) / 1e3, f"{TIMED} vectors, one by one, on this machine")
+
+
+MEASURES: dict[str, Callable[[Evidence, Gate], Measured]] = {
+    measure.__name__: measure
+    for measure in (
+        feature_psi, score_psi, flagged_shift, canary_errors, rejected_share, recall_gap, label_coverage,
+        latency_us_p99,
+    )
+}  # fmt: skip
+Verdict = dict[str, Any]
