@@ -87,13 +87,13 @@ class Gate:
 def standard_gates(metric: str = "average_precision") -> Sequence[Gate]:
     """Return the gates every use case should have.
 
-    Parity, no leak, calibration, no worse than production, steady scores, and no errors as a canary.
+    Parity, no leak, calibration, no worse than production, and no errors as a canary. Drift is left to be declared, such
+    as Gate("score_psi", at_most=0.30): while windows still fill, a home's first months drift by nature.
     """
     return (
         Gate("parity_mismatches", at_most=0),
         Gate("leakiest_feature_auc", at_most=0.995),
         Gate("ece", at_most=0.05),
         Gate(metric, no_worse_by=0.02),
-        Gate("score_psi", at_most=0.30),
         Gate("canary_errors", at_most=0.01),
     )

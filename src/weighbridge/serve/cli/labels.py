@@ -38,7 +38,8 @@ def labels(
 
 def lines(figures: Mapping[str, Any], days: int) -> Iterator[str]:
     """Yield what is below the sentence: one line a source, one a day of events."""
-    yield f"  {figures['records']:,} records, the {figures['resolve']} counts; {figures['waiting']:,} wait until they arrive"
+    rule = f"{figures['records']:,} records, of several about one event {figures['resolve']} counts"
+    yield f"  {rule}; {figures['waiting']:,} wait until they arrive"
     for name, told in figures["by_source"].items():
         delay = ", ".join(f"{level} {value:,.1f}" for level, value in told["delay_days"].items())
         yield f"  source {name}: {told['records']:,} records, {told['positives']:,} positive; days late: {delay}"
