@@ -87,8 +87,8 @@ class Gate:
 def standard_gates(metric: str = "average_precision") -> Sequence[Gate]:
     """Return the gates every use case should have.
 
-    Parity, no leak, calibration, no worse than production, and no errors as a canary. Drift is left to be declared, such
-    as Gate("score_psi", at_most=0.30): while windows still fill, a home's first months drift by nature.
+    Parity, no leak, calibration, no worse than production, and no errors as a canary. Drift is left to be declared,
+    such as Gate("score_psi", at_most=0.30): while windows still fill, a home's first months drift by nature.
     """
     return (
         Gate("parity_mismatches", at_most=0),
