@@ -8,7 +8,9 @@ from weighbridge.errors import WeighbridgeError
 from weighbridge.serve.cli import access, audit, backtest, bench, data, doors, labels, loop, policy, rollout
 from weighbridge.serve.cli.options import app
 
-__all__ = ["access", "app", "audit", "backtest", "bench", "data", "doors", "labels", "loop", "main", "policy", "rollout"]
+__all__ = [
+    "access", "app", "audit", "backtest", "bench", "data", "doors", "labels", "loop", "main", "policy", "rollout",
+]  # fmt: skip
 
 
 def main() -> None:
