@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import SOAK, memory_stores
 from tests.fixtures.tiny_fraud import case as tiny
-from weighbridge.clock import DAY_US, ManualClock, iso_to_us
+from weighbridge.clock import DAY_US, ManualClock, iso_to_us, us_to_iso
 from weighbridge.declare import Gate, Retrain
 from weighbridge.errors import Conflict, DeclarationError, GateClosed
 from weighbridge.loop.due import due
@@ -169,7 +169,7 @@ def test_what_asks_for_a_retrain(memory):
 
     def watched(severity, *, losing=False, bundle=None):
         clock.advance(1)
-        facts = {"severity": severity, "losing": losing, "sentence": "told",
+        facts = {"severity": severity, "losing": losing, "sentence": "told", "as_of": us_to_iso(clock.now_us()),
                  "bundle": bundle or memory.registry.alias(PRODUCTION)}  # fmt: skip
         memory.tracker.record(f"w{clock.now_us()}", "watch", clock.now_us(), facts)
         return due(replace(tiny, retrain=Retrain(every=None)), memory, clock)

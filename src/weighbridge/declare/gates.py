@@ -27,10 +27,11 @@ class Gate:
     by more than this for sure (the whole 95 % interval of the difference lies below), with `sure=True` unless it is
     surely no worse (the whole interval lies above).
 
-    Over the `last` days: `feature_psi`, the largest PSI of a selected feature against the validation set; `score_psi`,
-    that of the score; `flagged_shift`, by how much the share of flagged events differs from production's when the
-    candidate is asked about what production decided; `canary_errors`, the share of its decisions as a canary that were
-    degraded; `rejected_share`, of the rows that were ingested.
+    Over the `last` days: `feature_psi`, by how much the selected feature that moved most did, as a PSI beyond chance
+    against the candidate's own reference, 0 where none surely has, as `Watch` judges it; `score_psi`, the score;
+    `flagged_shift`, by how much the share of flagged events differs from production's when the candidate is asked about
+    what production decided; `canary_errors`, the share of its decisions as a canary that were degraded;
+    `rejected_share`, of the rows that were ingested.
 
     `recall_gap`: how much lower the recall of the worst value of the Category `by` is than that of all (equal
     opportunity, Hardt et al. 2016); it closes when that is sure at 95 % (Wilson 1927). `label_coverage`: the share of

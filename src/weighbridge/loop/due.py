@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from weighbridge.clock import Clock, us_to_iso
+from weighbridge.clock import Clock, iso_to_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.retrain import NEVER, SEVERITIES
 from weighbridge.loop.gate import named
@@ -34,17 +34,18 @@ def due(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
 
 
 def _watched(case: UseCase, stores: Stores, last_us: int | None) -> Due | None:
-    seen = [(at, facts) for _, _, at, facts in stores.tracker.runs("watch") if last_us is None or at > last_us]
+    told = [(iso_to_us(facts["as_of"]), facts) for _, _, _, facts in stores.tracker.runs("watch")]
+    seen = sorted((entry for entry in told if last_us is None or entry[0] > last_us), key=lambda entry: entry[0])
     if not seen or case.retrain.severity == NEVER:
         return None
     at_us, facts = seen[-1]
     if facts["bundle"] != stores.registry.alias(PRODUCTION):
         return None  # it was about another champion
-    told = f"watch at {us_to_iso(at_us)}: {facts['sentence']}"
+    why = f"watch at {us_to_iso(at_us)}: {facts['sentence']}"
     if facts["losing"]:
-        return Due("loss", told)
+        return Due("loss", why)
     enough = SEVERITIES[SEVERITIES.index(case.retrain.severity) :]
-    return Due("drift", told) if facts["severity"] in enough else None
+    return Due("drift", why) if facts["severity"] in enough else None
 
 
 def _settled(case: UseCase, stores: Stores, clock: Clock) -> Due | None:

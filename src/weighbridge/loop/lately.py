@@ -17,6 +17,7 @@ from weighbridge.kernel.columns import ints, to_columns
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.split import latest_labels
 from weighbridge.loop.drift import clusters
+from weighbridge.loop.ledger import trust_of
 from weighbridge.loop.performance import Said
 from weighbridge.ports import Stores
 from weighbridge.ports.log import LAST
@@ -91,8 +92,10 @@ def lately(case: UseCase, stores: Stores, last: str, as_of_us: int | None) -> La
     events = events.filter(pc.is_in(events["seq"], value_set=decisions["seq"].combine_chunks()))
     decisions = decisions.filter(pc.is_in(decisions["seq"], value_set=events["seq"].combine_chunks()))
     labels = stores.log.labels()
-    columns = to_columns(compile_plan(case), events, labels.filter(pc.less_equal(labels["arrived_us"], until)))
-    y = latest_labels(columns.label_row, columns.label_value, len(columns))
+    about = pc.is_in(labels["event_id"], value_set=events["event_id"].combine_chunks())
+    labels = labels.filter(pc.and_(about, pc.less_equal(labels["arrived_us"], until)))
+    columns = to_columns(compile_plan(case), events, labels)
+    y = latest_labels(columns.label_row, columns.label_value, len(columns), trust_of(case.label, labels))
     said = Said(decisions["probability"].to_numpy(), y, columns.event_us, clusters(case, columns.values))
     moments, span_us = ints(decisions["decided_us"]), duration_us(last)
     newest = int(moments.max(initial=0))

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from weighbridge.clock import duration_us
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import Gate
+from weighbridge.declare.watch import NONE
 from weighbridge.errors import BundleRefused
-from weighbridge.kernel.arrays import MISSING, Bools
-from weighbridge.kernel.drift import profile, psi
+from weighbridge.kernel.arrays import MISSING, Bools, Floats, Vectors
+from weighbridge.loop.drift import TOO_FEW, clusters, judge, overall, sampled
 from weighbridge.loop.ledger import ledger
 from weighbridge.loop.train import validation_name
 from weighbridge.loop.training_set import TrainingSet
@@ -24,7 +25,7 @@ from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 from weighbridge.score.bundle import Bundle, load
 
-ENOUGH_ROWS, ENOUGH_DECISIONS, ENOUGH_POSITIVES = 500, 100, 10
+ENOUGH_DECISIONS, ENOUGH_POSITIVES = 100, 10
 TIMED, WARM = 400, 50
 Z = 1.959964  # the normal quantile of a 95 % interval
 
@@ -82,30 +83,36 @@ def not_applicable(why: str) -> Measured:
 
 
 def feature_psi(evidence: Evidence, g: Gate) -> Measured:
-    """Return the largest PSI of a selected feature between the validation rows and the last days."""
-    found, rows = evidence.validated(), evidence.newest(g.last)
-    if found is None:
-        return immature("its validation is not in this home; train again")
-    if min(int(rows.sum()), int(found[1].sum())) < ENOUGH_ROWS:
-        return immature(f"{int(rows.sum())} events in {g.last} are too few, {ENOUGH_ROWS} are needed")
-    X, names = found[0].vectors, evidence.case.feature_names
-    moved = {
-        name: psi(profile(X[found[1], names.index(name)]), X[rows, names.index(name)])
-        for name in evidence.candidate.facts["selected_features"]
-    }
-    worst = max(moved, key=lambda name: moved[name])
-    return Measured(moved[worst], f"{worst}, {int(rows.sum()):,} events in {g.last}")
+    """Return by how much the feature that moved most over the last days did, beyond chance; 0 where none surely has.
+
+    Against the reference of the candidate itself, on its selected features, as `watch` judges them.
+    """
+    facts, names, rows = evidence.candidate.facts, evidence.case.feature_names, evidence.newest(g.last)
+    chosen = {name: facts["reference"]["features"][name] for name in facts["selected_features"]}
+    values = evidence.data().vectors[rows][:, [names.index(name) for name in chosen]]
+    return _drifted(evidence, chosen, values, rows, g)
 
 
 def score_psi(evidence: Evidence, g: Gate) -> Measured:
-    """Return the PSI of the candidate's score between the validation rows and the last days."""
+    """Return by how much the candidate's score moved over the last days, beyond chance; 0 where it surely has not."""
     rows = evidence.newest(g.last)
-    if int(rows.sum()) < ENOUGH_ROWS:
-        return immature(f"{int(rows.sum())} events in {g.last} are too few, {ENOUGH_ROWS} are needed")
     scores = evidence.candidate.scorer.probability(evidence.data().vectors[rows])
-    return Measured(
-        psi(evidence.candidate.facts["reference"]["scores"], scores), f"{int(rows.sum()):,} events in {g.last}"
+    return _drifted(
+        evidence, {"score": evidence.candidate.facts["reference"]["scores"]}, scores.reshape(-1, 1), rows, g
     )
+
+
+def _drifted(evidence: Evidence, profiles: dict[str, Any], values: Vectors | Floats, rows: Bools, g: Gate) -> Measured:
+    if not len(values):
+        return immature(f"no event in {g.last}")
+    groups = [group[rows] for group in clusters(evidence.case, evidence.data().columns.values)]
+    moved = judge(evidence.case.watch, profiles, sampled(profiles, values, groups))
+    if overall(moved) == TOO_FEW:
+        least = evidence.case.watch.at_least
+        return immature(f"{len(values)} events in {g.last}, or the reference, are too few, {least} are needed")
+    worst = max((m for m in moved if m.severity != TOO_FEW), key=lambda m: (m.severity != NONE, m.effect))
+    told = f"{worst.feature}, {len(values):,} events in {g.last}"
+    return Measured(worst.effect if worst.severity != NONE else 0.0, told)
 
 
 def flagged_shift(evidence: Evidence, g: Gate) -> Measured:

@@ -15,6 +15,7 @@ from weighbridge.errors import InputError
 from weighbridge.loop.alert import send
 from weighbridge.loop.drift import TOO_FEW, Moved, judge, overall, sampled
 from weighbridge.loop.lately import Lately, lately
+from weighbridge.loop.ledger import coverage
 from weighbridge.loop.performance import (
     ENOUGH_POSITIVES,
     SURE,
@@ -64,6 +65,7 @@ def watch(
         "realised": realised(mature, champion.thresholds),
         "concept": concept(case.watch, mature),
         **_freshness(seen),
+        "labels": coverage(case, stores, now_us),
     }
     details = {
         **figures,
