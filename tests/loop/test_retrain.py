@@ -154,7 +154,9 @@ def test_a_refusal_is_in_the_history_and_cools_down_too(memory):
     assert not retrain(tiny, memory, clock, reason="somebody asked").skipped
     what = [e["what"] for e in history(memory)]
     assert what.count("retrain") == what.count("retrain begun") == 2
-    assert what.index("gate") < what.index("move")
+    assert what.index("gate") < what.index("move") < len(what) - 1 - what[::-1].index("retrain")
+    again = retrain(tiny, memory, clock, reason="once more")
+    assert (again.figures["decision"], len(memory.registry.moves())) == ("unchanged", 1)
 
 
 def test_what_asks_for_a_retrain(memory):

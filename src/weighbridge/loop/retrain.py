@@ -14,6 +14,7 @@ from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.loop.train import train
 from weighbridge.ports import Stores
+from weighbridge.records import PRODUCTION
 
 VERB, BEGUN = "retrain", "retrain begun"
 BY_HAND = "on demand"
@@ -61,7 +62,7 @@ def retrain(
             return _skipped(run, wait)
         told = {"trigger": trigger, "reason": reason, "took_over": held.left_by or (died[-1] if died else None)}
         stores.tracker.record(f"{run.id}-begun", BEGUN, clock.now_us(), {**told, "run": run.id})
-        steps = Steps(tell)
+        steps, before = Steps(tell), stores.registry.alias(PRODUCTION)
         try:
             _all(case, stores, clock, progress, steps, reason)
         except WeighbridgeError as fault:
@@ -70,8 +71,10 @@ def retrain(
             kept = {**told, "decision": decision, "why": str(fault), "gates": gates}
             run.finish(f"production stays as it is: {fault}", {**kept, "bundle": steps.bundle, "steps": steps.done})
             raise
-        figures = {**told, "bundle": steps.bundle, "decision": "promoted", "why": reason, "steps": steps.done}
-        return run.finish(f"bundle {(steps.bundle or '')[:12]} took over: {reason}", figures)
+        name, new = (steps.bundle or "")[:12], steps.bundle != before
+        figures = {**told, "bundle": steps.bundle, "decision": "promoted" if new else "unchanged", "why": reason}
+        did = "took over" if new else "is what was in production already"
+        return run.finish(f"bundle {name} {did}: {reason}", {**figures, "steps": steps.done})
 
 
 def _all(case: UseCase, stores: Stores, clock: Clock, progress: Progress, steps: Steps, reason: str) -> None:
