@@ -27,18 +27,12 @@ def _runs(stores: Stores) -> Iterator[tuple[int, int, Entry]]:
         if verb == BEGUN:
             died = "" if facts["run"] in ended else "; it never ended: it runs still, or its process died"
             over = f", after {facts['took_over']}, which died" if facts["took_over"] else ""
-            yield (
-                at,
-                place,
-                {**told, "run": facts["run"], "sentence": f"{facts['trigger']}: {facts['reason']}{over}{died}"},
-            )
+            sentence = f"{facts['trigger']}: {facts['reason']}{over}{died}"
+            yield at, place, {**told, "run": facts["run"], "sentence": sentence}
         elif verb == VERB:
             ended_us = at + int(facts["seconds"] * SECOND_US)  # it stands behind its steps
-            yield (
-                ended_us,
-                2 * MOVES,
-                {**told, **_named(facts, "trigger", "decision", "why", "bundle", "gates", "steps")},
-            )
+            names = ("trigger", "decision", "why", "bundle", "gates", "steps")
+            yield ended_us, 2 * MOVES, {**told, "at": us_to_iso(ended_us), **_named(facts, *names)}
         elif verb in ("train", "gate", "rollback"):
             yield at, place, {**told, **_named(facts, "bundle", "gates", "checks", "passed")}
         elif verb == "watch" and (facts["severity"] not in QUIET or facts["losing"]):
