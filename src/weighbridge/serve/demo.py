@@ -140,7 +140,7 @@ class Demo:
     def _retrain(self, desk: Desk) -> None:
         before = desk.router.champion
         reason = "the champion had lost recall, and the labels are mature"
-        self.tell(retrain(self.case, self.stores, self.clock, tell=self.tell, reason=reason))
+        self.tell(retrain(self.case, self.stores, self.clock, tell=self.tell, trigger="loss", reason=reason))
         due = time.monotonic() + FOLLOWED_WITHIN_SECONDS
         while desk.router.champion is before and time.monotonic() < due:
             time.sleep(0.02)
