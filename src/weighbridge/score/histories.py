@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,7 +25,7 @@ class Histories:
     def __init__(self, state: StateStore, log: Log, rebuild: Rebuild | None, lost: Callable[[], None]) -> None:
         self.state: StateStore | None = state
         self._log, self._rebuild, self._lost = log, rebuild, lost
-        self._closed = threading.Event()
+        self._closed = False
 
     @property
     def waiting(self) -> int:
@@ -66,31 +65,20 @@ class Histories:
         """Have a new state made beside, as often as that must be tried, and go on with it at the place of a note."""
         made: list[tuple[StateStore, int]] = []
 
-        def again(_: BaseException | None) -> None:
-            if made:
+        def begin() -> None:
+            if self._rebuild is not None and not self._closed:
+                rebuild = self._rebuild
+                turns.long(lambda: made.append(rebuild()), lambda fault: later(begin) if fault else go_on())
+
+        def go_on() -> None:
+            if not self._closed:
                 told = note({"after": made[0][1]}, lambda: self.restore(*made[0]))
-                told.add_done_callback(lambda n: later(again) if n.exception() else None)
-            else:
-                later(lambda _: self.come_back(turns, note))
+                told.add_done_callback(lambda n: later(go_on) if n.exception() else None)
 
-        def later(do: Callable[[BaseException | None], None]) -> None:
-            if not self._closed.is_set():
-                turns.long(self.pause, do)
+        def later(do: Callable[[], None]) -> None:
+            turns.later(RETRY_SECONDS, do)
 
-        turns.long(lambda: made.extend(filter(None, [self.made_anew()])), again)
-
-    def made_anew(self) -> tuple[StateStore, int] | None:
-        """Return a new state and the last seq in it, however often that must be tried; None once closed."""
-        while self._rebuild is not None and not self._closed.is_set():
-            try:
-                return self._rebuild()
-            except StoreFailure:
-                self.pause()
-        return None
-
-    def pause(self) -> None:
-        """Wait a little before the next try."""
-        self._closed.wait(RETRY_SECONDS)
+        begin()
 
     def restore(self, fresh: StateStore, after: int) -> None:
         """Go on with a new state, once it has what the log took in behind the last seq in it.
@@ -105,7 +93,7 @@ class Histories:
 
     def close(self) -> None:
         """Try no more."""
-        self._closed.set()
+        self._closed = True
 
     def _lose(self, fault: StoreFailure) -> None:
         if self._rebuild is None:

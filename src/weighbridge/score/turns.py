@@ -36,6 +36,10 @@ class Turns(Protocol):
         """Do long work on a thread that nothing else waits for; then tell how it ended."""
         ...
 
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do work after so many seconds."""
+        ...
+
     def close(self) -> None:
         """Let go of the thread."""
         ...
@@ -67,6 +71,12 @@ class OnAThread:
     def long(self, work: Callable[[], None], then: Then) -> None:
         """Do both on another thread."""
         threading.Thread(target=lambda: then(ended(work)), name="long", daemon=True).start()
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do it on another thread."""
+        timer = threading.Timer(seconds, work)
+        timer.daemon = True
+        timer.start()
 
     def close(self) -> None:
         """Let go of the thread."""
@@ -110,6 +120,10 @@ class OnTheLoop:
                 self._loop.call_soon_threadsafe(then, fault)
 
         threading.Thread(target=do, name="long", daemon=True).start()
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do it on the loop."""
+        self._loop.call_later(seconds, work)
 
     def close(self) -> None:
         """Let go of the thread."""

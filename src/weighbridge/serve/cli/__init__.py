@@ -5,12 +5,36 @@ import sys
 import typer
 
 from weighbridge.errors import WeighbridgeError
-from weighbridge.serve.cli import access, audit, backtest, bench, data, doors, labels, loop, policy, rollout
+from weighbridge.serve.cli import (
+    access,
+    audit,
+    backtest,
+    bench,
+    data,
+    doors,
+    labels,
+    loop,
+    policy,
+    rollout,
+    world,
+)
 from weighbridge.serve.cli.options import app
 
 __all__ = [
-    "access", "app", "audit", "backtest", "bench", "data", "doors", "labels", "loop", "main", "policy", "rollout",
-]  # fmt: skip
+    "access",
+    "app",
+    "audit",
+    "backtest",
+    "bench",
+    "data",
+    "doors",
+    "labels",
+    "loop",
+    "main",
+    "policy",
+    "rollout",
+    "world",
+]
 
 
 def main() -> None:
