@@ -35,11 +35,14 @@ class Fitted:
         return self.predictor.log_odds(self.encoder.encode(vectors))
 
 
-def fit(case: UseCase, model: Model, vectors: Vectors, y: Ints, selected: list[int]) -> Fitted:
+def fit(
+    case: UseCase, model: Model, vectors: Vectors, y: Ints, selected: list[int], spoken: Floats | None = None
+) -> Fitted:
     """Fit one declared model (no searched parameters) on vectors, float32[n, features], and labels, int64[n].
 
-    The same input and seed give the same bits. Raises MissingExtra when a training library is not installed,
-    DeclarationError for an unknown family, InputError for a parameter that the library refuses.
+    spoken: float64[n], for how many events each row speaks; None is 1 for all. The same input and seed give the same
+    bits. Raises MissingExtra when a training library is not installed, DeclarationError for an unknown family,
+    InputError for a parameter that the library refuses.
     """
     if model.family not in FAMILIES:
         raise DeclarationError(f"model {model.name or model.family}: no such family; use one of {', '.join(FAMILIES)}")
@@ -54,7 +57,7 @@ def fit(case: UseCase, model: Model, vectors: Vectors, y: Ints, selected: list[i
     except ModuleNotFoundError as fault:
         raise MissingExtra(fault.name or module, "train") from None
     encoder = fit_encoder(case, vectors, y, selected, normal=model.family == "logistic")
-    X, labels, weight = balance(model.imbalance, encoder.encode(vectors), y, model.seed)
+    X, labels, weight = balance(model.imbalance, encoder.encode(vectors), y, model.seed, spoken)
     options: dict[str, Any] = {"random_state": model.seed, **dict(model.parameters)}
     try:
         return Fitted(model, encoder, train(X, labels, weight, options))

@@ -17,8 +17,9 @@ from weighbridge.kernel.columns import ints
 from weighbridge.loop.difference import Replayed, difference, entity_name, joined, sentence
 from weighbridge.loop.outcome import outcomes
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
-from weighbridge.loop.trial import Replay, Trial, action_codes
+from weighbridge.loop.trial import Replay, Trial
 from weighbridge.ports import Log, Stores
+from weighbridge.score.ruling import action_codes
 
 AT_ONCE = 65_536  # places of the log that are decided again at once
 

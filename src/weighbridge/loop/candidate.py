@@ -25,21 +25,30 @@ class Candidate:
     interval: tuple[float, float]
 
 
-def hold(case: UseCase, model: Model, X: Vectors, y: Ints, selected: list[int], validation: Rows) -> Candidate:
-    """Fit a model on vectors, float32[n, features], and labels, int64[n], and evaluate it on validation rows."""
-    fitted = fit(case, model, X, y, selected)
+@dataclass(frozen=True)
+class Lessons:
+    """What a model is fitted on: vectors float32[n, features], labels int64[n], and for how many events each speaks."""
+
+    X: Vectors
+    y: Ints
+    weight: Floats
+
+
+def hold(case: UseCase, model: Model, lessons: Lessons, selected: list[int], validation: Rows) -> Candidate:
+    """Fit a model on lessons and evaluate it on validation rows."""
+    fitted = fit(case, model, lessons.X, lessons.y, selected, lessons.weight)
     probability = _cross_calibrated(model, fitted.log_odds(validation.vectors), validation)
     thresholds = choose_thresholds(case, validation, probability)
     _, low, high = with_interval(case, validation, probability, thresholds, case.training.metric)
     return Candidate(fitted, probability, thresholds, figures(case, validation, probability, thresholds), (low, high))
 
 
-def finish(case: UseCase, held: Candidate, X: Vectors, y: Ints, selected: list[int], validation: Rows) -> Scorer:
+def finish(case: UseCase, held: Candidate, lessons: Lessons, selected: list[int], validation: Rows) -> Scorer:
     """Return a candidate's model fitted again on more rows, calibrated as it was on the validation rows."""
     from weighbridge.learners.calibration import fit_calibration
 
     model = held.fitted.model
-    refitted = fit(case, model, X, y, selected)
+    refitted = fit(case, model, lessons.X, lessons.y, selected, lessons.weight)
     calibration = fit_calibration(model.calibration, held.fitted.log_odds(validation.vectors), validation.y)
     return Scorer(refitted.encoder, refitted.predictor, calibration)
 

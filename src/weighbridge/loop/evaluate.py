@@ -14,7 +14,7 @@ from weighbridge.declare.fields import Key
 from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.declare.policy import EVERY_DAY
 from weighbridge.kernel import metrics
-from weighbridge.kernel.arrays import MISSING, Bools, Floats, Ints, Vectors
+from weighbridge.kernel.arrays import MISSING, Floats, Ints, Vectors
 from weighbridge.kernel.replay import Columns
 from weighbridge.kernel.thresholds import Ladder, ladder
 from weighbridge.score.scorer import Thresholds
@@ -39,17 +39,20 @@ class Rows:
         return int(self.day.max() - self.day.min()) + 1 if len(self.day) else 0
 
 
-def rows_of(case: UseCase, columns: Columns, vectors: Vectors, labels: Ints, chosen: Bools) -> Rows:
-    """Return the chosen rows; the key of card precision is the contract's first `Key`, the amount that of `Costs`."""
+def rows_of(case: UseCase, columns: Columns, vectors: Vectors, labels: Ints, chosen: Ints) -> Rows:
+    """Return the rows with these numbers, int64[m], which may come more than once.
+
+    The key of card precision is the contract's first `Key`, the amount that of `Costs`.
+    """
     payload = case.events.payload
     keys = [place for place, field in enumerate(payload) if isinstance(field, Key)]
-    amount = np.ones(int(chosen.sum()))
+    amount = np.ones(len(chosen))
     if case.policy.costs.amount is not None:
         place = [f.name for f in payload].index(case.policy.costs.amount)
         stored = columns.values[chosen, place]
         amount = np.where(stored == MISSING, 0, stored) / payload[place].scale
     day = columns.event_us[chosen] // DAY_US
-    key = columns.values[chosen, keys[0]] if keys else np.arange(int(chosen.sum()))
+    key = columns.values[chosen, keys[0]] if keys else np.arange(len(chosen))
     return Rows(vectors[chosen], labels[chosen], day, key, amount)
 
 

@@ -16,7 +16,7 @@ from weighbridge.kernel.arrays import Vectors
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.plan import Plan, compile_plan
 from weighbridge.kernel.replay import Columns, replay
-from weighbridge.loop.candidate import Candidate, hold
+from weighbridge.loop.candidate import Candidate, Lessons, hold
 from weighbridge.loop.evaluate import rows_of, summary
 from weighbridge.loop.training_set import TrainingSet
 
@@ -53,8 +53,9 @@ def claim(case: UseCase, data: TrainingSet, winner: Candidate, cores: int) -> di
     late = _label_arrived_after(data, begins_us)
     ahead = fitting & (late | (X.view(np.uint32) != data.vectors.view(np.uint32)).any(axis=1))
     selected = select(X[fitting], data.labels[fitting], case.training.features)
-    validation = rows_of(case, columns, X, data.labels, data.split.validation)
-    held = hold(case, winner.fitted.model, X[fitting], data.labels[fitting], selected, validation)
+    validation = rows_of(case, columns, X, data.labels, data.places(data.split.validation))
+    lessons = Lessons(X[fitting], data.labels[fitting], data.weight[fitting])
+    held = hold(case, winner.fitted.model, lessons, selected, validation)
     metric = case.training.metric
     return {
         "metric": metric,

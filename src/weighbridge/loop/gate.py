@@ -134,12 +134,14 @@ def _against(evidence: Evidence, g: Gate) -> Measured:
     data, validated, said = found
     chosen = validated & (data.columns.event_us > rival.facts["lineage"]["trained_until_us"])
     rows = data.rows(case, chosen)
-    positives = int(rows.y.sum())
+    positives = int((data.labels[chosen] == 1).sum())
     if positives < ENOUGH_POSITIVES:
         return immature(
             f"{positives} positives since {g.against} was trained are too few, {ENOUGH_POSITIVES} are needed"
         )
-    ours = said["probability"].to_numpy()[np.searchsorted(said["seq"].to_numpy(), data.columns.seq[chosen])]
+    ours = said["probability"].to_numpy()[
+        np.searchsorted(said["seq"].to_numpy(), data.columns.seq[data.places(chosen)])
+    ]
     theirs = rival.scorer.probability(rows.vectors)
     gain, low, high = difference(case, rows, g.figure, (ours, candidate.thresholds), (theirs, rival.thresholds))
     why = f"candidate - {g.against}, paired bootstrap over {rows.days} days, {positives} positives"

@@ -69,7 +69,8 @@ class Evidence:
         if said is None:
             return None
         chosen = np.isin(data.columns.seq, said["seq"].to_numpy()) & (data.labels >= 0)
-        return data, chosen, said.filter(pc.is_in(said["seq"], value_set=pa.array(data.columns.seq[chosen])))
+        first = np.searchsorted(said["seq"].to_numpy(), data.columns.seq[chosen])  # what speaks for many is there often
+        return data, chosen, said.take(pa.array(first))
 
 
 def immature(why: str) -> Measured:

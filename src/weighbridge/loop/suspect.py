@@ -81,7 +81,8 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
         told = f"{int(y.sum())} positives are too few to tell, {ENOUGH_POSITIVES} are needed"
         told += ", and production's data had them" if before else ""
         return [_verdict("flipped labels: separation", None, bounds.separation, not before, told)], {}
-    separation, (hits, rows) = roc_auc(y, score), poisoning.top_hits(y, score)
+    spoken = np.searchsorted(np.flatnonzero(data.mature), data.places(data.mature))  # explored rows stand for others
+    separation, (hits, rows) = roc_auc(y, score), poisoning.top_hits(y[spoken], score[spoken])
     least, usual = bounds.separation, before.get("separation")
     if usual is not None:
         least = max(least, usual - bounds.separation_loss)
@@ -91,7 +92,8 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
     if not before.get("top_rows"):
         return [first], kept
     expected = (before["top_hits"] + 0.5) / (before["top_rows"] + 1.0)  # Jeffreys: a share of 1 is not certain
-    fewer = binomtest(hits, rows, expected, alternative="less").pvalue < SURE
+    apart = _told_apart(data.weight[data.mature], score, rows)
+    fewer = binomtest(round(hits / rows * apart), apart, expected, alternative="less").pvalue < SURE
     said = f"{hits} of the {rows} highest scores are positive, "
     said += f"{before['top_hits']} of {before['top_rows']} in production's data"
     bound = expected - bounds.hidden
@@ -101,18 +103,28 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
     ], kept
 
 
+def _told_apart(weight: Floats, score: Floats, rows: int) -> int:
+    """Return how many rows those among the highest scores are worth, where some speak for many.
+
+    The effective sample size of Kish (1965), Survey Sampling, 11.7.
+    """
+    order = np.argsort(-score, kind="stable")
+    top = weight[order][: int(np.searchsorted(np.cumsum(np.rint(weight[order])), rows)) + 1]
+    return min(rows, max(1, round(float(top.sum() ** 2 / (top**2).sum()))))
+
+
 def _cross_fitted(case: UseCase, data: TrainingSet) -> Floats | None:
     """Return the score of each mature row by a model of the other half, float64[n]; None where one cannot be fitted."""
     from weighbridge.learners.encode import select
     from weighbridge.learners.fit import fit
 
-    X, y = data.vectors[data.mature], data.labels[data.mature]
+    X, y, weight = data.vectors[data.mature], data.labels[data.mature], data.weight[data.mature]
     first = poisoning.halves(data.columns.seq[data.mature])
     if y.sum() < ENOUGH_POSITIVES or not all(0 < y[half].sum() < half.sum() for half in (first, ~first)):
         return None
     selected, score = select(X, y, None), np.empty(len(y))
     for half in (first, ~first):
-        score[half] = fit(case, PROBE, X[~half], y[~half], selected).log_odds(X[half])
+        score[half] = fit(case, PROBE, X[~half], y[~half], selected, weight[~half]).log_odds(X[half])
     return score
 
 

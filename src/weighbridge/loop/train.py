@@ -18,7 +18,7 @@ from weighbridge.declare.models import logistic
 from weighbridge.errors import GateClosed, InputError
 from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.metrics import roc_auc
-from weighbridge.loop.candidate import Candidate, finish, hold
+from weighbridge.loop.candidate import Candidate, Lessons, finish, hold
 from weighbridge.loop.card import model_card
 from weighbridge.loop.evaluate import summary
 from weighbridge.loop.event_time import claim
@@ -55,22 +55,23 @@ def train(
     X, y, fitting = data.vectors, data.known_then, data.split.train
     validation = data.rows(case, data.split.validation)
     selected = select(X[fitting], y[fitting], case.training.features)
+    lessons = Lessons(X[fitting], y[fitting], data.weight[fitting])
     models = [candidate for model in case.models for candidate in model.candidates()]
     done: list[Candidate] = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for candidate in pool.map(lambda m: hold(case, m, X[fitting], y[fitting], selected, validation), models):
+        for candidate in pool.map(lambda m: hold(case, m, lessons, selected, validation), models):
             done.append(candidate)
             progress(candidate.fitted.model.name, len(done), len(models))
     winner = _best(case, done)
     model = winner.fitted.model
-    mature = X[data.mature], data.labels[data.mature]
-    scorer = finish(case, winner, *mature, selected, validation)
+    mature = Lessons(X[data.mature], data.labels[data.mature], data.weight[data.mature])
+    scorer = finish(case, winner, mature, selected, validation)
     alone = [case.stateless[c] for c in select(X[fitting][:, list(case.stateless)], y[fitting], None)]
-    event_only = hold(case, EVENT_ONLY, X[fitting], y[fitting], alone, validation) if alone else None
+    event_only = hold(case, EVENT_ONLY, lessons, alone, validation) if alone else None
     facts = _facts(case, stores, data, done, (winner, scorer), selected)
     facts |= {"event_only": _told(case, event_only, alone), "training_data": suspicion.kept}
     facts["event_time"] = claim(case, data, winner, stores.budget.cores)
-    scorers = (scorer, finish(case, event_only, *mature, alone, validation) if event_only else None)
+    scorers = (scorer, finish(case, event_only, mature, alone, validation) if event_only else None)
     card, probes = model_card(case, facts), _spread(validation.vectors, winner.probability)
     bundle, files = pack(case, scorers, winner.thresholds, probes, facts, card, stores.signer)
     stores.bundles.put(bundle, files)
@@ -113,7 +114,7 @@ def validation_name(bundle: str) -> str:
 
 
 def _validated(data: TrainingSet, winner: Candidate) -> pa.Table:
-    rows = np.flatnonzero(data.split.validation)
+    rows = data.places(data.split.validation)
     return pa.table({"seq": data.columns.seq[rows], "y": data.labels[rows], "probability": winner.probability})
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from weighbridge.clock import duration_us
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
-from weighbridge.kernel.arrays import Bools, Ints, Vectors
+from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import Columns
@@ -19,6 +19,7 @@ from weighbridge.kernel.split import Split, latest_labels, time_split
 from weighbridge.loop.build import HEAD_SEQ, table_name
 from weighbridge.loop.evaluate import Rows, rows_of
 from weighbridge.loop.ledger import trust_of
+from weighbridge.loop.outcome import spoken
 from weighbridge.ports import Stores
 
 
@@ -27,7 +28,8 @@ class TrainingSet:
     """What training reads: the log's columns, their vectors, the newest label of each row, and the split.
 
     `known_then` are the labels that had arrived when validation begins, the only ones that fitting sees. `told` are the
-    label records about these rows, as `columns.label_row` has them.
+    label records about these rows, as `columns.label_row` has them. `weight`, float64[rows], is for how many events a
+    row speaks: above 1 for those that were explored, which speak for would-be declines like them.
     """
 
     columns: Columns
@@ -39,10 +41,16 @@ class TrainingSet:
     as_of_us: int
     until_us: int
     told: pa.Table
+    weight: Floats
 
     def rows(self, case: UseCase, chosen: Bools) -> Rows:
-        """Return chosen rows to evaluate on."""
-        return rows_of(case, self.columns, self.vectors, self.labels, chosen)
+        """Return chosen rows to evaluate on, at their `places`."""
+        return rows_of(case, self.columns, self.vectors, self.labels, self.places(chosen))
+
+    def places(self, chosen: Bools) -> Ints:
+        """Return the numbers of chosen rows, each as often as events it speaks for, rounded."""
+        rows = np.flatnonzero(chosen)
+        return np.repeat(rows, np.maximum(np.rint(self.weight[rows]), 1).astype(np.int64))
 
 
 def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> TrainingSet:
@@ -66,7 +74,9 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
     about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
     trust = trust_of(case.label, about)
-    labels = latest_labels(columns.label_row, columns.label_value, len(columns), trust)
+    weight = spoken(stores.log, columns.seq)
+    known = latest_labels(columns.label_row, columns.label_value, len(columns), trust)
+    labels = np.where(weight > 0, known, -1)
     head_us = max(pc.max(t["arrived_us"]).as_py() for t in (events, records))
     newest_us = int(columns.event_us[labels >= 0].max(initial=0))
     until_us = min((head_us if as_of_us is None else as_of_us) - case.label.matures_us, newest_us)
@@ -85,4 +95,4 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     then = columns.label_seq <= (pc.max(arrived["seq"]).as_py() or 0)
     known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns), trust[then])
     split = replace(split, train=split.train & (known_then >= 0))
-    return TrainingSet(columns, vectors, labels, known_then, split, mature, head_us, until_us, about)
+    return TrainingSet(columns, vectors, labels, known_then, split, mature, head_us, until_us, about, weight)

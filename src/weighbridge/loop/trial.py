@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fallback import TEST
 from weighbridge.declare.policy import Policy, Rule
@@ -24,7 +23,7 @@ from weighbridge.score.bundle import Bundle, load
 from weighbridge.score.explore import Explorer, spent_today
 from weighbridge.score.masks import Asked, Entries
 from weighbridge.score.rulebook import NOTHING, POLICY, noted
-from weighbridge.score.ruling import DECLINE, Ruled, Ruling, by_thresholds
+from weighbridge.score.ruling import DECLINE, Ruled, Ruling, action_codes, by_thresholds
 from weighbridge.score.scorer import Thresholds
 from weighbridge.stores.tables import text_of
 
@@ -181,11 +180,6 @@ class Replay:
             else:
                 self._explorer.take(spent_today(self._stores.log, self._explorer.amount, self._begin))
         return self._explorer
-
-
-def action_codes(decisions: pa.Table) -> Ints:
-    """Return what was decided as places in ACTIONS, int64[n]."""
-    return ints(pc.index_in(decisions["action"], value_set=pa.array(ACTIONS)))
 
 
 def _told(names: Sequence[str], ruled: Ruled, chance: Floats, decisions: pa.Table) -> Bools:

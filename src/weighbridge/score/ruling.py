@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.case import UseCase
 from weighbridge.kernel.arrays import Bools, Floats, Ints
+from weighbridge.kernel.columns import ints
 from weighbridge.score.masks import Asked, Entries, mask
 
 APPROVE, REVIEW, DECLINE = range(3)  # places in ACTIONS
@@ -59,3 +62,8 @@ class Ruling:
 def by_thresholds(probability: Floats, review_at: Floats, decline_at: Floats) -> Ints:
     """Return the places in ACTIONS that thresholds give, as `Thresholds.action` does: float64[n] all three."""
     return (probability >= review_at).astype(np.int64) + (probability >= decline_at)
+
+
+def action_codes(decisions: pa.Table) -> Ints:
+    """Return what was decided as places in ACTIONS, int64[n]."""
+    return ints(pc.index_in(decisions["action"], value_set=pa.array(ACTIONS)))
