@@ -30,7 +30,7 @@ LIBRARIES = {
     "adapters": {"pyarrow", "psycopg", "structlog"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog", "prometheus_client", "uvloop", "orjson"},
-    "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm"},
+    "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm", "scipy"},
     "testing": {"numpy", "pyarrow", "duckdb"},
 }  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -27,6 +27,7 @@ from weighbridge.declare import (
     Text,
     Time,
     Training,
+    Watch,
     above,
     bucket,
     encode,
@@ -48,6 +49,18 @@ CARD = P.by("card_id")
 HUGE = Contract("huge", [Id("id"), Time("at"), Key("k"), Money("m", at_least=0, at_most=1e12)])
 
 REFUSED = {
+    "watch last": (lambda: Watch(last="a week"), "is not a duration"),
+    "watch reference": (lambda: Watch(last="7d", reference="1d"), "shorter than last"),
+    "watch nothing": (lambda: Watch(last="0d"), "last is 0"),
+    "watch rows": (lambda: Watch(at_least=10), "tell too little"),
+    "watch rate": (lambda: Watch(false_discovery_rate=0.5), "not between 0 and .2"),
+    "watch order": (lambda: Watch(moderate=0.2, severe=0.1), "that rise"),
+    "watch nan": (lambda: Watch(critical=float("nan")), "not numbers above 0"),
+    "watch concept": (lambda: Watch(concept=[0.5, 1.0]), "has 2 bounds"),
+    "watch sink": (lambda: Watch(sinks=["My Slack"]), "not the name of a sink"),
+    "watch sinks": (lambda: Watch(sinks="slack"), "give a list"),
+    "watch twice": (lambda: Watch(sinks=["log", "log"]), "named twice"),
+    "watch cool-down": (lambda: Watch(cool_down=""), "is not a duration"),
     "field name": (lambda: Text("no name"), "not a name"),
     "pii class": (lambda: Key("k", pii="secret"), "no PII class"),
     "pii number": (lambda: Money("m", pii="pseudonymised"), "only text can be pseudonymised"),

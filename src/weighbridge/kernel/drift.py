@@ -21,6 +21,7 @@ FINE = 120  # bins of the ECDF that Kolmogorov-Smirnov compares: every 12th edge
 WIDTH = 127  # edges a search goes through, so that it takes seven steps
 FLOOR = 1e-4  # the least share of a bin in the index, so that an empty one does not make it infinite
 LEAST_EXPECTED = 5.0  # rows a cell of the chi-square table must expect: Cochran (1954)
+FEW_CLUSTERS = 5
 
 Profile = Mapping[str, Any]
 
@@ -144,13 +145,13 @@ def kolmogorov_smirnov(expected: Ints, actual: Ints) -> float:
     return float(np.abs(e / e[-1] - a / a[-1]).max())
 
 
-def chi_square(expected: Ints, actual: Ints) -> tuple[float, int]:
+def chi_square(expected: Ints, actual: Ints, design_effect: float = 1.0) -> tuple[float, int]:
     """Return Pearson's statistic of homogeneity of two rows of counts, and its degrees of freedom.
 
-    Bins that expect fewer than 5 rows in either sample are first put together, the rarest first. 0 degrees where one
-    bin is left.
+    Rows count by their effective number: divided by the design effect. Bins that expect fewer than 5 rows in either
+    sample are first put together, the rarest first. 0 degrees where one bin is left.
     """
-    table = _pooled(np.stack([expected, actual]).astype(np.float64))
+    table = _pooled(np.stack([expected, actual]) / design_effect)
     if table.shape[1] < 2 or not table.sum(axis=1).all():
         return 0.0, 0
     awaited = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
@@ -162,7 +163,7 @@ def _pooled(table: Floats) -> Floats:
     table = table[:, table.sum(axis=0) > 0]
     order = np.argsort(table.sum(axis=0), kind="stable")
     totals = table[:, order].sum(axis=0)
-    least = LEAST_EXPECTED * table.sum() / max(table.sum(axis=1).min(initial=np.inf), 1)  # of a column's total
+    least = LEAST_EXPECTED * table.sum() / max(table.sum(axis=1).min(), 1e-9)  # of a column's total
     enough: Bools = totals >= least
     if enough.all() or not len(order):
         return table
@@ -171,24 +172,28 @@ def _pooled(table: Floats) -> Floats:
     return np.c_[table[:, order[:together]].sum(axis=1), table[:, order[together:]]]
 
 
-def design_effect(cells: Ints, bins: int, groups: Ints) -> float:
+def design_effect(cells: Ints, known: Bools, groups: Ints) -> float:
     """Return how many times more the shares of a sample vary than if its rows were independent; at least 1.
 
-    cells: int[n], each row's bin, below `bins`; groups: int[n], its cluster, such as its card, numbered from 0. The
-    mean of the design effects of the bins, as in the first-order correction of Rao and Scott (1981, 1984): a chi-square
-    statistic is divided by it, and rows divided by it are an effective number.
+    cells: int[n], each row's bin; known: bool[bins], which bins the reference has rows in; groups: int[n], each row's
+    cluster, such as its card, numbered from 0. The mean of the design effects of the bins, as in the first-order
+    correction of Rao and Scott (1981, 1984): rows divided by it are an effective number. A bin that fewer than 5
+    clusters are in tells nothing about itself: there all rows of a cluster are taken to be alike.
     """
-    rows = len(cells)
+    rows, bins = len(cells), len(known)
     if not rows:
         return 1.0
     size = np.bincount(groups)
     table = np.bincount(groups * bins + cells, minlength=len(size) * bins).reshape(len(size), bins)
     share = table.sum(axis=0) / rows
-    seen = share > 0
+    seen = known | (share > 0)
     if seen.sum() < 2:
         return 1.0
-    squares = ((table[:, seen] - np.outer(size, share[seen])) ** 2).sum(axis=0)
-    return float(max(1.0, (squares / share[seen]).sum() / rows / (seen.sum() - 1)))
+    table, share = table[:, seen], share[seen]
+    alike = float((size.astype(np.float64) ** 2).sum() / rows) * (1 - share)
+    measured = ((table - np.outer(size, share)) ** 2).sum(axis=0) / np.maximum(share, 1 / rows) / rows
+    few = (table > 0).sum(axis=0) < FEW_CLUSTERS
+    return float(max(1.0, np.where(few, alike, measured).sum() / (len(share) - 1)))
 
 
 def benjamini_hochberg(p: Floats) -> Floats:

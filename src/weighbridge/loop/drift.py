@@ -62,8 +62,8 @@ def sampled(profiles: Mapping[str, Profile], values: npt.NDArray[Any], groups: S
     found = {}
     for column, (name, one) in enumerate(profiles.items()):
         fine = places[:, column].astype(np.int64)
-        bins, cells = len(one["bins"]) + 2, coarser(one)[fine]
-        effect = max((design_effect(cells, bins, group) for group in groups), default=1.0)
+        known, cells = coarse(one, np.array(one["counts"], dtype=np.int64)) > 0, coarser(one)[fine]
+        effect = max((design_effect(cells, known, group) for group in groups), default=1.0)
         found[name] = Sample(np.bincount(fine, minlength=len(one["edges"]) + 2), effect)
     return found
 
@@ -105,6 +105,15 @@ def judge(watch: Watch, reference: Mapping[str, Profile], window: Mapping[str, S
     return sorted(judged, key=lambda m: (-_rank(m.severity), -m.effect))
 
 
+def distribution(reference: Profile, sample: Sample) -> dict[str, Any]:
+    """Return the bins of the index with their shares before and now, as JSON values, to be drawn."""
+    edges = [f"{reference['edges'][place]:.4g}" for place in reference["bins"]]
+    bins = [f"{a} to {b}" for a, b in zip(["…", *edges], [*edges, "…"], strict=True)] + ["missing"]
+    shares = (coarse(reference, c) for c in (np.array(reference["counts"], dtype=np.int64), sample.counts))
+    before, now = ((counts / max(int(counts.sum()), 1)).tolist() for counts in shares)
+    return {"bins": bins, "reference_shares": before, "shares": now}
+
+
 def overall(moved: list[Moved]) -> str:
     """Return the worst severity; "not enough data" where no feature has enough."""
     known = [m.severity for m in moved if m.severity != TOO_FEW]
@@ -142,9 +151,9 @@ def _measured(watch: Watch, name: str, reference: Profile, sample: Sample) -> Mo
 def _tested(m: Moved, reference: Profile, then: Ints, counts: Ints) -> Moved:
     """Add the tests: chi-square on the bins of the index, Kolmogorov-Smirnov where order means something."""
     p_values = []
-    statistic, degrees = chi_square(coarse(reference, then), coarse(reference, counts))
+    statistic, degrees = chi_square(coarse(reference, then), coarse(reference, counts), m.design_effect)
     if degrees:
-        p_values.append(float(chi2.sf(statistic / m.design_effect, degrees)))
+        p_values.append(float(chi2.sf(statistic, degrees)))
         m = replace(m, chi_square=statistic, chi_square_p_value=p_values[-1])
     distance = float("nan") if reference["categorical"] else kolmogorov_smirnov(then, counts)
     if np.isfinite(distance):

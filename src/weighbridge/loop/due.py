@@ -45,7 +45,8 @@ def _watched(case: UseCase, stores: Stores, last_us: int | None) -> Due | None:
     if facts["losing"]:
         return Due("loss", why)
     enough = SEVERITIES[SEVERITIES.index(case.retrain.severity) :]
-    return Due("drift", why) if facts["severity"] in enough else None
+    moved = facts["severity"] in enough or facts.get("concept", {}).get("severity") in enough
+    return Due("drift", why) if moved else None
 
 
 def _settled(case: UseCase, stores: Stores, clock: Clock) -> Due | None:

@@ -28,7 +28,8 @@ from weighbridge.records import MOVED, PRODUCTION
 class Lately:
     """The whole decisions of a champion since it was promoted, by seq. `last`: bool[n], those of the window.
 
-    `fills`: whether they fill the window, so that days of the week weigh alike.
+    `fills`: whether they fill the window, so that days of the week weigh alike; `until_us`: when the newest was made, 0
+    where there is none.
     """
 
     bundle: str
@@ -36,6 +37,7 @@ class Lately:
     said: Said
     last: Bools
     fills: bool
+    until_us: int
 
     @cached_property
     def vectors(self) -> Vectors:
@@ -101,4 +103,4 @@ def lately(case: UseCase, stores: Stores, last: str, as_of_us: int | None) -> La
     newest = int(moments.max(initial=0))
     in_window = moments > newest - span_us
     fills = bool(len(moments)) and newest - int(moments[in_window].min()) >= span_us - min(DAY_US, span_us // 7)
-    return Lately(bundle, decisions, said, in_window, fills)
+    return Lately(bundle, decisions, said, in_window, fills, newest)

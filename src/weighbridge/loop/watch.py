@@ -13,7 +13,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.watch import NONE
 from weighbridge.errors import InputError
 from weighbridge.loop.alert import send
-from weighbridge.loop.drift import TOO_FEW, Moved, judge, overall, sampled
+from weighbridge.loop.drift import TOO_FEW, Moved, distribution, judge, overall, sampled
 from weighbridge.loop.lately import Lately, lately
 from weighbridge.loop.ledger import coverage
 from weighbridge.loop.performance import (
@@ -26,8 +26,10 @@ from weighbridge.loop.performance import (
     realised,
 )
 from weighbridge.loop.report import Report, Run, write_report
+from weighbridge.loop.watch_page import page
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle, load
+from weighbridge.stores.files import write_atomically
 
 SCORE = "score"  # what the score is called among the features
 
@@ -44,11 +46,11 @@ def watch(
     Figures hold `severity`, `losing`, `concept` and what they rest on. Freshness is how long after it
     happened an event counted for the next decision. Raises InputError when nothing is in production.
     """
-    run = Run("watch", stores, clock)
+    run = Run("watch" if as_of_us is None else "watch as of", stores, clock)  # the past asks for no retrain
     span = last or case.watch.last
     seen = lately(case, stores, span, as_of_us)
     champion = load(seen.bundle, case, stores.bundles, stores.signer)
-    moved, why = _moved(case, champion, seen)
+    moved, drawn, why = _moved(case, champion, seen)
     now_us = clock.now_us() if as_of_us is None else as_of_us
     mature_until_us = now_us - case.label.matures_us
     mature = seen.said.of(seen.mature(now_us, case.label.matures_us, duration_us(span)))
@@ -57,6 +59,7 @@ def watch(
         "bundle": seen.bundle,
         "as_of": us_to_iso(now_us),
         "last": span,
+        "until": us_to_iso(seen.until_us) if seen.until_us else None,
         "rows": int(seen.last.sum()),
         **_drift(moved, why),
         **_recall(champion, seen),
@@ -70,7 +73,7 @@ def watch(
     details = {
         **figures,
         "run": run.id,
-        "features": [asdict(m) for m in moved],
+        "features": [asdict(m) | drawn[m.feature] for m in moved],
         "days": by_day(seen.said, champion.thresholds, mature_until_us),
         "calibration": calibration_curve(mature),
     }
@@ -79,23 +82,28 @@ def watch(
         figures["alerts"] = details["alerts"] = send(case, stores, run.id, now_us, figures)
         write_report(stores.reports, "drift_detection_summary", {**figures, "run": run.id})
     write_report(stores.reports, name, details)
-    return run.finish(_sentence(figures), figures)
+    sentence = _sentence(figures)
+    html = stores.reports / f"{name}.html"
+    write_atomically(html, page(details, case.watch, case.name, sentence).encode())
+    return run.finish(sentence, {**figures, "html": str(html)})
 
 
-def _moved(case: UseCase, champion: Bundle, seen: Lately) -> tuple[list[Moved], str]:
-    """Return how far score and features have moved, the worst first; or none, and why."""
+def _moved(case: UseCase, champion: Bundle, seen: Lately) -> tuple[list[Moved], dict[str, Any], str]:
+    """Return how far score and features have moved, the worst first, and their distributions; or none, and why."""
     rows = int(seen.last.sum())
     if rows < case.watch.at_least:
-        return [], f"{rows} decisions are fewer than {case.watch.at_least}"
+        return [], {}, f"{rows} decisions are fewer than {case.watch.at_least}"
     if not seen.fills:
-        return [], "decisions do not fill the window yet"
+        return [], {}, "decisions do not fill the window yet"
     reference = champion.facts["reference"]
     if "design_effect" not in reference["scores"]:
         raise InputError(f"bundle {champion.version} was made before its reference was counted; run `weigh retrain`")
     groups, scores = seen.groups, {SCORE: reference["scores"]}
     features = {name: reference["features"][name] for name in case.feature_names}  # in the order of the vector
     window = sampled(features, seen.vectors, groups) | sampled(scores, seen.probability.reshape(-1, 1), groups)
-    return judge(case.watch, features | scores, window), ""
+    profiles = features | scores
+    drawn = {name: distribution(profiles[name], sample) for name, sample in window.items()}
+    return judge(case.watch, profiles, window), drawn, ""
 
 
 def _drift(moved: list[Moved], why: str) -> dict[str, Any]:

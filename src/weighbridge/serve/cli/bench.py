@@ -26,6 +26,7 @@ class Part(StrEnum):
     STATE = "state"
     COMMIT = "commit"
     MODELS = "models"
+    DRIFT = "drift"
     START = "start"
     BACKTEST = "backtest"
     SERVE = "serve"
@@ -40,7 +41,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="small sizes, to see that everything runs")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed and memory on this machine, beside pandas, Polars, DuckDB and LightGBM where they are installed.
+    """Measure speed and memory on this machine, beside pandas, Polars, DuckDB, LightGBM and scipy where installed.
 
     Ratios say how many times better ours is, measured in the same run; absolute figures are this machine's today.
     """
@@ -62,6 +63,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
     from pathlib import Path
 
     from weighbridge.bench.backtest import backtests
+    from weighbridge.bench.drift import drift
     from weighbridge.bench.durability import commit, state
     from weighbridge.bench.history import offline, streamed
     from weighbridge.bench.models import models, start
@@ -76,6 +78,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
             Part.STATE: lambda: state(20_000 if quick else 1_000_000, Path(name)),
             Part.COMMIT: lambda: commit(Path(name)),
             Part.MODELS: lambda: models(50) if quick else models(),
+            Part.DRIFT: lambda: drift(50_000) if quick else drift(),
             Part.START: start,
             Part.BACKTEST: lambda: backtests(sizes[-1:], Path(name), told),
             Part.SERVE: lambda: load(Path(name), 1.0, [100], ["written"]) if quick else load(Path(name)),

@@ -20,6 +20,7 @@ from weighbridge.serve.cli.options import (
     moment,
     open_case,
     progress_bar,
+    settings_of,
     show,
 )
 
@@ -144,20 +145,42 @@ def promote(
 def watch(
     case: CaseName,
     last: Annotated[str | None, typer.Option(help="how far back to look, such as 7d [default: as declared]")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="as things were known then (ISO-8601, with Z); nothing is sent [default: now]")
+    ] = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare what was decided lately with the champion's reference: drift, and recall on the labels known so far."""
+    """Have scores or features moved, do probabilities still mean what they say, does the champion catch what it should?
+
+    Looks at what the champion decided lately. Writes a report as JSON and as a page with plots into the home's reports,
+    and sends alerts to the sinks that the use case declares.
+    """
     from weighbridge.clock import SystemClock, duration_us
     from weighbridge.errors import InputError
     from weighbridge.loop.watch import watch as look
+    from weighbridge.serve.logs import log_to
 
     try:
-        duration_us(last or "1d")
+        too_short = last is not None and duration_us(last) <= 0
     except ValueError as fault:
         raise InputError(f"--last: {fault}") from None
+    if too_short:
+        raise InputError(f"--last {last!r} looks at nothing; give a duration such as 7d")
+    as_of_us = moment("--as-of", as_of) if as_of else None
     declared, opened = open_case(case, home, create=False)
-    show(look(declared, opened.stores, SystemClock(), last=last), as_json=as_json)
+    log_to(opened.folder / "logs", settings_of().log_level)
+    report = look(declared, opened.stores, SystemClock(), last=last, as_of_us=as_of_us)
+    show(report, as_json=as_json)
+    if as_json:
+        return
+    told = report.figures
+    for name, severity in told["drifted"].items():
+        psi = told["score_psi"] if name == "score" else told["psi"][name]
+        typer.echo(f"  {severity:<9} {name} (PSI {psi:.2f})")
+    for sent in told.get("alerts", ()):
+        typer.echo(f"  alert     {sent['title']} → {sent['sink']}: {sent['outcome']}")
+    typer.echo(f"  page      {told['html']}")
 
 
 @app.command()
