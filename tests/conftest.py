@@ -18,6 +18,7 @@ from weighbridge.loop.messages import arrived_before
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
 from weighbridge.ports import Stores
+from weighbridge.records import PRODUCTION, Alias
 from weighbridge.score.fallback import Decider
 from weighbridge.score.signing import HomeSigner
 from weighbridge.stores.locks import MemoryLocks
@@ -127,3 +128,15 @@ def trained(small_case, world, tmp_path_factory):
     )
     retrain(small_case, made, clock)
     return made
+
+
+@pytest.fixture
+def home(small_case, trained, tmp_path):
+    """Fresh stores with the trained stores' history and bundle."""
+    stores = memory_stores(small_case, tmp_path)
+    stores.log.import_history(trained.log.events(), trained.log.labels())
+    production = trained.registry.alias(PRODUCTION)
+    stores.bundles.put(production, trained.bundles.files(production))
+    stores.registry.add(production, trained.registry.bundles()[0][2], 0)
+    stores.registry._aliases[PRODUCTION] = Alias(production)
+    return stores

@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conftest import CUT_US, memory_stores
+from tests.conftest import CUT_US
 from tests.score.held import HeldLog
 from weighbridge.loop.messages import messages
-from weighbridge.records import Alias
 from weighbridge.score import decide
-from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.wiring import open_desk
 
 
@@ -17,18 +15,6 @@ from weighbridge.serve.wiring import open_desk
 def much_room(monkeypatch):
     """Let a test submit as much as it likes at once."""
     monkeypatch.setattr(decide, "MOST_PENDING", 4_096)
-
-
-@pytest.fixture
-def home(small_case, trained, tmp_path):
-    """Fresh stores with the trained stores' history and bundle."""
-    stores = memory_stores(small_case, tmp_path)
-    stores.log.import_history(trained.log.events(), trained.log.labels())
-    production = trained.registry.alias(PRODUCTION)
-    stores.bundles.put(production, trained.bundles.files(production))
-    stores.registry.add(production, trained.registry.bundles()[0][2], 0)
-    stores.registry._aliases[PRODUCTION] = Alias(production)
-    return stores
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from weighbridge.declare.poisoning import Poisoning
 from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
 from weighbridge.declare.reasons import Reasons, Says
 from weighbridge.declare.retrain import Retrain
-from weighbridge.declare.rollout import Rollout
+from weighbridge.declare.rollout import Guardrails, Rollout, Step
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
@@ -48,6 +48,7 @@ __all__ = [
     "Feature",
     "Features",
     "Gate",
+    "Guardrails",
     "Id",
     "Integer",
     "Key",
@@ -67,6 +68,7 @@ __all__ = [
     "Simulation",
     "Source",
     "Stage",
+    "Step",
     "Text",
     "Time",
     "Training",

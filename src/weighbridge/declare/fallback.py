@@ -9,6 +9,7 @@ from weighbridge.declare.actions import ACTIONS
 from weighbridge.declare.fields import refuse
 
 MISSING_STATE, MISSING_MODEL, MISSING_TIME = "state", "model", "deadline"
+MISSING_CANARY = "canary"  # it could not score, or not in time, and the champion decided instead
 EVENT_ONLY, RULES, OTHERWISE, TEST = "event_only", "rules", "otherwise", "test"  # routes of degraded answers
 
 
@@ -18,7 +19,8 @@ class Fallback:
 
     Without the histories of its keys, an event meets the bundle's event-only model, if `event_only` is set. Without any
     model, or once it has waited and been worked on for longer than `deadline`, the rules decide. Where no rule that
-    holds has an action, the outcome is `otherwise`, or what an `at_least` asks for if that is harder.
+    holds has an action, the outcome is `otherwise`, or what an `at_least` asks for if that is harder. What a canary
+    cannot score, or takes longer for than `deadline`, the champion decides.
     """
 
     deadline: str = "1s"

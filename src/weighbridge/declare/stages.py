@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from weighbridge.declare.fields import refuse
 
-VERBS = ("simulate", "ingest", "build", "train", "gate", "promote", "watch")
+VERBS = ("simulate", "ingest", "build", "train", "gate", "promote", "rollout", "watch")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One verb of the loop, the stages it needs first, and its schedule (cron, UTC; None: on demand)."""
+    """One verb of the loop, the stages it needs first, and its schedule (cron, UTC; None: on demand).
+
+    `rollout` in place of `promote` takes the newest bundle into production step by step.
+    """
 
     verb: str
     after: tuple[str, ...] = ()

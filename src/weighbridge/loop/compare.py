@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.fallback import MISSING_CANARY
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
 from weighbridge.records import CANARY
@@ -59,7 +60,9 @@ def _canary(stores: Stores, decisions: pa.Table) -> dict[str, Any] | None:
     since = decisions.filter(pc.greater(decisions["seq"], began))
     found: dict[str, Any] = {"bundle": bundle}
     for arm in (CHAMPION, CANARY):
-        ours = since.filter(pc.equal(since["route"], arm))
+        failed = pc.match_substring(since["degraded"], f'"{MISSING_CANARY}"')  # on the canary's arm, whoever decided
+        met = pc.equal(since["route"], arm)
+        ours = since.filter(pc.or_(met, failed) if arm == CANARY else pc.and_not(met, failed))
         found[arm] = {
             "decisions": len(ours),
             "actions": dict(sorted(Counter(ours["action"].to_pylist()).items())),

@@ -13,6 +13,7 @@ from weighbridge.loop.build import build
 from weighbridge.loop.gate import gate, newest_bundle
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, silent
+from weighbridge.loop.rollout import roll_out_newest
 from weighbridge.loop.train import train
 from weighbridge.loop.watch import watch
 from weighbridge.ports import Stores
@@ -49,6 +50,7 @@ def run(
         "train": lambda: train(case, stores, clock, progress),
         "gate": lambda: gate(case, stores, clock),
         "promote": lambda: promote(case, stores, clock),
+        "rollout": lambda: roll_out_newest(case, stores, clock),
         "watch": lambda: watch(case, stores, clock),
     }
     reports = []

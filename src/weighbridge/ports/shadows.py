@@ -18,6 +18,10 @@ class Shadows(Protocol):
         """Store rows; one about an event and a bundle that is stored already changes nothing."""
         ...
 
+    def about(self, bundle: str, event_ids: Sequence[str]) -> pa.Table:
+        """Return what a bundle said about events, in any order: the columns of `table`."""
+        ...
+
     def table(self) -> pa.Table:
         """Return all rows, oldest first: event_id, bundle, probability, action."""
         ...

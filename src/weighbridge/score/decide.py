@@ -52,7 +52,7 @@ class Desk:
         self.rulebook = current(case, stores.log)
         self._latest_us = latest_us(stores.log)
         announce(case, stores.log, self._latest_us)
-        self._decider = Decider(case, self.rulebook)
+        self._decider = Decider(case, self.rulebook, self.router.failed)
         self._turns: Turns = OnAThread()
         self._scored: dict[str, Scored] = {}  # by id, in the order of arrival
         self._intake = Intake(case, stores, self._scored)
@@ -181,7 +181,7 @@ class Desk:
 
     def _score(self, asked: Asked) -> DecisionRecord:
         bundle, arm = self.router.choose(asked.event)
-        return self._decider.decide(asked, bundle, arm, self.histories.vector(asked.event))
+        return self._decider.decide(asked, bundle, arm, self.histories.vector(asked.event), self.router.champion)
 
     def _make_anew(self) -> None:
         """Have the histories made anew, and go on with them behind what is on its way to the log then."""

@@ -52,3 +52,19 @@ class Keeping:
         if fault is not None:
             deliver(self._future, None, fault)
         return fault is not None
+
+
+class Catching:
+    """Keeps what a block raises in `fault`; the block's thread goes on."""
+
+    def __init__(self) -> None:
+        self.fault: BaseException | None = None
+
+    def __enter__(self) -> Catching:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.fault = fault
+        return fault is not None

@@ -54,6 +54,7 @@ class Router:
         self._preparing = threading.Lock()
         self._one_decides = False  # whether the registry has anything in production
         self.route, self.shadow = Route(), Shadow(case, stores)
+        self.fault: BaseException | None = None  # the newest that a canary raised
 
     def choose(self, event: EventRecord) -> tuple[Bundle | None, str]:
         """Return the bundle that decides on an event, and its arm. Raises StoreFailure when none ever was to decide.
@@ -64,6 +65,10 @@ class Router:
         if found[0] is None and not self._one_decides:
             raise StoreFailure("no bundle is in production; train and promote one with `weigh run`")
         return found
+
+    def failed(self, fault: BaseException | None) -> None:
+        """Keep what a canary raised, for whoever tells it."""
+        self.fault = fault or self.fault
 
     def settled(self, group: Group, fault: BaseException | None) -> None:
         """Let the shadow have a group that is stored, which it is without a fault."""

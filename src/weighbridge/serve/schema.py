@@ -71,7 +71,11 @@ def decision_schema() -> dict[str, Any]:
         "reasons": {"type": "array", "items": reason_schema(), "description": "what pushed the score up, most first"},
         "model_version": {"type": ["string", "null"]},
         "route": {**text, "description": "what decided: champion, canary, event_only, rules, otherwise or test"},
-        "degraded": {"type": "array", "items": text, "description": "what was missing: state, model, deadline, test"},
+        "degraded": {
+            "type": "array",
+            "items": text,
+            "description": "missing: state, model, deadline, canary; or test",
+        },
         "trace_id": text,
     }
     chance = {

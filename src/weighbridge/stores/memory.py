@@ -165,6 +165,11 @@ class MemoryShadows:
         for row in rows:
             self._rows.setdefault((row.event_id, row.bundle), row)
 
+    def about(self, bundle: str, event_ids: Sequence[str]) -> pa.Table:
+        """Return what a bundle said about events."""
+        found = (self._rows.get((event_id, bundle)) for event_id in event_ids)
+        return pa.Table.from_pylist([asdict(row) for row in found if row], SHADOWS)
+
     def table(self) -> pa.Table:
         """Return all rows, oldest first."""
         return pa.Table.from_pylist([asdict(row) for row in self._rows.values()], SHADOWS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import astuple
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,6 +22,9 @@ MOST_ROWS = 2_000_000  # the newest are kept
 _PUT = "insert or ignore into shadows (event_id, bundle, probability, action) values (?, ?, ?, ?)"
 _DROP = "delete from shadows where number <= (select max(number) from shadows) - ?"
 _ALL = "select event_id, bundle, probability, action from shadows order by number"
+_ABOUT = """
+select event_id, bundle, probability, action from shadows
+where bundle = ? and event_id in (select value from json_each(?))"""
 
 
 class SqliteShadows:
@@ -34,7 +39,15 @@ class SqliteShadows:
             connection.executemany(_PUT, [astuple(row) for row in rows])
             connection.execute(_DROP, (MOST_ROWS,))
 
+    def about(self, bundle: str, event_ids: Sequence[str]) -> pa.Table:
+        """Return what a bundle said about events."""
+        return _table(self._database.read(_ABOUT, bundle, json.dumps(list(event_ids))))
+
     def table(self) -> pa.Table:
         """Return all rows, oldest first."""
-        columns = [list(column) for column in zip(*self._database.read(_ALL), strict=True)]
-        return pa.table(columns or [[] for _ in SHADOWS], schema=SHADOWS)
+        return _table(self._database.read(_ALL))
+
+
+def _table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return pa.table(columns or [[] for _ in SHADOWS], schema=SHADOWS)

@@ -183,6 +183,10 @@ class ShadowContract:
         shadows.put(rows[:3])
         shadows.put([ShadowRecord("e2", "a", 0.9, "decline"), rows[3]])
         assert shadows.table().to_pylist() == [asdict(row) for row in rows]
+        about = shadows.about("a", ["e1", "e0", "e2", "' or 1=1"]).to_pylist()
+        assert sorted(about, key=lambda row: row["event_id"]) == [asdict(rows[3]), asdict(rows[1])]
+        assert len(shadows.about("a", [])) == len(shadows.about("c", ["e1"])) == 0
+        assert shadows.about("a", []).schema == shadows.table().schema
 
 
 class TrackerContract:

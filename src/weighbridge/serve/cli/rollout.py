@@ -1,18 +1,21 @@
-"""Commands about who decides: traffic, rollback, compare. A running server follows."""
+"""Commands about who decides: traffic, rollout, rollback, compare. A running server follows."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
+from weighbridge.clock import SECOND_US
 from weighbridge.errors import InputError
-from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, app, open_case, show
+from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, app, closed_gates_exit_1, open_case, show
 
 Reason = Annotated[str, typer.Option("--reason", help="why, for the history")]
 By = Annotated[str, typer.Option("--by", help="who, for the history")]
+UNENDED = ("begun", "stayed", "advanced")  # what a rollout did that goes on
 
 
 @app.command()
@@ -42,6 +45,44 @@ def traffic(
     other = None if clear else AS_IT_IS
     wish = Wish(canary or other, share, shadow or other)
     show(direct(declared, opened.stores, SystemClock(), wish, by=by, reason=reason), as_json=as_json)
+
+
+@app.command()
+def rollout(
+    case: CaseName,
+    bundle: Annotated[
+        str | None, typer.Option("--bundle", help="begin with it: an id, or the beginning of one, or newest")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="look again at every interval, until it ends")] = False,
+    reason: Reason = "asked",
+    by: By = "weigh rollout",
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin to roll a bundle out, or look at the one under way: stay, next step, production, or back.
+
+    Steps, what each needs and the guardrails are the case's Rollout(...). `weigh serve` looks by itself at every
+    interval; without a server, --watch or a timer does. Exit 1 when the bundle was rolled back or may not begin.
+    """
+    from weighbridge.clock import SystemClock
+    from weighbridge.loop.gate import newest_bundle
+    from weighbridge.loop.rollout import rollout as look
+
+    declared, opened = open_case(case, home, create=False)
+    named = newest_bundle(declared, opened.stores) if bundle == "newest" else bundle
+    with closed_gates_exit_1():
+        report = look(declared, opened.stores, SystemClock(), named, by=by, reason=reason)
+        show(report, as_json=as_json)
+        while watch and report.figures["did"] in UNENDED:
+            time.sleep(declared.rollout.every_us / SECOND_US)
+            report = look(declared, opened.stores, SystemClock())
+            show(report, as_json=as_json)
+    for verdict in () if as_json else report.figures.get("verdicts", ()):
+        typer.echo(
+            f"  {'held  ' if verdict['passed'] else 'BROKEN'}  {verdict['gate']}: {verdict['figure']} {verdict['why']}"
+        )
+    if report.figures["did"] == "rolled back":
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
@@ -17,11 +15,11 @@ from weighbridge import __version__
 from weighbridge.errors import WeighbridgeError
 from weighbridge.identity import describe
 from weighbridge.score.decide import MOST_PENDING, Desk
-from weighbridge.score.router import REFUSED
 from weighbridge.score.turns import OnAThread, OnTheLoop
 from weighbridge.serve.http.call import call_of
 from weighbridge.serve.http.decisions import explained, told
 from weighbridge.serve.http.door import JSON, Door, Reply, problem_reply, reply
+from weighbridge.serve.http.following import follow, look_at_rollouts
 from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.raw import InFront
 from weighbridge.serve.http.rollout import Rollout, add_rollout
@@ -47,7 +45,6 @@ from weighbridge.serve.schema import (
     taken_schema,
 )
 
-FOLLOW_EVERY_SECONDS = 0.2
 SETTLING_SECONDS = 0.005
 POST_PROBLEMS, LOOK_PROBLEMS = (400, 409, 413, 415, 422, 429, 503), (404, 503)
 NO_BUNDLE = "no bundle is in production"
@@ -66,11 +63,12 @@ def documented(door: Door) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.turn_to(OnTheLoop())
-        follower = asyncio.create_task(_follow(door))
+        beside = [asyncio.create_task(work) for work in (follow(door), look_at_rollouts(desk))]
         try:
             yield
         finally:
-            follower.cancel()
+            for task in beside:
+                task.cancel()
             while not desk.is_settled:
                 await asyncio.sleep(SETTLING_SECONDS)
             desk.turn_to(OnAThread())
@@ -177,26 +175,6 @@ async def _got(request: Request, handle: Callable[[], dict[str, Any] | bytes]) -
     if isinstance(found, bytes):
         return Response(found, media_type="text/plain; version=0.0.4")
     return _response(reply(200, JSON, found, call_of(request.scope).trace))
-
-
-async def _follow(door: Door) -> None:
-    """Let the guard follow the keys of the home, and the route the aliases of its registry."""
-    log, desk, away = structlog.get_logger("route"), door.desk, False
-    while True:
-        await asyncio.sleep(FOLLOW_EVERY_SECONDS)
-        try:
-            if (desk.histories.state is None) is not away:
-                away = not away
-                log.log(logging.ERROR if away else logging.INFO, "state", away=away)
-            await asyncio.to_thread(door.guard.refresh)
-            for step in await asyncio.to_thread(desk.router.prepare):
-                await desk.outcome(desk.submit_note(step.kind, step.body, step.then))
-                log.log(logging.ERROR if step.kind == REFUSED else logging.INFO, step.kind, **step.body)
-            fault, desk.router.shadow.fault = desk.router.shadow.fault, None
-            if fault is not None:
-                log.error("shadow", dropped=desk.router.shadow.dropped, exc_info=fault)
-        except Exception as fault:  # whatever it is, keys that are revoked must be followed
-            log.exception("home", exc_info=fault)
 
 
 def _fit(desk: Desk, told: dict[str, Any]) -> dict[str, Any]:
