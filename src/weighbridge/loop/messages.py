@@ -22,6 +22,22 @@ class Message:
     body: dict[str, Any]
 
 
+class Hearing:
+    """What a world hears of its events: a declined one did not happen, and its label never comes."""
+
+    def __init__(self) -> None:
+        self._declined: set[str] = set()
+
+    def hears(self, message: Message) -> bool:
+        """Return whether a message is sent at all."""
+        return message.path != "/feedback" or message.body["event_id"] not in self._declined
+
+    def note(self, event_id: str, action: str) -> None:
+        """Take in what became of an event."""
+        if action == "decline":
+            self._declined.add(event_id)
+
+
 def arrived_before(table: pa.Table, at_us: int) -> pa.Table:
     """Return the rows of a simulated table that had arrived before a time."""
     return table.filter(pc.less(table["arrived"].cast(pa.int64()), at_us))

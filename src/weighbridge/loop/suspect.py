@@ -92,8 +92,8 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
     if not before.get("top_rows"):
         return [first], kept
     expected = (before["top_hits"] + 0.5) / (before["top_rows"] + 1.0)  # Jeffreys: a share of 1 is not certain
-    apart = _told_apart(data.weight[data.mature], score, rows)
-    fewer = binomtest(round(hits / rows * apart), apart, expected, alternative="less").pvalue < SURE
+    seen = np.unique(spoken[np.argsort(-score[spoken], kind="stable")[:rows]])  # each row once, for how many it speaks
+    fewer = binomtest(int(y[seen].sum()), len(seen), expected, alternative="less").pvalue < SURE
     said = f"{hits} of the {rows} highest scores are positive, "
     said += f"{before['top_hits']} of {before['top_rows']} in production's data"
     bound = expected - bounds.hidden
@@ -101,16 +101,6 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
         first,
         _verdict("flipped labels: hidden positives", hits / rows, bound, hits / rows >= bound or not fewer, said),
     ], kept
-
-
-def _told_apart(weight: Floats, score: Floats, rows: int) -> int:
-    """Return how many rows those among the highest scores are worth, where some speak for many.
-
-    The effective sample size of Kish (1965), Survey Sampling, 11.7.
-    """
-    order = np.argsort(-score, kind="stable")
-    top = weight[order][: int(np.searchsorted(np.cumsum(np.rint(weight[order])), rows)) + 1]
-    return min(rows, max(1, round(float(top.sum() ** 2 / (top**2).sum()))))
 
 
 def _cross_fitted(case: UseCase, data: TrainingSet) -> Floats | None:

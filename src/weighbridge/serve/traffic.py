@@ -10,7 +10,7 @@ from typing import Any
 
 from weighbridge.clock import ManualClock
 from weighbridge.errors import StoreFailure
-from weighbridge.loop.messages import Message
+from weighbridge.loop.messages import Hearing, Message
 
 
 class Caller:
@@ -54,13 +54,17 @@ def replay(
 ) -> None:
     """Send messages at their times on the clock, at most `rate` a second (0: as fast as they are answered).
 
-    `until` sees each message with its answer and says whether to stop.
+    `until` sees each message with its answer and says whether to stop. The label of a declined event is not sent.
     """
-    due = time.perf_counter()
+    due, hearing = time.perf_counter(), Hearing()
     for message in sent:
+        if not hearing.hears(message):
+            continue
         if rate:
             due += 1.0 / rate
             time.sleep(max(0.0, due - time.perf_counter()))
         clock.set(message.arrived_us)
-        if until(message, caller.post(message.path, message.body)):
+        answer = caller.post(message.path, message.body)
+        hearing.note(str(answer["event_id"]), str(answer.get("action", "")))
+        if until(message, answer):
             return
