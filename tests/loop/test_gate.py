@@ -12,6 +12,7 @@ from weighbridge.clock import DAY_US, ManualClock, us_to_iso
 from weighbridge.declare import Gate, logistic
 from weighbridge.errors import DeclarationError, GateClosed
 from weighbridge.kernel.metrics import average_precision
+from weighbridge.loop import gate as module
 from weighbridge.loop import measure
 from weighbridge.loop.gate import gate
 from weighbridge.loop.ledger import ledger
@@ -178,8 +179,6 @@ def test_a_rival_is_compared_in_pairs(small_case, two, monkeypatch, rival):
     strict = Gate("average_precision", no_worse_by=0.0, against=rival)
     trained_on_it = verdict_of(small_case, stores, bad, strict)
     assert (trained_on_it["verdict"], trained_on_it["passed"]) == ("immature", False)
-    from weighbridge.loop import gate as module
-
     production = unseen(small_case, stores, good, bad)
     monkeypatch.setattr(module, "load", lambda bundle, *rest: production if bundle == good else load(bundle, *rest))
     found = verdict_of(small_case, stores, bad, strict)
@@ -200,7 +199,7 @@ def test_a_rival_is_compared_in_pairs(small_case, two, monkeypatch, rival):
     assert verdict_of(small_case, stores, bad, replace(loose, no_worse_by=1.0, sure=True))["verdict"] == "passed"
 
 
-def test_what_is_immature_neither_passes_nor_fails_and_promotes_nothing(small_case, two):
+def test_what_is_immature_neither_passes_nor_fails_and_promotes_nothing(small_case, two, monkeypatch):
     stores, good, _ = two
     lineage = load(good, small_case, stores.bundles, stores.signer).facts["lineage"]
     settled_us = lineage["trained_until_us"] + small_case.label.matures_us
@@ -216,6 +215,12 @@ def test_what_is_immature_neither_passes_nor_fails_and_promotes_nothing(small_ca
     with pytest.raises(GateClosed, match="immature: score_psi"):
         promote(waits, stores, NOW, stores.registry.bundles()[1][0])
     assert stores.registry.moves() == before
+    few = load(good, small_case, stores.bundles, stores.signer)
+    few.facts["lineage"]["positives"]["validation"] = 9
+    monkeypatch.setattr(module, "load", lambda *given: few)
+    (scant,), _ = held(small_case, stores, g, bundle=good)
+    assert (scant["verdict"], scant["why"][:11]) == ("immature", "9 positives")
+    monkeypatch.undo()
     both = held(small_case, stores, Gate("score_psi", at_most=9, last="1h"), Gate("brier", at_most=0.0), bundle=good)
     assert both[1].figures["verdict"] == "closed"
 

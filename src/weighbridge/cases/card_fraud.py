@@ -4,6 +4,7 @@ from weighbridge.declare import (
     Category,
     Contract,
     Costs,
+    Gate,
     Id,
     Key,
     Label,
@@ -138,7 +139,7 @@ case = UseCase(
         }
     ),
     training=Training(metric="average_precision", history="45d", validation="8d"),
-    gates=standard_gates("average_precision"),
+    gates=[*standard_gates("average_precision"), Gate("score_psi", at_most=0.30)],
     stages=standard_stages(),
     simulate=Simulation(
         actor="card_id",

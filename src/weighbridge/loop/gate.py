@@ -113,9 +113,10 @@ def _measured(evidence: Evidence, g: Gate) -> Measured:
     lineage, figure = candidate.facts["lineage"], candidate.facts["validation"][g.figure]
     if evidence.as_of_us < lineage["trained_until_us"] + case.label.matures_us:
         return immature(f"its validation reaches to {us_to_iso(lineage['trained_until_us'])}, and labels take longer")
-    if figure is None:
-        return immature("undefined on the validation set")
-    return Measured(figure, f"{lineage['positives']['validation']} positives")
+    positives = int(lineage["positives"]["validation"])
+    if figure is None or positives < ENOUGH_POSITIVES:
+        return immature(f"{positives} positives in the validation set are too few, {ENOUGH_POSITIVES} are needed")
+    return Measured(figure, f"{positives} positives")
 
 
 def _against(evidence: Evidence, g: Gate) -> Measured:
