@@ -68,8 +68,9 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     if as_of_us is not None:
         events, records = (t.filter(pc.less_equal(t["arrived_us"], as_of_us)) for t in (events, records))
     table = table.filter(pc.is_in(table["seq"], value_set=events["seq"].combine_chunks()))  # the rest was forgotten
-    if not len(records):
-        raise InputError("no label has arrived yet; ingest labels or send them to /feedback before training")
+    if not len(records) or not len(events):
+        when = "yet" if as_of_us is None else "by then"
+        raise InputError(f"no label has arrived {when}; ingest labels or send them to /feedback before training")
     columns = to_columns(compile_plan(case), events, records)
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
     about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
