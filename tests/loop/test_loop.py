@@ -181,7 +181,7 @@ def test_promotion_is_noted_and_happens_once(small_case, trained, clock):
         resolve(trained, "zz")
     move = trained.registry.moves()[0]
     assert move.bundle == bundle
-    assert [g["passed"] for g in move.gates] == [True] * 6
+    assert [g["passed"] for g in move.gates] == [True] * 5
     with pytest.raises(Conflict):
         trained.registry.move(replace(move, before="x"))
 

@@ -4,7 +4,6 @@ from weighbridge.declare import (
     Category,
     Contract,
     Costs,
-    Gate,
     Id,
     Key,
     Label,
@@ -139,7 +138,7 @@ case = UseCase(
         }
     ),
     training=Training(metric="average_precision", history="45d", validation="8d"),
-    gates=[*standard_gates("average_precision"), Gate("score_psi", at_most=0.30)],
+    gates=standard_gates("average_precision"),
     stages=standard_stages(),
     simulate=Simulation(
         actor="card_id",
