@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ LIBRARIES = {
     "learners": {"numpy", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
-    "adapters": {"pyarrow", "psycopg", "structlog"},
+    "adapters": {"pyarrow", "psycopg", "structlog", "mlflow", "requests", "alembic", "sqlalchemy", "pandas", "numpy"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog", "prometheus_client", "uvloop", "orjson"},
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm", "scipy"},
@@ -90,6 +91,24 @@ def test_libraries_stay_in_their_rooms(path):
 def test_the_client_of_a_foreign_system_is_imported_by_one_file():
     users = {path.name for path in FILES if any(name.split(".")[0] == "psycopg" for name in imports(path))}
     assert users == {"postgresql.py"}
+
+
+def test_mlflow_is_imported_in_its_own_room_alone():
+    users = {path.parent for path in FILES if any(name.split(".")[0] == "mlflow" for name in imports(path))}
+    assert users == {SOURCE / "adapters" / "mlflow"}
+
+
+def test_the_hot_path_loads_no_foreign_client(tmp_path):
+    """The door with all its routes, a desk, and the command line: none of them brings in what adapters import."""
+    heavy = ["mlflow", "psycopg", "sqlalchemy", "pandas", "weighbridge.adapters.mlflow"]
+    script = (
+        "import sys\n"
+        "import weighbridge.serve.cli, weighbridge.serve.server, weighbridge.serve.http.app, weighbridge.score.decide\n"
+        "import weighbridge.serve.wiring, weighbridge.serve.mirror\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_every_room_has_a_floor():

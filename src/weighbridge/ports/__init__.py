@@ -8,12 +8,12 @@ from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
 from weighbridge.ports.locks import Locks
 from weighbridge.ports.log import LAST, DecisionLog, EventLog, Find, Log
-from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
+from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker, Verifier
 from weighbridge.ports.shadows import Shadows
 from weighbridge.ports.state import StateStore
 from weighbridge.ports.stores import Budget, Stores
 
 __all__ = [
     "LAST", "Alert", "AlertSink", "Audit", "Budget", "BundleStore", "DecisionLog", "EventLog", "Find", "Keys", "Locks",
-    "Log", "Registry", "Shadows", "Signer", "Sinks", "StateStore", "Stores", "TableStore", "Tracker",
+    "Log", "Registry", "Shadows", "Signer", "Sinks", "StateStore", "Stores", "TableStore", "Tracker", "Verifier",
 ]  # fmt: skip

@@ -69,7 +69,15 @@ class BundleStore(Protocol):
         ...
 
 
-class Signer(Protocol):
+class Verifier(Protocol):
+    """Checks signatures."""
+
+    def holds(self, content: bytes, signature: bytes, key_id: str) -> bool:
+        """Whether a trusted key of this id made the signature."""
+        ...
+
+
+class Signer(Verifier, Protocol):
     """Signs what this home makes and checks what it is given."""
 
     @property
@@ -77,12 +85,13 @@ class Signer(Protocol):
         """The id of the key that signs."""
         ...
 
-    def sign(self, content: bytes) -> bytes:
-        """Return the signature of content."""
+    @property
+    def public(self) -> bytes:
+        """The public half of the key that signs, which tells whoever is given it what this home made."""
         ...
 
-    def holds(self, content: bytes, signature: bytes, key_id: str) -> bool:
-        """Whether a trusted key of this id made the signature."""
+    def sign(self, content: bytes) -> bytes:
+        """Return the signature of content."""
         ...
 
 

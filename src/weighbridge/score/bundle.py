@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +19,7 @@ from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.encoder import Encoder
 from weighbridge.kernel.forest import Forest, Linear, Predictor
 from weighbridge.kernel.machine import machine
-from weighbridge.ports import BundleStore, Signer
+from weighbridge.ports import BundleStore, Signer, Verifier
 from weighbridge.score.archive import from_bytes, to_bytes
 from weighbridge.score.manifest import FORMAT, signed, verified
 from weighbridge.score.probe import Probes, record
@@ -30,6 +31,18 @@ UNREADABLE = (  # all that reading what is signed and yet no bundle can raise
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
     SyntaxError, TypeError, ValueError, struct.error, zipfile.BadZipFile,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a bundle holds that asks nothing of a declaration; `features` names the columns of its vectors."""
+
+    features: tuple[str, ...]
+    scorer: Scorer
+    event_only: Scorer | None
+    thresholds: Thresholds
+    facts: Mapping[str, Any]
+    probes: Probes
 
 
 @dataclass(frozen=True)
@@ -103,8 +116,23 @@ def load(bundle: str, case: UseCase, store: BundleStore, signer: Signer, *, past
     only; it may have been made for other features than the declaration has now.
     """
     files = store.files(bundle, case.rollout.largest_bytes)
-    try:
+    with _readable(bundle):
         return _read(bundle, case, verified(bundle, files, signer), files, past=past)
+
+
+def load_parts(bundle: str, files: Mapping[str, bytes], verifier: Verifier) -> Parts:
+    """Return what a verified bundle holds, for whoever has vectors and no declaration.
+
+    The checks are those of `load` that need none. Raises BundleRefused, and nothing else.
+    """
+    with _readable(bundle):
+        return _parts(bundle[:12], verified(bundle, files, verifier), files)
+
+
+@contextmanager
+def _readable(bundle: str) -> Iterator[None]:
+    try:
+        yield
     except UNREADABLE as fault:
         raise BundleRefused(
             f"bundle {bundle[:12]} is signed, and not what format {FORMAT} is ({fault!r}); train again"
@@ -118,14 +146,21 @@ def _read(bundle: str, case: UseCase, manifest: Mapping[str, Any], files: Mappin
             f"bundle {short} was made for other features of {manifest['use_case']} than the declaration has now; "
             "train a new one with `weigh retrain`"
         )
+    parts = _parts(short, manifest, files)
+    only = parts.event_only
+    if only and same_features and not set(only.encoder.source.tolist()) <= set(case.stateless):
+        raise BundleRefused(f"bundle {short}: its event-only part reads features that need a history; train again")
+    reasoner = Reasoner(case, parts.scorer, parts.features, same_features)
+    return Bundle(bundle, parts.scorer, only, parts.thresholds, parts.facts, reasoner, parts.probes)
+
+
+def _parts(short: str, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Parts:
     features = tuple(map(str, manifest["features"]))
     models = from_bytes(files["model.npz"])
     scorer = _scorer(models, WHOLE)
     event_only = _scorer(models, EVENT_ONLY) if any(key.startswith(f"{EVENT_ONLY}.") for key in models) else None
     if not all(one.sound(len(features)) for one in (scorer, event_only) if one):
         raise BundleRefused(f"bundle {short} holds a model that does not fit its features; train again")
-    if event_only and same_features and not set(event_only.encoder.source.tolist()) <= set(case.stateless):
-        raise BundleRefused(f"bundle {short}: its event-only part reads features that need a history; train again")
     facts = json.loads(files["facts.json"])
     limits = facts["thresholds"]
     bands = [(str(name), float(floor)) for name, floor in limits["bands"]]
@@ -136,8 +171,7 @@ def _read(bundle: str, case: UseCase, manifest: Mapping[str, Any], files: Mappin
     if not probes.sound(len(features)):
         raise BundleRefused(f"bundle {short} holds no probes of its features; train again")
     probes.check(short, scorer, event_only, exact=facts["machine"] == machine())
-    reasoner = Reasoner(case, scorer, features, same_features)
-    return Bundle(bundle, scorer, event_only, thresholds, facts, reasoner, probes)
+    return Parts(features, scorer, event_only, thresholds, facts, probes)
 
 
 def _arrays(scorer: Scorer) -> Arrays:

@@ -9,7 +9,7 @@ from typing import Any
 
 from weighbridge.errors import BundleRefused
 from weighbridge.identity import canonical
-from weighbridge.ports import Signer
+from weighbridge.ports import Signer, Verifier
 
 FORMAT = 2
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
@@ -23,7 +23,7 @@ def signed(about: Mapping[str, Any], files: Mapping[str, bytes], signer: Signer)
     return hashlib.sha256(content).hexdigest(), {**files, MANIFEST: content, SIGNATURE: signature}
 
 
-def verified(bundle: str, files: Mapping[str, bytes], signer: Signer) -> dict[str, Any]:
+def verified(bundle: str, files: Mapping[str, bytes], verifier: Verifier) -> dict[str, Any]:
     """Return the manifest after id, signature, format and the digest of every file were checked, in this order.
 
     Nothing but the manifest is parsed, and it only after its signature. Raises BundleRefused.
@@ -34,7 +34,7 @@ def verified(bundle: str, files: Mapping[str, bytes], signer: Signer) -> dict[st
             raise BundleRefused(f"bundle {short} has no {name}; restore it from a copy")
     if hashlib.sha256(files[MANIFEST]).hexdigest() != bundle:
         raise BundleRefused(f"bundle {short} was changed: its manifest does not have its id; restore it from a copy")
-    _check_signature(short, files, signer)
+    _check_signature(short, files, verifier)
     manifest: dict[str, Any] = json.loads(files[MANIFEST])
     made = manifest["format"]
     if made != FORMAT:
@@ -49,13 +49,13 @@ def verified(bundle: str, files: Mapping[str, bytes], signer: Signer) -> dict[st
     return manifest
 
 
-def _check_signature(short: str, files: Mapping[str, bytes], signer: Signer) -> None:
+def _check_signature(short: str, files: Mapping[str, bytes], verifier: Verifier) -> None:
     try:
         signature = json.loads(files[SIGNATURE])
         raw, key_id = bytes.fromhex(signature["signature"]), str(signature["key"])
     except (ValueError, KeyError, TypeError, RecursionError) as fault:
         raise BundleRefused(f"bundle {short} has no readable signature; restore it from a copy") from fault
-    if files[SIGNATURE] != _signature(key_id, raw) or not signer.holds(files[MANIFEST], raw, key_id):
+    if files[SIGNATURE] != _signature(key_id, raw) or not verifier.holds(files[MANIFEST], raw, key_id):
         raise BundleRefused(f"bundle {short} is not signed by a key this home trusts; restore it or train again")
 
 

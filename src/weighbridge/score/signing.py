@@ -8,33 +8,43 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 
-class HomeSigner:
+class Trusted:
+    """Checks signatures by the public keys it is given, 32 bytes each. Raises ValueError for what is no key."""
+
+    def __init__(self, *publics: bytes) -> None:
+        self._keys = {key_id_of(public): Ed25519PublicKey.from_public_bytes(public) for public in publics}
+
+    def holds(self, content: bytes, signature: bytes, key_id: str) -> bool:
+        """Whether a trusted key of this id made the signature."""
+        if key_id not in self._keys:
+            return False
+        try:
+            self._keys[key_id].verify(signature, content)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class HomeSigner(Trusted):
     """Signs with one private key (32 bytes) and trusts its public half and any other public keys given."""
 
     def __init__(self, private: bytes, trusted: tuple[bytes, ...] = ()) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(private)
-        own = self._private.public_key().public_bytes_raw()
-        self._trusted = {key_id_of(public): public for public in (own, *trusted)}
-        self._key_id = key_id_of(own)
+        super().__init__(self.public, *trusted)
+
+    @property
+    def public(self) -> bytes:
+        """The public half of the key that signs, 32 bytes."""
+        return self._private.public_key().public_bytes_raw()
 
     @property
     def key_id(self) -> str:
         """The id of the key that signs."""
-        return self._key_id
+        return key_id_of(self.public)
 
     def sign(self, content: bytes) -> bytes:
         """Return the 64-byte signature of content."""
         return self._private.sign(content)
-
-    def holds(self, content: bytes, signature: bytes, key_id: str) -> bool:
-        """Whether a trusted key of this id made the signature."""
-        if key_id not in self._trusted:
-            return False
-        try:
-            Ed25519PublicKey.from_public_bytes(self._trusted[key_id]).verify(signature, content)
-        except InvalidSignature:
-            return False
-        return True
 
 
 def key_id_of(public: bytes) -> str:

@@ -47,6 +47,17 @@ class Settings(BaseSettings):
         "WEIGH_ALERT__SLACK (a URL), WEIGH_ALERT__PAGERDUTY (a routing key), WEIGH_ALERT__EMAIL (an smtps URL), "
         "WEIGH_ALERT__FILE (a path)",
     )
+    mlflow_uri: str | None = Field(
+        None,
+        description="MLflow that mirrors runs, bundles and moves: sqlite:///mlflow.db or https://SERVER; default off",
+    )
+    mlflow_name: str | None = Field(
+        None, description="name of the experiment and the registered model in MLflow; default the name of the use case"
+    )
+    mlflow_artifacts: str | None = Field(
+        None,
+        description="where a new experiment keeps its files, s3://BUCKET/... for one; default MLflow's server knows",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_to_stdout: bool = Field(False, description="write the log's lines to stdout too, not only to the home's logs/")
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weighbridge.serve.cli.mlflow import mirrored
 from weighbridge.serve.cli.options import (
     AsJson,
     AsOf,
@@ -38,7 +39,7 @@ def run(
     from weighbridge.loop.run import run as run_stages
 
     declared, opened = open_case(case, home, create=False)
-    with progress_bar("train") as progress, closed_gates_exit_1():
+    with mirrored(declared, opened), progress_bar("train") as progress, closed_gates_exit_1():
         reports = run_stages(declared, opened.stores, SystemClock(), {}, progress, only=stage, force=force)
     for report in reports:
         show(report, as_json=as_json)
@@ -70,7 +71,7 @@ def retrain(
         typer.echo(json.dumps({"verb": "retrain", "due": False}) if as_json else "retrain   nothing asks for one")
         return
     why = {"trigger": asked.trigger, "reason": asked.reason} if asked else {"trigger": BY_HAND, "reason": reason}
-    with progress_bar("train") as progress, closed_gates_exit_1():
+    with mirrored(declared, opened), progress_bar("train") as progress, closed_gates_exit_1():
         told = partial(show, as_json=as_json)
         show(again(declared, opened.stores, SystemClock(), progress, told, **why), as_json=as_json)
 
@@ -94,7 +95,8 @@ def gate(
 
     declared, opened = open_case(case, home, create=False)
     chosen, as_of_us = resolve(opened.stores, bundle) if bundle else None, moment("--as-of", as_of) if as_of else None
-    report = hold(declared, opened.stores, SystemClock(), chosen, as_of_us)
+    with mirrored(declared, opened):
+        report = hold(declared, opened.stores, SystemClock(), chosen, as_of_us)
     if not as_json:
         for line in verdict_lines(report.figures["gates"]):
             typer.echo(line)
@@ -136,7 +138,7 @@ def promote(
         raise InputError(f"there is no alias {alias!r}; use production or staging")
     declared, opened = open_case(case, home, create=False)
     chosen = resolve(opened.stores, bundle) if bundle else None
-    with closed_gates_exit_1():
+    with mirrored(declared, opened), closed_gates_exit_1():
         report = move(declared, opened.stores, SystemClock(), chosen, alias=alias, by="weigh promote", reason=reason)
         show(report, as_json=as_json)
 
@@ -170,7 +172,8 @@ def watch(
     as_of_us = moment("--as-of", as_of) if as_of else None
     declared, opened = open_case(case, home, create=False)
     log_to(opened.folder / "logs", settings_of().log_level)
-    report = look(declared, opened.stores, SystemClock(), last=last, as_of_us=as_of_us)
+    with mirrored(declared, opened):
+        report = look(declared, opened.stores, SystemClock(), last=last, as_of_us=as_of_us)
     show(report, as_json=as_json)
     if as_json:
         return

@@ -11,6 +11,7 @@ import typer
 
 from weighbridge.clock import SECOND_US
 from weighbridge.errors import InputError
+from weighbridge.serve.cli.mlflow import mirrored
 from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, app, closed_gates_exit_1, open_case, show
 
 Reason = Annotated[str, typer.Option("--reason", help="why, for the history")]
@@ -44,7 +45,8 @@ def traffic(
         raise InputError("--clear takes the canary out, and --share gives it traffic; leave one of them out")
     other = None if clear else AS_IT_IS
     wish = Wish(canary or other, share, shadow or other)
-    show(direct(declared, opened.stores, SystemClock(), wish, by=by, reason=reason), as_json=as_json)
+    with mirrored(declared, opened):
+        show(direct(declared, opened.stores, SystemClock(), wish, by=by, reason=reason), as_json=as_json)
 
 
 @app.command()
@@ -70,7 +72,7 @@ def rollout(
 
     declared, opened = open_case(case, home, create=False)
     named = newest_bundle(declared, opened.stores) if bundle == "newest" else bundle
-    with closed_gates_exit_1():
+    with mirrored(declared, opened), closed_gates_exit_1():
         report = look(declared, opened.stores, SystemClock(), named, by=by, reason=reason)
         show(report, as_json=as_json)
         while watch and report.figures["did"] in UNENDED:
@@ -98,7 +100,8 @@ def rollback(
     from weighbridge.loop.promote import rollback as go_back
 
     declared, opened = open_case(case, home, create=False)
-    show(go_back(declared, opened.stores, SystemClock(), by=by, reason=reason), as_json=as_json)
+    with mirrored(declared, opened):
+        show(go_back(declared, opened.stores, SystemClock(), by=by, reason=reason), as_json=as_json)
 
 
 @app.command()
