@@ -20,8 +20,9 @@ from weighbridge.loop.measure import Evidence, wilson
 from weighbridge.loop.promote import promote
 from weighbridge.loop.train import train, validation_name
 from weighbridge.loop.training_set import training_set
-from weighbridge.records import PRODUCTION, STAGING, DecisionRecord, EventRecord, Move
+from weighbridge.records import PRODUCTION, STAGING, DecisionRecord, EventRecord, Move, Note
 from weighbridge.score.bundle import load
+from weighbridge.score.route import ROUTE, Arms
 from weighbridge.stores.memory import MemoryTracker
 from weighbridge.testing.log_contract import sample_decision
 
@@ -103,14 +104,18 @@ def test_drift_is_against_its_own_reference(small_case, trained):
 
 
 def decided(case, stores, bundle, count, *, route="champion", wrong=0, flagged=None):
-    """The same stores over a log of decisions that a bundle made on the newest vectors, some of them degraded."""
+    """The same stores over a log of decisions that a bundle made on the newest vectors, or could not make as a canary."""
     data, at = training_set(case, stores), CUT_US - DAY_US
     candidate, log = load(bundle, case, stores.bundles, stores.signer), memory_stores(case, None).log
     values = tuple(f.one_of[0] if hasattr(f, "one_of") else 100 if f.numeric else "x" for f in case.events.payload)
+    log.commit([], [Note(ROUTE, Arms("champion", bundle, 1.0).body(), at)])
     for number, vector in enumerate(data.vectors[len(data.vectors) - count :]):
+        whole = {"route": route, "bundle": bundle, "degraded": ()}
+        failed = {"route": "champion", "bundle": "champion", "degraded": ("canary",)}
         p = float(candidate.scorer.probability(vector[np.newaxis])[0]) if flagged is None else flagged
-        decision = replace(sample_decision(number), event_id=f"n{number}", bundle=bundle, route=route, vector=vector.tobytes(),
-                           probability=p, degraded=("late",) if number < wrong else (), decided_us=at)  # fmt: skip
+        decision = replace(sample_decision(number), event_id=f"n{number}", vector=vector.tobytes(),
+                           probability=p, decided_us=at)  # fmt: skip
+        decision = replace(decision, **(failed if number < wrong else whole))
         assert isinstance(decision, DecisionRecord)
         log.commit([(EventRecord(f"n{number}", at, at, values), decision)])
     return replace(stores, log=log)

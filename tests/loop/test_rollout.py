@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.conftest import CUT_US
 from tests.score.rivals import good, packed, put
 from weighbridge.clock import SECOND_US, us_to_iso
-from weighbridge.declare import Gate, Rollout, Step
+from weighbridge.declare import Gate, Guardrails, Rollout, Stage, Step
+from weighbridge.errors import DeclarationError, GateClosed, InputError
 from weighbridge.identity import ulid_at
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.loop.messages import messages
+from weighbridge.loop.met import meant_for
 from weighbridge.loop.rollout import rollout
+from weighbridge.loop.run import run
+from weighbridge.loop.traffic import Wish, direct
 from weighbridge.loop.verify import verify
-from weighbridge.records import CANARY, SHADOW, Alias
+from weighbridge.records import CANARY, SHADOW, Alias, Move
+from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.wiring import open_desk
+from weighbridge.stores.memory import MemoryTables
 
 STEPS = (Step(0.0, decisions=150, lasts="1min"), Step(0.3, decisions=100, lasts="1min"), Step(0.7, 100, "1min"))
 
@@ -73,19 +82,18 @@ def alike(case, stores, by=0.0):
 
 
 def test_a_good_bundle_goes_all_the_way(live, case, home):
-    champion, better = home.registry.alias(PRODUCTION), alike(case, home, 0.001)
+    better = alike(case, home, 0.001)
     assert live.look().figures["did"] == "idle"
     assert live.look(better[:9]).figures["did"] == "begun"
-    did, shares = [], []
+    told = []
     for _ in range(8):
         live.send(200)
         live.let_shadow()
-        report = live.look()
-        did.append(report.figures["did"])
-        shares.append(report.figures.get("share"))
+        figures = live.look().figures
+        told += [(figures["did"], figures.get("share"))] if figures["did"] != "stayed" else []
+    assert told[:3] == [("advanced", 0.3), ("advanced", 0.7), ("promoted", 1.0)]
+    assert {did for did, _ in told[3:]} == {"idle"}
     assert home.registry.aliases() == {PRODUCTION: Alias(better)}
-    told = [(d, s) for d, s in zip(did, shares, strict=True) if d != "stayed"]
-    assert told == [("advanced", 0.3), ("advanced", 0.7), ("promoted", 1.0)] + [("idle", None)] * (len(told) - 3)
     moves = home.registry.moves()
     assert [(m.alias, m.bundle, m.share) for m in moves] == [
         (SHADOW, better, None), (CANARY, better, 0.3), (SHADOW, None, None), (CANARY, better, 0.7), (PRODUCTION, better, None),
@@ -96,4 +104,255 @@ def test_a_good_bundle_goes_all_the_way(live, case, home):
     assert {v["guard"] for v in moves[3].gates} >= {"errors", "slower", "score up", "flags down"}
     assert all(v["passed"] for m in moves for v in m.gates)
     assert verify(case, home, live.clock).figures["misrouted"] == 0
-    assert champion != better
+
+
+class Scoring:
+    """A scorer that does something else before, or instead of, what it is there for."""
+
+    def __init__(self, scorer, harm):
+        self._scorer, self._harm, self._count = scorer, harm, 0
+
+    def probability(self, vectors):
+        self._count += 1
+        return self._harm(self._scorer.probability(vectors), self._count)
+
+
+def one_in_twenty_raises(p, count):
+    if count % 20 == 7:
+        raise ZeroDivisionError("a canary's fault")
+    return p
+
+
+def one_in_twenty_is_no_number(p, count):
+    return p * np.nan if count % 20 == 7 else p
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """Time that passes only where a test lets it, as decisions measure it."""
+    now_ns = [10**12]
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: now_ns[0])
+
+    def takes_300_ms(p, _):
+        now_ns[0] += 300_000_000
+        return p
+
+    return takes_300_ms
+
+
+def as_canary(live, stores, share=0.5, harm=None, by=0.0005):
+    """Let a rollout come as far as a canary; return the bundle. `harm` is what it does once it decides."""
+    case = replace(live.case, rollout=Rollout(steps=(Step(share, decisions=10_000), Step(0.9)), every="1min"))
+    live.case, bundle = case, alike(case, stores, by)
+    if harm is not None:
+        loaded = load(bundle, case, stores.bundles, stores.signer)
+        live.desk.router._ready[bundle] = replace(loaded, scorer=Scoring(loaded.scorer, harm))
+    return bundle
+
+
+@pytest.mark.parametrize("harm", [one_in_twenty_raises, one_in_twenty_is_no_number])
+def test_a_canary_that_fails_on_5_percent_is_out_within_one_interval_and_the_champion_stands_in(
+    live, home, harm, monkeypatch
+):
+    champion, bundle = home.registry.alias(PRODUCTION), as_canary(live, home, harm=harm)
+    monkeypatch.setattr(live.desk.router, "_ready", {**live.desk.router._ready})
+    assert live.look(bundle).figures["did"] == "begun"
+    decisions = live.send(1_000)
+    report = live.look()
+    assert (report.figures["did"], report.figures["share"]) == ("rolled back", 0.0)
+    assert home.registry.aliases() == {PRODUCTION: Alias(champion)}
+    failed = [d for d in decisions if d.degraded]
+    assert {(d.bundle, d.route, d.degraded) for d in failed} == {(champion, "champion", ("canary",))}
+    assert all(0 <= d.probability <= 1 for d in decisions)
+    meant = sum(d.route == CANARY for d in decisions) + len(failed)
+    errors = next(v for v in report.figures["verdicts"] if v["guard"] == "errors")
+    assert (errors["count"], round(errors["figure"] * meant)) == (meant, len(failed))
+    assert len(failed) == pytest.approx(meant / 20, abs=1)
+    (move,) = home.registry.moves()[1:]
+    assert move.reason.startswith("rolled back: errors at most 0.01: 0.0")
+    assert [v["guard"] for v in move.gates if not v["passed"]] == ["errors"]
+    assert {d.route for d in live.send(50)} == {"champion"}
+    if harm is one_in_twenty_raises:
+        assert isinstance(live.desk.router.fault, ZeroDivisionError)
+    met = meant_for(home.log, bundle, home.log.decisions())
+    assert (met.decisions, met.failed) == (meant, len(failed))
+    assert verify(live.case, home, live.clock).figures["masked"] == len(failed)
+
+
+def test_a_canary_that_takes_300_ms_more_is_out_within_one_interval(live, home, ticking):
+    champion, bundle = home.registry.alias(PRODUCTION), as_canary(live, home, 0.3, ticking)
+    live.look(bundle)
+    decisions = live.send(120)
+    assert {d.latency_us for d in decisions if d.route == CANARY} == {300_000}
+    report = live.look()
+    assert report.figures["did"] == "rolled back"
+    assert [v["guard"] for v in report.figures["verdicts"] if not v["passed"]] == ["slower"]
+    assert home.registry.aliases() == {PRODUCTION: Alias(champion)}
+
+
+def test_a_canary_that_misses_the_deadline_is_stood_in_for_and_that_is_an_error(live, home, ticking):
+    bundle = as_canary(live, home, 0.3, ticking)
+    live.desk._decider._deadline_ns = 250_000_000
+    live.look(bundle)
+    decisions = live.send(60)
+    assert {d.degraded for d in decisions if d.latency_us >= 300_000} == {("canary",)}
+    assert {d.route for d in decisions} == {"champion"}
+    assert live.look().figures["did"] == "rolled back"
+
+
+@pytest.mark.parametrize(("by", "guard"), [(3.0, "score up"), (-4.0, "flags down")])
+def test_a_canary_with_shifted_scores_is_out_within_one_interval(live, home, by, guard):
+    """It is sound where it is looked at, and scores otherwise where it serves."""
+    slope = good(live.case, home).scorer.calibration
+    shift = Calibration.sigmoid(float(slope.slope), float(slope.intercept) + by)
+    bundle = as_canary(live, home)
+    loaded = load(bundle, live.case, home.bundles, home.signer)
+    live.desk.router._ready[bundle] = replace(loaded, scorer=replace(loaded.scorer, calibration=shift))
+    assert live.look(bundle).figures["did"] == "begun"
+    live.send(600)
+    report = live.look()
+    assert report.figures["did"] == "rolled back"
+    assert guard in [v["guard"] for v in report.figures["verdicts"] if not v["passed"]]
+    assert CANARY not in home.registry.aliases()
+
+
+def test_what_the_offline_replay_shows_to_be_off_never_begins(live, home):
+    live.send(400)
+    shifted = alike(live.case, home, 3.0)
+    before = home.registry.aliases()
+    with pytest.raises(GateClosed, match=r"flags up at most 0\.05") as closed:
+        live.look(shifted)
+    assert next(v["guard"] for v in closed.value.gates if not v["passed"]) == "score up"
+    assert home.registry.aliases() == before
+    assert home.tracker.runs("rollout")[-1][3]["did"] == "refused"
+
+
+def test_a_shadow_that_is_off_is_out_before_it_decides_anything(live, home):
+    """Nothing was decided that a replay could show it on."""
+    shifted = alike(live.case, home, 3.0)
+    live.look(shifted)
+    assert home.registry.aliases()[SHADOW].bundle == shifted
+    live.send(300)
+    live.let_shadow()
+    report = live.look()
+    assert report.figures["did"] == "rolled back"
+    assert {v["count"] for v in report.figures["verdicts"]} == {300}
+    assert SHADOW not in home.registry.aliases()
+
+
+def test_looking_again_does_nothing_again_and_a_restart_changes_nothing(live, case, home, clock, monkeypatch):
+    monkeypatch.setattr("weighbridge.loop.evidence.AT_ONCE", 64)  # many pieces
+    monkeypatch.setattr("weighbridge.loop.evidence.SETTLED", 0)
+    bundle = as_canary(live, home, 0.4)
+    live.look(bundle)
+    for _ in range(3):
+        live.send(150)
+    first = live.look().figures
+    moves = home.registry.moves()
+    kept = [name for name in home.tables._tables if name.startswith("rollout-")]
+    assert len(kept) == 1
+    assert live.look().figures == first
+    assert len(home.tables.get(kept[0])) > 0
+    home.tables._tables.clear()
+    assert live.look().figures == first
+    again = Live(live.case, replace(home, tables=MemoryTables()), clock, [])
+    assert again.look().figures == first
+    assert home.registry.moves() == moves
+    monkeypatch.setattr("weighbridge.loop.evidence.AT_ONCE", 16_384)
+    home.tables._tables.clear()
+    whole = live.look().figures
+    for one, other in zip(whole["verdicts"], first["verdicts"], strict=True):
+        if one["guard"] != "slower":  # its runs end where a piece does
+            assert (one["count"], one["figure"]) == (other["count"], pytest.approx(other["figure"], abs=1e-12))
+
+
+def test_two_who_look_at_once_and_other_bundles_wait(live, home):
+    bundle, other = as_canary(live, home), alike(live.case, home, 0.002)
+    with home.locks.hold("rollout", "somebody"):
+        report = live.look(bundle)
+        assert (report.skipped, report.figures["did"]) == (True, "idle")
+    live.look(bundle)
+    with pytest.raises(InputError, match="is being tried already; `weigh traffic card_fraud --clear` takes it out"):
+        live.look(other)
+    for wrong, says in ((home.registry.alias(PRODUCTION), "it is in production"), ("zz", "names 0 registered")):
+        home.registry.move(
+            Move(CANARY, None, bundle, "me", "", 1, share_before=0.5)
+        ) if CANARY in home.registry.aliases() else None
+        with pytest.raises(InputError, match=says):
+            live.look(wrong)
+
+
+def test_what_is_set_by_hand_is_watched_and_goes_nowhere(live, home):
+    bundle = as_canary(live, home)
+    direct(live.case, home, live.clock, Wish(canary=bundle, share=0.5), by="me", reason="by hand")
+    live.case = replace(live.case, rollout=replace(live.case.rollout, steps=STEPS[1:]))
+    live.send(300)
+    live.clock.advance(3_600 * SECOND_US)
+    report = live.look()
+    assert (report.figures["did"], "by hand" in report.sentence) == ("stayed", True)
+    loaded = live.desk.router._ready[bundle]
+    live.desk.router._ready[bundle] = replace(loaded, scorer=Scoring(loaded.scorer, one_in_twenty_raises))
+    direct(live.case, home, live.clock, Wish(share=0.9), by="me", reason="more of it")
+    live.desk.router.route = replace(live.desk.router.route, bundles={**live.desk.router._ready})
+    live.send(900)
+    assert live.look().figures["did"] == "rolled back"
+    assert CANARY not in home.registry.aliases()
+
+
+def test_it_ends_when_production_moves_under_it_or_a_server_refuses_it(live, home):
+    bundle, other = as_canary(live, home), alike(live.case, home, 0.002)
+    live.look(bundle)
+    home.registry.move(Move(PRODUCTION, other, home.registry.alias(PRODUCTION), "me", "meanwhile", 1))
+    assert "production moved under it" in live.look().sentence
+    assert CANARY not in home.registry.aliases()
+    live.look(bundle)
+    home.bundles._bundles[bundle] = {}
+    live.desk.router._ready.clear()
+    live.send(1)
+    report = live.look()
+    assert report.figures["did"] == "rolled back"
+    assert home.registry.aliases() == {PRODUCTION: Alias(other)}
+
+
+def test_as_a_stage_it_begins_with_the_newest_once(live, home):
+    bundle = as_canary(live, home)
+    case = replace(live.case, stages=[Stage("rollout")])
+    facts = home.registry.bundles()[-1][2]
+    home.registry._bundles[bundle] = (0, json.dumps({**facts, "case": case.digest}))
+    (report,) = run(case, home, live.clock, {})
+    assert (report.figures["did"], home.registry.aliases()[CANARY].bundle) == ("begun", bundle)
+    (report,) = run(case, home, live.clock, {})
+    assert report.figures["did"] == "stayed"
+    direct(case, home, live.clock, Wish(canary=None), by="me", reason="no")
+    (report,) = run(case, home, live.clock, {})
+    assert report.figures["did"] == "idle"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"steps": ()}, "do not rise"), ({"steps": (Step(0.5), Step(0.1))}, "do not rise"),
+        ({"steps": (Step(0.1), Step(0.1))}, "do not rise"), ({"steps": (Step(0.0),)}, "only step is a shadow"),
+        ({"alpha": 0.0}, "no error rate"), ({"alpha": 0.5}, "no error rate"), ({"alpha": float("nan")}, "no error rate"),
+        ({"every": "1ms"}, "too often"), ({"every": "soon"}, "is not a duration"),
+    ],
+)  # fmt: skip
+def test_rollouts_that_mean_nothing_are_refused(wrong, says):
+    with pytest.raises(DeclarationError, match=says):
+        Rollout(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"share": 1.5}, {"share": float("nan")}, {"share": 0.1, "decisions": 0}, {"share": 0.1, "lasts": "x"}]
+)
+def test_steps_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(DeclarationError, match="Step"):
+        Step(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"errors": 0}, {"score": 1}, {"recall": float("nan")}, {"slow": "0s"}, {"slow": "never"}]
+)
+def test_guardrails_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(DeclarationError, match="Guardrails"):
+        Guardrails(**wrong)

@@ -10,17 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.case import UseCase
-from weighbridge.declare.fallback import MISSING_CANARY, TEST
 from weighbridge.declare.rollout import Guardrails
 from weighbridge.identity import digest
 from weighbridge.kernel.arrays import Bools, Floats, Ints
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.sequential import BETS, growth
+from weighbridge.loop.met import arms
 from weighbridge.loop.underway import Underway
 from weighbridge.ports import Stores
-from weighbridge.records import CANARY
 from weighbridge.score.bundle import Bundle
-from weighbridge.score.route import CHAMPION
 
 AT_ONCE = 16_384  # places of the log that are read at once, and whose sums are kept once they are full
 SETTLED = 4_096  # places behind which a shadow has said what it will say
@@ -62,7 +60,7 @@ COLUMNS = pa.schema([
 class Sums:
     """Outcomes of one guard in the intervals that have any, in their order.
 
-    interval: int64[k], see `Evidence.intervals`; n: int64[k]; total and squares: float64[k], sums of the outcomes and
+    interval: int64[k], see `RolloutLog.intervals`; n: int64[k]; total and squares: float64[k], sums of the outcomes and
     of their squares; growth: float64[k, BETS], see `kernel.sequential`.
     """
 
@@ -117,7 +115,7 @@ def added(table: pa.Table) -> dict[str, Sums]:
     return found
 
 
-class Evidence:
+class RolloutLog:
     """Reads the log of a rollout. Sums of what is full are kept as a table of the home, and could be made again."""
 
     def __init__(self, case: UseCase, stores: Stores, at: Underway, candidate: Bundle, champion: Bundle) -> None:
@@ -125,7 +123,7 @@ class Evidence:
         self.candidate, self.champion = candidate, champion
         self._name = "rollout-" + digest([case.rollout, at.candidate, at.champion, at.steps[0].seq])[:16]
 
-    def gathered(self) -> dict[str, Sums]:
+    def sums(self) -> dict[str, Sums]:
         """Return the sums of every guard but recall, from the beginning of the rollout to the end of the log."""
         began, head = self._at.steps[0].seq, self._stores.log.head().seq
         kept = self._stores.tables.get(self._name)
@@ -179,25 +177,6 @@ class Evidence:
         return ours.to_numpy(), decided["probability"].to_numpy()[known], rows[known]
 
 
-@dataclass(frozen=True)
-class Arms:
-    """Which arm decisions met, bool[n] each: the champion, the canary, and the canary where it failed."""
-
-    champion: Bools
-    canary: Bools
-    failed: Bools
-
-
-def arms(decisions: pa.Table, candidate: str, champion: str) -> Arms:
-    """Return the arms of decisions. Those that were made without something else, or for a test, met none."""
-    whole = _mask(pc.equal(decisions["degraded"], "[]"))
-    by = {bundle: _mask(pc.equal(decisions["bundle"], bundle)) for bundle in (candidate, champion)}
-    failed = _mask(pc.match_substring(decisions["degraded"], f'"{MISSING_CANARY}"'))
-    tested = _mask(pc.match_substring(decisions["degraded"], f'"{TEST}"'))
-    route = {arm: _mask(pc.equal(decisions["route"], arm)) for arm in (CHAMPION, CANARY)}
-    return Arms(whole & route[CHAMPION] & by[champion], whole & route[CANARY] & by[candidate], failed & ~tested)
-
-
 def blocks(canary: Bools, champion: Bools, slow: Bools, interval: Ints) -> tuple[Floats, Ints]:
     """Return by how much more of the canary's decisions were slow than of the champion's next to them, and where.
 
@@ -237,7 +216,3 @@ def said_by(bundle: Bundle, decisions: pa.Table) -> Floats:
 
 def _by(group: Ints, x: Floats, groups: int) -> Floats:
     return np.bincount(group, x, groups).astype(np.float64)
-
-
-def _mask(column: pa.ChunkedArray) -> Bools:
-    return np.asarray(column.to_numpy(), dtype=np.bool_)

@@ -13,7 +13,8 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.rollout import Rollout
 from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.sequential import confidence_sequence, log_evidence
-from weighbridge.loop.evidence import BOTH, GUARDS, RECALL, Guard, Sums, added, arms, differences, said_by, summed
+from weighbridge.loop.evidence import BOTH, GUARDS, RECALL, Guard, Sums, added, differences, said_by, summed
+from weighbridge.loop.met import arms
 from weighbridge.ports import LAST, Log, Stores
 from weighbridge.score.bundle import Bundle
 
@@ -54,6 +55,7 @@ def _verdict(guard: Guard, sums: Sums, declared: Rollout) -> Verdict:
         "guard": guard.name,
         "figure": mean,
         "bound": bound,
+        "verdict": "passed" if reached < needed else "closed",
         "passed": reached < needed,
         "within": mean <= bound,
         "count": sums.count,

@@ -19,6 +19,7 @@ from weighbridge.errors import BundleRefused
 from weighbridge.kernel.arrays import MISSING, Bools, Floats, Vectors
 from weighbridge.loop.drift import TOO_FEW, clusters, judge, overall, sampled
 from weighbridge.loop.ledger import ledger
+from weighbridge.loop.met import meant_for
 from weighbridge.loop.train import validation_name
 from weighbridge.loop.training_set import TrainingSet
 from weighbridge.ports import Stores
@@ -139,14 +140,14 @@ def flagged_shift(evidence: Evidence, g: Gate) -> Measured:
 
 
 def canary_errors(evidence: Evidence, g: Gate) -> Measured:
-    """Return the share of degraded answers among the candidate's decisions as a canary."""
-    decided = evidence.decisions(g.last, bundle=evidence.candidate.id, route="canary")
-    if not len(decided):
+    """Return the share of events that met the candidate as a canary and that it could not score."""
+    met = meant_for(evidence.stores.log, evidence.candidate.id, evidence.decisions(g.last))
+    told = f"{met.failed:,} of {met.decisions:,} decisions as a canary"
+    if not met.decisions:
         return not_applicable(f"it was no canary in {g.last}")
-    if len(decided) < ENOUGH_DECISIONS:
-        return immature(f"{len(decided)} decisions as a canary are too few, {ENOUGH_DECISIONS} are needed")
-    wrong = int(pc.sum(pc.not_equal(decided["degraded"], "[]")).as_py())
-    return Measured(wrong / len(decided), f"{wrong:,} of {len(decided):,} decisions as a canary")
+    if met.decisions < ENOUGH_DECISIONS:
+        return immature(f"{met.decisions} decisions as a canary are too few, {ENOUGH_DECISIONS} are needed")
+    return Measured(met.failed / met.decisions, told)
 
 
 def rejected_share(evidence: Evidence, g: Gate) -> Measured:

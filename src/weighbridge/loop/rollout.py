@@ -7,7 +7,7 @@ from typing import Any
 from weighbridge.clock import SECOND_US, Clock, duration_text, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import BundleRefused, GateClosed, InputError
-from weighbridge.loop.evidence import BOTH, ERRORS, RECALL, Evidence
+from weighbridge.loop.evidence import BOTH, ERRORS, RECALL, RolloutLog
 from weighbridge.loop.gate import gate, newest_bundle, resolve
 from weighbridge.loop.guard import Verdict, broken, recall, recall_sums, replay, verdicts
 from weighbridge.loop.promote import promote
@@ -68,7 +68,7 @@ def _begin(case: UseCase, stores: Stores, clock: Clock, run: Run, candidate: str
     ours, champion = (load(each, case, stores.bundles, stores.signer) for each in (candidate, current))
     gates = gate(case, stores, clock, candidate).figures
     found = [*gates["gates"], *replay(case, stores, ours, champion)]
-    closed = [verdict["gate"] for verdict in found if not verdict["passed"]]
+    closed = [verdict["gate"] for verdict in found if verdict["verdict"] == "closed"]
     if closed:
         why = f"bundle {candidate[:12]} is not rolled out; closed: {', '.join(closed)}"
         run.finish(why, {"did": "refused", "candidate": candidate, "champion": current, "verdicts": found})
@@ -90,7 +90,7 @@ def _look(case: UseCase, stores: Stores, clock: Clock, run: Run, at: Underway) -
     unfit = "production moved under it" if at.outrun else _refused(stores, at)
     if unfit:
         return _end(stores, clock, run, at, told, unfit)
-    sums = Evidence(case, stores, at, candidate, champion).gathered()
+    sums = RolloutLog(case, stores, at, candidate, champion).sums()
     if clock.now_us() - at.steps[0].at_us >= case.label.matures_us:
         positives = recall(case, stores.log, candidate, champion, at.steps[0].seq)
         sums[RECALL.name] = recall_sums(positives, case.rollout)
@@ -134,7 +134,10 @@ def _go_on(case: UseCase, stores: Stores, clock: Clock, run: Run, at: Underway, 
         try:
             promote(case, stores, clock, at.candidate, by=BY, reason=reason)
         except GateClosed as closed:
-            return _end(stores, clock, run, at, {**told, "gates": list(closed.gates)}, str(closed))
+            told |= {"gates": list(closed.gates)}
+            if any(verdict["verdict"] == "closed" for verdict in closed.gates):
+                return _end(stores, clock, run, at, told, str(closed))
+            return _finish(stores, run, "stayed", at.share, f"{_name(at)} stays {_as(at.share)}: {closed}", told)
         return _finish(stores, run, "promoted", 1.0, f"{_name(at)} is now production: {reason}", told)
     said = (BY, reason, clock.now_us(), told["verdicts"])
     if at.alias == CANARY:
