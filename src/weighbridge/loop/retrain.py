@@ -12,12 +12,19 @@ from weighbridge.errors import GateClosed, WeighbridgeError
 from weighbridge.loop.build import build
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, Run, silent
+from weighbridge.loop.rollout import rollout
 from weighbridge.loop.train import train
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 
 VERB, BEGUN = "retrain", "retrain begun"
 BY_HAND = "on demand"
+DECISIONS = {"promote": "promoted", "rollout": "rolled out"}  # by the last step
+SAID = {
+    "promoted": "took over",
+    "rolled out": "is being rolled out",
+    "unchanged": "is what was in production already",
+}
 MOST_DEATHS = 3  # attempts that died, after which triggers wait for the cool-down too
 Tell = Callable[[Report], object]
 
@@ -48,10 +55,11 @@ def retrain(
 ) -> Report:
     """Return the report of the whole; `tell` gets those of build, train and promote as they finish.
 
-    Only one runs at a time; a trigger other than "on demand" also has to wait for the declared cool-down. Where it may
-    not run, the report is `skipped` and says why. What an earlier one left that died is done again at once. The history
-    keeps trigger, steps and decision of each. Raises GateClosed when the training data or the new bundle does not pass,
-    InputError when there is nothing to train on; then production is as it was.
+    A case with a stage `rollout` has the new bundle begin a rollout in place of being promoted. Only one runs at a
+    time; a trigger other than "on demand" also has to wait for the declared cool-down. Where it may not run, the report
+    is `skipped` and says why. What an earlier one left that died is done again at once. The history keeps trigger,
+    steps and decision of each. Raises GateClosed when the training data or the new bundle does not pass, InputError
+    when there is nothing to train on; then production is as it was.
     """
     run = Run(VERB, stores, clock)
     with stores.locks.hold(VERB, run.id) as held:
@@ -71,10 +79,10 @@ def retrain(
             kept = {**told, "decision": decision, "why": str(fault), "gates": gates}
             run.finish(f"production stays as it is: {fault}", {**kept, "bundle": steps.bundle, "steps": steps.done})
             raise
-        name, new = (steps.bundle or "")[:12], steps.bundle != before
-        figures = {**told, "bundle": steps.bundle, "decision": "promoted" if new else "unchanged", "why": reason}
-        did = "took over" if new else "is what was in production already"
-        return run.finish(f"bundle {name} {did}: {reason}", {**figures, "steps": steps.done})
+        decision = "unchanged" if steps.bundle == before else DECISIONS[steps.done[-1]["step"]]
+        figures = {**told, "bundle": steps.bundle, "decision": decision, "why": reason}
+        sentence = f"bundle {(steps.bundle or '')[:12]} {SAID[decision]}: {reason}"
+        return run.finish(sentence, {**figures, "steps": steps.done})
 
 
 def _all(case: UseCase, stores: Stores, clock: Clock, progress: Progress, steps: Steps, reason: str) -> None:
@@ -82,7 +90,10 @@ def _all(case: UseCase, stores: Stores, clock: Clock, progress: Progress, steps:
     trained = train(case, stores, clock, progress)
     steps.add(trained)
     steps.bundle = str(trained.figures["bundle"])
-    steps.add(promote(case, stores, clock, steps.bundle, by="weigh retrain", reason=reason))
+    current = stores.registry.alias(PRODUCTION)
+    step_by_step = current not in (None, steps.bundle) and any(stage.verb == "rollout" for stage in case.stages)
+    takes_over = rollout if step_by_step else promote
+    steps.add(takes_over(case, stores, clock, steps.bundle, by="weigh retrain", reason=reason))
 
 
 def _skipped(run: Run, why: str) -> Report:

@@ -17,6 +17,7 @@ from weighbridge.serve.cli import (
     mlflow,
     policy,
     rollout,
+    tend,
     world,
 )
 from weighbridge.serve.cli.options import app
@@ -35,6 +36,7 @@ __all__ = [
     "mlflow",
     "policy",
     "rollout",
+    "tend",
     "world",
 ]
 
