@@ -116,11 +116,11 @@ class DecisionRecord:
 
 @dataclass(frozen=True)
 class ShadowRecord:
-    """What a shadow would have decided on an event that another bundle decided."""
+    """What a shadow would have decided on an event that another bundle decided; None and "" where it failed."""
 
     event_id: str
     bundle: str
-    probability: float
+    probability: float | None
     action: str
 
 

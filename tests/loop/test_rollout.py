@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import CUT_US
 from tests.score.rivals import good, packed, put
@@ -16,6 +18,8 @@ from weighbridge.declare import Gate, Guardrails, Rollout, Stage, Step
 from weighbridge.errors import DeclarationError, GateClosed, InputError
 from weighbridge.identity import ulid_at
 from weighbridge.kernel.calibrate import Calibration
+from weighbridge.loop.compare import compare
+from weighbridge.loop.evidence import blocks
 from weighbridge.loop.messages import messages
 from weighbridge.loop.met import meant_for
 from weighbridge.loop.rollout import rollout
@@ -238,6 +242,73 @@ def test_a_shadow_that_is_off_is_out_before_it_decides_anything(live, home):
     assert report.figures["did"] == "rolled back"
     assert {v["count"] for v in report.figures["verdicts"]} == {300}
     assert SHADOW not in home.registry.aliases()
+
+
+@pytest.mark.parametrize("harm", [one_in_twenty_raises, one_in_twenty_is_no_number])
+def test_a_shadow_that_fails_is_out_too(live, home, harm):
+    bundle = alike(live.case, home, 0.001)
+    loaded = load(bundle, live.case, home.bundles, home.signer)
+    live.desk.router._ready[bundle] = replace(loaded, scorer=Each(loaded.scorer, harm))
+    live.look(bundle)
+    live.send(800)
+    live.let_shadow()
+    report = live.look()
+    assert [v["guard"] for v in report.figures["verdicts"] if not v["passed"]] == ["errors"]
+    assert report.figures["did"] == "rolled back"
+    assert len(home.shadows.table()) == 800
+    assert compare(live.case, home, live.clock).figures["shadow"]["pairs"] == home.shadows.table()[
+        "probability"
+    ].is_valid().to_pylist().count(True)
+
+
+class Each(Scoring):
+    """The same, for every event of a batch by itself."""
+
+    def probability(self, vectors):
+        return np.concatenate(
+            [self._harm(self._scorer.probability(v[np.newaxis]), int(abs(v).sum())) for v in np.nan_to_num(vectors)]
+        )
+
+
+def test_positives_that_only_the_champion_flags_are_missed_once_they_are_mature(live, case, home):
+    blind = Guardrails(score=0.9, declines=0.9, flags=0.9)
+    live.case = replace(case, rollout=Rollout(steps=(Step(0.3, decisions=10_000),), every="1min", guardrails=blind))
+    bundle = alike(live.case, home, -6.0)
+    live.look(bundle)
+    decisions = live.send(900)
+    limit = good(live.case, home).thresholds
+    flagged = [d for d in decisions if d.route == "champion" and limit.review_at <= d.probability < limit.decline_at]
+    for decision in flagged:
+        live.desk.feedback({"event_id": decision.event_id, "label": 1})
+    assert len(flagged) > 20
+    young = live.look().figures
+    assert (young["did"], [v for v in young["verdicts"] if v["guard"] == "recall"]) == ("stayed", [])
+    live.clock.advance(live.case.label.matures_us)
+    live.send(1)
+    report = live.look()
+    missed = next(v for v in report.figures["verdicts"] if v["guard"] == "recall")
+    assert (missed["count"], missed["figure"], missed["passed"]) == (len(flagged), 1.0, False)
+    assert report.figures["did"] == "rolled back"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["canary", "champion", "neither"]), st.booleans()), max_size=40))
+def test_runs_of_both_arms_are_compared_in_turn(drawn):
+    """Against the definition, in loops."""
+    runs, expected = [], []
+    for place, (arm, slow) in enumerate(drawn):
+        if arm == "neither":
+            continue
+        if runs and runs[-1][0] == arm:
+            runs[-1][1].append(slow)
+            runs[-1][2] = place
+        else:
+            runs.append([arm, [slow], place])
+    for one, other in list(zip(runs[:-1:2], runs[1:-1:2], strict=False)):
+        rate = {run[0]: sum(run[1]) / len(run[1]) for run in (one, other)}
+        expected.append((rate["canary"] - rate["champion"], other[2]))
+    arm = np.array([a for a, _ in drawn], dtype=object)
+    x, where = blocks(arm == "canary", arm == "champion", np.array([s for _, s in drawn], bool), np.arange(len(drawn)))
+    assert list(zip(x.tolist(), where.tolist(), strict=True)) == [(pytest.approx(d), w) for d, w in expected]
 
 
 def test_looking_again_does_nothing_again_and_a_restart_changes_nothing(live, case, home, clock, monkeypatch):

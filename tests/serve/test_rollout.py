@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from tests.conftest import CUT_US, SOAK
 from tests.score.rivals import bad_bundles, point, put, rival
 from weighbridge.clock import us_to_iso
-from weighbridge.declare import Fallback, Gate, Rollout
+from weighbridge.declare import Fallback, Gate, Rollout, Step
 from weighbridge.errors import Conflict
 from weighbridge.identity import ulid_at
 from weighbridge.loop.promote import bundle_before, promote, rollback
@@ -332,3 +332,35 @@ def test_promotion_and_rollback_under_load_lose_no_request(served, stores, case,
     print(
         f"\n{len(took)} moves, {len(load.answers):,} requests, {len(load.failed)} failed; slowest took {max(took):.2f} s"
     )
+
+
+class Failing:
+    """A scorer that fails on every tenth event."""
+
+    def __init__(self, scorer):
+        self._scorer, self._count = scorer, 0
+
+    def probability(self, vectors):
+        self._count += 1
+        if self._count % 10 == 0:
+            raise ArithmeticError("a canary's fault")
+        return self._scorer.probability(vectors)
+
+
+def test_a_server_takes_a_bad_canary_out_by_itself_and_every_request_is_answered(case, stores, clock):
+    case = replace(case, rollout=replace(case.rollout, steps=[Step(0.5)], every="1s"))
+    champion, other = stores.registry.alias(PRODUCTION), rival(case, stores, -3.0)
+    desk = open_desk(case, stores, clock)
+    loaded = desk.router.warmed(other)
+    desk.router._ready[other] = replace(loaded, scorer=Failing(loaded.scorer))
+    with under_load(desk) as load:
+        direct(case, stores, clock, Wish(other, 0.5), by="test", reason="try it")
+        until(lambda: CANARY not in stores.registry.aliases())
+        load.some()
+    desk.close()
+    assert load.failed == []
+    assert stores.registry.alias(PRODUCTION) == champion
+    move = stores.registry.moves()[-1]
+    assert (move.by, move.bundle, move.reason.startswith("rolled back: ")) == ("rollout", None, True)
+    failed = [told for told in stores.log.decisions()["degraded"].to_pylist() if told != "[]"]
+    assert set(failed) == {'["canary"]'}

@@ -37,7 +37,7 @@ def _shadow(stores: Stores, decisions: pa.Table) -> dict[str, Any] | None:
     if not len(said):
         return None
     bundle = said["bundle"][-1].as_py()
-    said = said.filter(pc.equal(said["bundle"], bundle))
+    said = said.filter(pc.and_(pc.equal(said["bundle"], bundle), said["probability"].is_valid()))
     rows = pc.index_in(said["event_id"], value_set=decisions["event_id"].combine_chunks())
     said, decided = said.filter(rows.is_valid()), decisions.take(rows.drop_null())
     pairs = list(zip(decided["action"].to_pylist(), said["action"].to_pylist(), strict=True))

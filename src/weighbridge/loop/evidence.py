@@ -154,27 +154,25 @@ class RolloutLog:
         yield ERRORS, met.failed[beside].astype(np.float64), interval[beside]
         slow = ints(decisions["latency_us"]) > self._declared.guardrails.slow_us
         yield SLOWER, *blocks(beside, met.champion, slow, interval)
-        for pairs in (self._of_canary(decisions, met.canary), self._of_shadow(decisions, met.champion)):
-            ours, theirs, rows = pairs
-            yield from differences(self.candidate, self.champion, ours, theirs, interval[rows])
+        rows, said = np.flatnonzero(met.canary), decisions["probability"].to_numpy()
+        theirs = said_by(self.champion, decisions.take(pa.array(rows)))
+        yield from differences(self.candidate, self.champion, said[rows], theirs, interval[rows])
+        shadowed = np.array([step.share == 0 for step in self._at.steps])[interval >> STEP_BITS]
+        ours, rows = self._of_shadow(decisions, met.champion & shadowed)
+        yield ERRORS, np.isnan(ours).astype(np.float64), interval[rows]
+        ours, rows = ours[~np.isnan(ours)], rows[~np.isnan(ours)]
+        yield from differences(self.candidate, self.champion, ours, said[rows], interval[rows])
 
-    def _of_canary(self, decisions: pa.Table, canary: Bools) -> tuple[Floats, Floats, Ints]:
-        """Return what the canary said and what the champion says to the same vectors."""
-        rows = np.flatnonzero(canary)
-        ours = decisions.take(pa.array(rows))
-        return ours["probability"].to_numpy(), said_by(self.champion, ours), rows
-
-    def _of_shadow(self, decisions: pa.Table, champion: Bools) -> tuple[Floats, Floats, Ints]:
-        """Return what the shadow said and what was decided."""
+    def _of_shadow(self, decisions: pa.Table, champion: Bools) -> tuple[Floats, Ints]:
+        """Return what the shadow said, NaN where it failed, and in which rows."""
         rows = np.flatnonzero(champion)
-        if not any(step.share == 0 for step in self._at.steps):
-            rows = rows[:0]
-        decided = decisions.take(pa.array(rows))
-        said = self._stores.shadows.about(self.candidate.id, decided["event_id"].to_pylist())
-        places = pc.index_in(decided["event_id"], value_set=said["event_id"].combine_chunks())
-        known = places.is_valid().to_numpy()
-        ours = said["probability"].take(places.drop_null())
-        return ours.to_numpy(), decided["probability"].to_numpy()[known], rows[known]
+        if not len(rows):
+            return np.empty(0), rows
+        ids = decisions["event_id"].take(pa.array(rows))
+        said = self._stores.shadows.about(self.candidate.id, ids.to_pylist())
+        places = pc.index_in(ids, value_set=said["event_id"].combine_chunks())
+        ours = said["probability"].take(places.drop_null()).fill_null(np.nan)
+        return ours.to_numpy(), rows[places.is_valid().to_numpy()]
 
 
 def blocks(canary: Bools, champion: Bools, slow: Bools, interval: Ints) -> tuple[Floats, Ints]:

@@ -94,20 +94,29 @@ class Shadow:
             self._score(batch)
 
     def _score(self, batch: Sequence[Seen]) -> None:
-        """Score events of one bundle, and store what it would have decided; what cannot be is dropped."""
+        """Score events of one bundle, and store what it would have decided; what cannot be is dropped, and noted so."""
         if not batch:
             return
         fault = ended(lambda: self._stores.shadows.put(self._rows(batch)))
         if fault is None:
             self.scored += len(batch)
+        elif len(batch) > 1:
+            for seen in batch:
+                self._score([seen])
         else:
-            self.dropped, self.fault = self.dropped + len(batch), fault
+            self.dropped, self.fault = self.dropped + 1, fault
+            ended(
+                lambda: self._stores.shadows.put([ShadowRecord(batch[0].event.event_id, batch[0].bundle.id, None, "")])
+            )
 
     def _rows(self, batch: Sequence[Seen]) -> list[ShadowRecord]:
         bundle, book = batch[0].bundle, self._book or self._as_of(batch[0].event)
         vectors = np.frombuffer(b"".join(seen.vector for seen in batch), dtype="<f4").reshape(len(batch), -1)
         rows = []
         for seen, p in zip(batch, bundle.scorer.probability(vectors).tolist(), strict=True):
+            if not 0 <= p <= 1:
+                rows.append(ShadowRecord(seen.event.event_id, bundle.id, None, ""))
+                continue
             verdict = book.verdict(bundle.thresholds, seen.event.values, seen.vector, p, seen.event.arrived_us)
             rows.append(ShadowRecord(seen.event.event_id, bundle.id, p, verdict.action))
         return rows

@@ -148,7 +148,7 @@ class MemoryLog:
         """Return the decisions with after < seq <= until, by seq."""
         rows = [
             {**asdict(decision), "seq": seq, **told_as_text(decision), "hash": chained}
-            for seq, decision, chained in self._decisions.values()
+            for seq, decision, chained in list(self._decisions.values())  # others append meanwhile
             if after < seq <= until
         ]  # fmt: skip
         return pa.Table.from_pylist(rows, DECISIONS)

@@ -15,7 +15,7 @@ from weighbridge.stores.tables import SHADOWS
 
 TABLES = """
 create table if not exists shadows (
-    number integer primary key, event_id text not null, bundle text not null, probability real not null,
+    number integer primary key, event_id text not null, bundle text not null, probability real,
     action text not null, unique (event_id, bundle));
 """
 MOST_ROWS = 2_000_000  # the newest are kept

@@ -187,6 +187,8 @@ class ShadowContract:
         assert sorted(about, key=lambda row: row["event_id"]) == [asdict(rows[3]), asdict(rows[1])]
         assert len(shadows.about("a", [])) == len(shadows.about("c", ["e1"])) == 0
         assert shadows.about("a", []).schema == shadows.table().schema
+        shadows.put([ShadowRecord("e3", "a", None, "")])
+        assert shadows.about("a", ["e3"])["probability"].to_pylist() == [None]
 
 
 class TrackerContract:
