@@ -177,6 +177,7 @@ def _quieten() -> None:
         if not variable.is_set():
             variable.set(value)
     engines.MAX_RETRY_COUNT = 2  # its 10 last for 100 seconds
+    settings.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
     settings.MLFLOW_DISABLE_TELEMETRY.set(True)
     set_telemetry_client()  # it reads the line above; nothing is told to anybody
     logging.getLogger("mlflow").setLevel(logging.ERROR)

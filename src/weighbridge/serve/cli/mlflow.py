@@ -39,6 +39,11 @@ def mlflow(
     check: Annotated[
         bool, typer.Option("--check", help="only say what is missing there; exit 1 when something is")
     ] = False,
+    uri: Annotated[str | None, typer.Option("--uri", help="where MLflow is [default: $WEIGH_MLFLOW_URI]")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="what it is called there [default: $WEIGH_MLFLOW_NAME or the use case's]"),
+    ] = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,14 +55,15 @@ def mlflow(
     from weighbridge.serve.mirror import catch_up, counted, missing, sentence
 
     declared, opened = open_case(case, home, create=False)
+    settings = settings_of(mlflow_uri=uri, mlflow_name=name)
     if check:
-        lacks = missing(declared, opened, settings_of())
+        lacks = missing(declared, opened, settings)
         typer.echo(json.dumps(asdict(lacks)) if as_json else f"missing: {counted(asdict(lacks))}")
         if not lacks.empty:
             raise typer.Exit(1)
         return
     with progress_bar("mlflow") as progress:
-        done = catch_up(declared, opened, settings_of(), progress)
+        done = catch_up(declared, opened, settings, progress)
     if done is None:
         raise InputError("another process of this home is bringing MLflow up to date; try again in a moment")
     typer.echo(json.dumps(done) if as_json else f"mlflow    {sentence(done)}")
