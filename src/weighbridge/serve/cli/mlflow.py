@@ -49,8 +49,9 @@ def mlflow(
 ) -> None:
     """Bring the MLflow of WEIGH_MLFLOW_URI up to date with the home's runs, bundles, aliases and moves.
 
-    Once the setting is there, run, retrain, gate, promote, watch, traffic and rollback do it when they end, and go on
-    without when MLflow is away. The home stays the source of truth: what is changed there by hand is put right.
+    Once the setting is there, run, retrain, gate, promote, watch, traffic, rollout and rollback do it when they end,
+    and go on without when MLflow is away. The home stays the source of truth: what is changed there by hand is put
+    right.
     """
     from weighbridge.serve.mirror import catch_up, counted, missing, sentence
 
