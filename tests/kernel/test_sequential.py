@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import SOAK
@@ -46,6 +46,7 @@ def test_it_is_the_capital_of_the_definition(bound, low, drawn):
         assert found[group] == pytest.approx(np.log(expected), abs=1e-9)
 
 
+@settings(max_examples=300 if SOAK else 30)
 @given(st.floats(0.001, 0.9), st.sampled_from([-1.0, 0.0]), st.lists(st.integers(0, 2), min_size=7, max_size=7))
 def test_at_the_bound_it_is_a_fair_game_to_the_last_digit(bound, low, steps):
     """All 128 ways of seven outcomes with the bound as their mean: the capital's mean is what it was, 1."""

@@ -172,6 +172,15 @@ def test_a_canary_that_fails_on_5_percent_is_out_within_one_interval_and_the_cha
     errors = next(v for v in report.figures["verdicts"] if v["guard"] == "errors")
     assert (errors["count"], round(errors["figure"] * meant)) == (meant, len(failed))
     assert len(failed) == pytest.approx(meant / 20, abs=1)
+    told = json.loads((home.reports / f"rollout-{bundle[:12]}.json").read_text())
+    assert (told["did"], told["verdicts"]) == ("rolled back", report.figures["verdicts"])
+    path = told["paths"]["errors"]
+    assert (path["count"][-1], path["mean"][-1]) == (meant, errors["figure"])
+    assert max(path["evidence_log10"]) == errors["evidence_log10"] >= path["needed_log10"] == errors["needed_log10"]
+    html = (home.reports / f"rollout-{bundle[:12]}.html").read_text()
+    assert html.count("<svg") == 2 * len(told["paths"])
+    assert "is out, it was as a canary for 50.00%: errors at most 0.01" in html
+    assert "http" not in html.replace("http-equiv", "")
     (move,) = home.registry.moves()[1:]
     assert move.reason.startswith("rolled back: errors at most 0.01: 0.0")
     assert [v["guard"] for v in move.gates if not v["passed"]] == ["errors"]

@@ -20,6 +20,7 @@ from weighbridge.score.bundle import Bundle
 
 REPLAYED = 20_000  # the newest places of the log that a candidate decides again before it shadows
 AT_ONCE = 16_384
+MOST_POINTS = 120
 Verdict = dict[str, Any]
 
 
@@ -33,6 +34,28 @@ def verdicts(sums: Mapping[str, Sums], declared: Rollout) -> list[Verdict]:
     return [
         _verdict(guard, sums[guard.name], declared) for guard in GUARDS if guard.name in sums and sums[guard.name].count
     ]
+
+
+def paths(sums: Mapping[str, Sums], declared: Rollout) -> dict[str, Verdict]:
+    """Return for each guard with outcomes how it came about, for a drawing: at most MOST_POINTS of its intervals.
+
+    Lists by interval: count of outcomes so far, mean, low and high of the confidence sequence, evidence_log10.
+    """
+    found, needed = {}, evidence_needed(declared)
+    for guard in GUARDS:
+        if guard.name not in sums or not sums[guard.name].count:
+            continue
+        own, bound = sums[guard.name], guard.bound(declared.guardrails)
+        low, high = confidence_sequence(own.n, own.total, own.squares, guard.low, 1.0, 10**-needed)
+        seen = np.cumsum(own.n)
+        chosen = np.unique(np.linspace(0, len(seen) - 1, MOST_POINTS).astype(int))
+        columns = {
+            "count": seen, "mean": np.cumsum(own.total) / seen, "low": low, "high": high,
+            "evidence_log10": log_evidence(own.growth) / np.log(10),
+        }  # fmt: skip
+        found[guard.name] = {name: column[chosen].tolist() for name, column in columns.items()}
+        found[guard.name] |= {"bound": bound, "needed_log10": needed}
+    return found
 
 
 def evidence_needed(declared: Rollout) -> float:

@@ -9,14 +9,16 @@ from weighbridge.declare.case import UseCase
 from weighbridge.errors import BundleRefused, GateClosed, InputError
 from weighbridge.loop.evidence import BOTH, ERRORS, RECALL, RolloutLog
 from weighbridge.loop.gate import gate, newest_bundle, resolve
-from weighbridge.loop.guard import Verdict, broken, recall, recall_sums, replay, verdicts
+from weighbridge.loop.guard import Verdict, broken, paths, recall, recall_sums, replay, verdicts
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Report, Run, write_report
+from weighbridge.loop.rollout_page import page
 from weighbridge.loop.underway import BY, Underway, tried, underway
 from weighbridge.ports import Stores
 from weighbridge.records import CANARY, PRODUCTION, SHADOW, Move
 from weighbridge.score.bundle import load
 from weighbridge.score.router import REFUSED
+from weighbridge.stores.files import write_atomically
 
 VERB = "rollout"
 Told = dict[str, Any]
@@ -81,7 +83,12 @@ def _begin(case: UseCase, stores: Stores, clock: Clock, run: Run, candidate: str
 
 
 def _look(case: UseCase, stores: Stores, clock: Clock, run: Run, at: Underway) -> Report:
-    told: Told = {"candidate": at.candidate, "champion": at.champion, "began": us_to_iso(at.steps[0].at_us)}
+    told: Told = {
+        "use_case": case.name,
+        "candidate": at.candidate,
+        "champion": at.champion,
+        "began": us_to_iso(at.steps[0].at_us),
+    }
     champion = load(at.champion, case, stores.bundles, stores.signer)
     try:
         candidate = load(at.candidate, case, stores.bundles, stores.signer)
@@ -96,7 +103,7 @@ def _look(case: UseCase, stores: Stores, clock: Clock, run: Run, at: Underway) -
         sums[RECALL.name] = recall_sums(positives, case.rollout)
     found = verdicts(sums, case.rollout)
     seen = sums[(ERRORS if at.alias == CANARY else BOTH[0]).name].of_step(len(at.steps) - 1)
-    told |= {"verdicts": found, "seen": seen}
+    told |= {"verdicts": found, "seen": seen, "paths": paths(sums, case.rollout)}
     why = broken(found)
     if why:
         return _end(stores, clock, run, at, told, why)
@@ -160,8 +167,11 @@ def _end(stores: Stores, clock: Clock, run: Run, at: Underway, told: Told, why: 
 
 
 def _finish(stores: Stores, run: Run, did: str, share: float, sentence: str, told: Told) -> Report:
+    drawn = told.pop("paths", {})
     figures = {"did": did, "share": share, "verdicts": [], "seen": 0, **told}
-    write_report(stores.reports, f"rollout-{told['candidate'][:12]}", {**figures, "sentence": sentence, "run": run.id})
+    name = f"rollout-{told['candidate'][:12]}"
+    write_report(stores.reports, name, {**figures, "sentence": sentence, "run": run.id, "paths": drawn})
+    write_atomically(stores.reports / f"{name}.html", page(figures, drawn, told["use_case"], sentence).encode())
     return run.finish(sentence, figures)
 
 

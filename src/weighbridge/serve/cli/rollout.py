@@ -80,9 +80,8 @@ def rollout(
             report = look(declared, opened.stores, SystemClock())
             show(report, as_json=as_json)
     for verdict in () if as_json else report.figures.get("verdicts", ()):
-        typer.echo(
-            f"  {'held  ' if verdict['passed'] else 'BROKEN'}  {verdict['gate']}: {verdict['figure']} {verdict['why']}"
-        )
+        figure = "–" if verdict["figure"] is None else f"{verdict['figure']:.4g}"
+        typer.echo(f"  {verdict['verdict']:<15} {verdict['gate']}: {figure} {verdict['why']}".rstrip())
     if report.figures["did"] == "rolled back":
         raise typer.Exit(1)
 
