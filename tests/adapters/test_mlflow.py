@@ -92,6 +92,45 @@ class TestMlflowTracker(TrackerContract):
         return MlflowTracker(connect(self.address, "home"))
 
 
+def test_whatever_facts_hold_comes_back(address):
+    """Names and texts that MLflow or its databases refuse, or that become one there, keep no run out."""
+    odd = [
+        "",
+        ".",
+        "..",
+        "../up",
+        "/root",
+        "a//b",
+        "a/../b",
+        "x < 1",
+        "x > 1",
+        "x <= 1",
+        "x >= 1",
+        "é",
+        "日",
+        "a\0b",
+        "'\"`%",
+        "n" * 600,
+        " ",
+    ]
+    facts = {
+        "sentence": "s" * 20_000 + "\0",
+        "why": "\0" + "w" * 20_000,
+        "seconds": 2,
+        "nothing": None,
+        "nan": float("inf"),
+        "large": 10**30,
+        "odd": {name: number for number, name in enumerate(odd)},
+        "texts": dict.fromkeys(odd, "text"),
+        "list": [1, None, {"gate": "g'", "passed": True}, {"no": "name"}, [[]]],
+        "many": {f"m{n}": n for n in range(250)},
+    }
+    tracker = MlflowTracker(connect(address, "home"))
+    for run in ("r1", "r2"):
+        tracker.record(run, "odd", -5, facts)
+    assert MlflowTracker(connect(address, "home")).runs() == [("r1", "odd", -5, facts), ("r2", "odd", -5, facts)]
+
+
 class Followed:
     """The embedded registry decides, MLflow follows, and answers are read from there alone."""
 

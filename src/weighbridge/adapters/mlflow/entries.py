@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow.entities import Metric, Param, Run, RunTag
 
@@ -21,8 +21,9 @@ KIND, PLACE, ID, VERB, STARTED, ABOUT = (
 PARENT = "mlflow.parentRunId"
 FACTS = "facts.json"
 MOST_PER_BATCH, LONGEST_VALUE, LONGEST_NAME = 100, 6_000, 250  # MLflow's own bounds
-NOT_IN_NAMES = re.compile(r"[^\w\-. /]+")
+NOT_IN_NAMES = re.compile(r"[^\w\-. ]+")
 PAGE = 1_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Entries:
     def _tags(self, entry: Entry, place: int) -> dict[str, str]:
         named = {KIND: self._kind, PLACE: f"{place:012d}", ID: entry.id, VERB: entry.verb}
         about = {ABOUT: str(entry.facts["run"])} if "run" in entry.facts else {}
-        sentence = str(entry.facts.get("sentence", ""))
+        sentence = _text(str(entry.facts.get("sentence", "")))
         return {**named, STARTED: str(entry.started_us), **about, "mlflow.note.content": sentence}
 
     def _nest(self, run: str, entry: Entry, shown: Shown) -> None:
@@ -141,9 +142,9 @@ class Entries:
 
     def _write(self, run: str, at_ms: int, entry: Entry, shown: Shown) -> None:
         client = self._connection.client
-        params = [Param(_name(k), v[:LONGEST_VALUE]) for k, v in shown.params.items()]
-        tags = [RunTag(_name(k), v[:LONGEST_VALUE]) for k, v in shown.tags.items()]
-        metrics = [Metric(_name(k), v, at_ms, 0) for k, v in shown.metrics.items()]
+        params = [Param(k, _text(v)) for k, v in _named(shown.params).items()]
+        tags = [RunTag(k, _text(v)) for k, v in _named(shown.tags).items()]
+        metrics = [Metric(k, v, at_ms, 0) for k, v in _named(shown.metrics).items()]
         for begin in range(0, max(len(params), len(tags), len(metrics)), MOST_PER_BATCH):
             part = slice(begin, begin + MOST_PER_BATCH)
             client.log_batch(run, metrics[part], params[part], tags[part])
@@ -154,5 +155,11 @@ class Entries:
             client.log_artifacts(run, folder)
 
 
-def _name(text: str) -> str:
-    return NOT_IN_NAMES.sub("_", text.replace("<=", "at most").replace(">=", "at least"))[:LONGEST_NAME]
+def _named(values: Mapping[str, T]) -> dict[str, T]:
+    """Return values under names that MLflow takes; of several that become one name, the last."""
+    told = {k.replace("<=", "at most").replace(">=", "at least"): v for k, v in values.items()}
+    return {NOT_IN_NAMES.sub("_", k).lstrip(".")[:LONGEST_NAME] or "_": v for k, v in told.items()}
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "\ufffd")[:LONGEST_VALUE]  # PostgreSQL keeps no NUL

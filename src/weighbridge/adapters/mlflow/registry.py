@@ -21,7 +21,7 @@ from weighbridge.records import Alias, Move
 
 ALIASES = {"staging": "Staging", "production": "Production", "canary": "canary", "shadow": "shadow"}
 BUNDLE, ADDED, FACTS, SHARE = "weigh.bundle", "weigh.added_us", "weigh.facts", "weigh.share"
-PAGE = 200
+PAGE, LONGEST_CARD = 200, 5_000  # as much of a model card as MLflow's databases keep
 
 
 class MirroredRegistry:
@@ -102,13 +102,13 @@ class MirroredRegistry:
         client = self._connection.client
         with reaching(self._connection.address), tempfile.TemporaryDirectory() as folder:
             self._own()
-            about = self._logged_model(bundle, run, tags)
+            about = self._logged_model(bundle, run)
             if files is not None:
                 write_flavour(Path(folder) / "m", bundle, files, public_key, Model(model_id=about, run_id=run))
                 client.log_model_artifacts(about, str(Path(folder) / "m" / "model"))
             client.finalize_logged_model(about, "READY" if files is not None else "FAILED")
             client.create_model_version(
-                self._name, f"models:/{about}", run, dict(tags), description=card, model_id=about
+                self._name, f"models:/{about}", run, dict(tags), description=card[:LONGEST_CARD], model_id=about
             )
 
     def tag(self, version: ModelVersion, key: str, value: str) -> None:
@@ -124,12 +124,12 @@ class MirroredRegistry:
             else:
                 self._connection.client.set_registered_model_alias(self._name, ALIASES[name], version.version)
 
-    def _logged_model(self, bundle: str, run: str | None, tags: Mapping[str, str]) -> str:
+    def _logged_model(self, bundle: str, run: str | None) -> str:
         client, experiment = self._connection.client, self._connection.experiment
-        found = client.search_logged_models([str(experiment)], f"tags.`{BUNDLE}` = '{bundle}'", max_results=1)
+        found = client.search_logged_models([experiment], f"tags.`{BUNDLE}` = '{bundle}'", max_results=1)
         if found:
             return str(found[0].model_id)
-        return str(client.create_logged_model(str(experiment), bundle[:12], run, dict(tags)).model_id)
+        return str(client.create_logged_model(experiment, bundle[:12], run, {BUNDLE: bundle}).model_id)
 
     def _own(self) -> None:
         if self._model() is None:
