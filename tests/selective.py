@@ -14,8 +14,8 @@ from weighbridge.cases.card_fraud import case as card_fraud
 from weighbridge.clock import DAY_US, ManualClock
 from weighbridge.declare import Training, lightgbm
 from weighbridge.kernel.metrics import average_precision
-from weighbridge.learners.encode import select
 from weighbridge.learners.fit import fit
+from weighbridge.learners.selection import varying
 from weighbridge.loop.build import build, table_name
 from weighbridge.loop.ingest import ingest
 from weighbridge.loop.messages import messages
@@ -49,7 +49,7 @@ def learned(case, stores):
     build(case, stores, ManualClock(stores.log.head().arrived_us))
     data = training_set(case, stores)
     X, y, weight = (array[data.mature] for array in (data.vectors, data.labels, data.weight))
-    return fit(case, MODEL, X, y, select(X, y, None), weight), int(y.sum())
+    return fit(case, MODEL, X, y, varying(X), weight), int(y.sum())
 
 
 def judged(case, stores, fitted, truth):

@@ -25,7 +25,7 @@ LIBRARIES = {
     "ports": {"pyarrow"},
     "kernel": {"numpy", "numba", "llvmlite", "pyarrow"},
     "stores": {"numpy", "orjson", "pyarrow"},
-    "learners": {"numpy", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
+    "learners": {"numpy", "optuna", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
     "adapters": {"pyarrow", "psycopg", "structlog", "mlflow", "requests", "alembic", "sqlalchemy", "pandas", "numpy"},

@@ -293,6 +293,6 @@ def test_days_are_cut_at_maturity():
     assert [("brier" in d, d["labelled"]) for d in days] == [(True, 500)] * 4 + [(False, 0)] * 4 or days[4][
         "labelled"
     ] <= 1
-    curve = calibration_curve(rows)
+    curve = calibration_curve(rows.y, rows.probability)
     assert sum(point["rows"] for point in curve) == 8_000
     assert [p["probability"] for p in curve] == sorted(p["probability"] for p in curve)

@@ -32,6 +32,8 @@ from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
 from weighbridge.declare.reasons import Reasons, Says
 from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Guardrails, Rollout, Step
+from weighbridge.declare.search import Range, Search
+from weighbridge.declare.select import Select
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
@@ -60,11 +62,14 @@ __all__ = [
     "Pattern",
     "Poisoning",
     "Policy",
+    "Range",
     "Reasons",
     "Retrain",
     "Rollout",
     "Rule",
     "Says",
+    "Search",
+    "Select",
     "Simulation",
     "Source",
     "Stage",

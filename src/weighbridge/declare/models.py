@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from weighbridge.declare.fields import refuse
+from weighbridge.declare.search import Range, Search, Space
 
 Parameter = float | str | bool | tuple[float | str | bool, ...]
 IMBALANCE = ("weights", "smote", "downsample", "none")
-CALIBRATION = ("sigmoid", "isotonic", "none")
+CALIBRATION = ("sigmoid", "isotonic", "auto", "none")
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class Model:
     """One candidate. A parameter that is a tuple is searched: every combination becomes a candidate.
 
     `imbalance`: class weights (default), SMOTE (Chawla et al. 2002), down-sampling of negatives, or none.
-    `calibration`: sigmoid (Platt 1999), isotonic (Zadrozny and Elkan 2002), or none.
+    `calibration`: sigmoid (Platt 1999), isotonic (Zadrozny and Elkan 2002), none, or auto: of sigmoid and isotonic that
+    of less log loss on the half of the validation days that it was not fitted on. `search`: its other parameters are
+    the best that were found on folds of the training rows.
     """
 
     family: str
@@ -27,6 +30,7 @@ class Model:
     calibration: str = "sigmoid"
     seed: int = 7
     name: str = ""
+    search: Search | None = None
 
     def __post_init__(self) -> None:
         place = f"model {self.name or self.family}"
@@ -36,6 +40,8 @@ class Model:
             raise refuse(place, f"calibration={self.calibration!r} is unknown", f"use one of {CALIBRATION}")
         if any(value == () for _, value in self.parameters):
             raise refuse(place, "a searched parameter has no values", "list at least one")
+        if self.search is not None and not self.search.ranges:
+            raise refuse(place, "nothing is left to search for", "give search=Search(space={...})")
 
     def candidates(self) -> Iterator[Model]:
         """Yield one model for each combination of searched parameters, named after what differs."""
@@ -46,22 +52,42 @@ class Model:
             yield replace(self, parameters=tuple(pairs), name=" ".join([self.name or self.family, *varied]))
 
 
-def _model(family: str, defaults: dict[str, Parameter], given: dict[str, object]) -> Model:
-    options = {key: given.pop(key) for key in ("imbalance", "calibration", "seed", "name") if key in given}
+def _model(family: str, defaults: dict[str, Parameter], space: Space, given: dict[str, object]) -> Model:
+    options = {key: given.pop(key) for key in ("imbalance", "calibration", "seed", "name", "search") if key in given}
+    search = options.get("search")
+    if isinstance(search, Search):
+        twice = sorted(search.ranges.keys() & given.keys())
+        if twice:
+            raise refuse(f"model {family}", f"{twice[0]} is both declared and searched for", "leave one of them out")
+        options["search"] = replace(search, space=search.space or _rest(space, given))
     parameters = {**defaults, **{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}}
     return Model(family, tuple(sorted(parameters.items())), **options)  # type: ignore[arg-type]
 
 
+def _rest(space: Space, given: dict[str, object]) -> Space:
+    """Return a family's space without the parameters that were given."""
+    left = tuple((name, of) for name, of in space if name not in given)
+    if not left:
+        raise refuse("Search", "every parameter of its space is declared", "give space=, or leave search= out")
+    return left
+
+
 def logistic(**options: object) -> Model:
     """Logistic regression on quantile-normalised inputs; parameters of scikit-learn's LogisticRegression."""
-    return _model("logistic", {"C": 0.1}, options)
+    return _model("logistic", {"C": 0.1}, (("C", Range(1e-3, 10.0, log=True)),), options)
 
 
 def random_forest(**options: object) -> Model:
     """Random forest; parameters of scikit-learn's RandomForestClassifier."""
-    return _model(
-        "random_forest", {"n_estimators": 100, "min_samples_leaf": 5, "max_depth": 12, "max_samples": 0.4}, options
+    defaults: dict[str, Parameter] = {
+        "n_estimators": 100, "min_samples_leaf": 5, "max_depth": 12, "max_samples": 0.4,
+    }  # fmt: skip
+    space = (
+        ("max_depth", Range(5, 20)),
+        ("max_samples", Range(0.2, 0.8)),
+        ("min_samples_leaf", Range(2, 50, log=True)),
     )
+    return _model("random_forest", defaults, space, options)
 
 
 def xgboost(**options: object) -> Model:
@@ -70,7 +96,12 @@ def xgboost(**options: object) -> Model:
         "n_estimators": 150, "learning_rate": 0.08, "max_depth": 5, "min_child_weight": 5.0, "max_bin": 512,
         "base_score": 0.5, "reg_lambda": 5.0, "subsample": 0.8, "colsample_bytree": 0.7,
     }  # fmt: skip
-    return _model("xgboost", defaults, options)
+    space = (
+        ("colsample_bytree", Range(0.4, 1.0)), ("learning_rate", Range(0.02, 0.2, log=True)),
+        ("max_depth", Range(3, 8)), ("min_child_weight", Range(1.0, 30.0, log=True)), ("n_estimators", Range(50, 400)),
+        ("reg_lambda", Range(0.1, 30.0, log=True)), ("subsample", Range(0.5, 1.0)),
+    )  # fmt: skip
+    return _model("xgboost", defaults, space, options)
 
 
 def lightgbm(**options: object) -> Model:
@@ -79,4 +110,10 @@ def lightgbm(**options: object) -> Model:
         "n_estimators": 200, "learning_rate": 0.05, "num_leaves": 15, "min_child_samples": 30, "max_bin": 1023,
         "reg_lambda": 5.0, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.6,
     }  # fmt: skip
-    return _model("lightgbm", defaults, options)
+    space = (
+        ("colsample_bytree", Range(0.4, 1.0)), ("learning_rate", Range(0.02, 0.2, log=True)),
+        ("min_child_samples", Range(5, 200, log=True)), ("n_estimators", Range(50, 400)),
+        ("num_leaves", Range(7, 63, log=True)), ("reg_lambda", Range(0.1, 30.0, log=True)),
+        ("subsample", Range(0.5, 1.0)),
+    )  # fmt: skip
+    return _model("lightgbm", defaults, space, options)

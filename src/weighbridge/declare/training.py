@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from weighbridge.declare.fields import check_duration, refuse
 from weighbridge.declare.gates import METRICS
 from weighbridge.declare.poisoning import Poisoning
+from weighbridge.declare.select import Select
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,17 @@ class Training:
 
     `history` is how much of the past is used (None: all),
     `validation` the length of the validation set, `gap` the time between (default: the label's maturity). `metric`
-    selects the winner; `features` keeps at most that many (None: all that vary); intervals come from `bootstraps`
-    resamples of validation days. `poisoning` bounds what the data may look like.
+    chooses the winner; `select` says which features it may use (None: all that vary); intervals come from `bootstraps`
+    resamples of validation days. `learning_curve`: shares of the training rows, the newest, on which the winner is
+    fitted again, to show what more history is worth. `poisoning` bounds what the data may look like.
     """
 
     metric: str = "average_precision"
     history: str | None = None
     validation: str = "10d"
     gap: str | None = None
-    features: int | None = None
+    select: Select | None = None
+    learning_curve: tuple[float, ...] = (0.125, 0.25, 0.5)
     bootstraps: int = 200
     k_per_day: int = 100
     seed: int = 7
@@ -36,7 +39,8 @@ class Training:
             text = getattr(self, option)
             if text is not None:
                 check_duration("Training", option, text)
-        if self.features is not None and self.features < 1:
-            raise refuse("Training", "features= keeps none", "keep 1 or more, or leave it out")
+        object.__setattr__(self, "learning_curve", tuple(sorted(self.learning_curve)))
+        if not all(0 < share < 1 for share in self.learning_curve):
+            raise refuse("Training", f"learning_curve={self.learning_curve}", "give shares between 0 and 1")
         if self.bootstraps < 20 or self.k_per_day < 1:
             raise refuse("Training", "bootstraps or k_per_day is too small", "use 20 or more, and 1 or more")

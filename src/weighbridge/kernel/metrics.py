@@ -11,7 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-def _curve(y: Array, score: Array) -> tuple[Array, Array, Array]:
+def operating_points(y: Array, score: Array) -> tuple[Array, Array, Array]:
     """Return (threshold, true positives, predicted positives) at each different score, highest first."""
     order = np.argsort(-score, kind="stable")
     ranked, hits = score[order], np.cumsum(y[order])
@@ -30,7 +30,7 @@ def average_precision(y: Array, score: Array) -> float:
     positives = int(y.sum())
     if positives == 0:
         return float("nan")
-    _, hits, predicted = _curve(y, score)
+    _, hits, predicted = operating_points(y, score)
     return float(np.sum(np.diff(np.r_[0, hits]) / positives * (hits / predicted)))
 
 
@@ -44,7 +44,7 @@ def roc_auc(y: Array, score: Array) -> float:
     negatives = len(y) - positives
     if positives == 0 or negatives == 0:
         return float("nan")
-    _, hits, predicted = _curve(y, score)
+    _, hits, predicted = operating_points(y, score)
     tpr, fpr = np.r_[0, hits] / positives, np.r_[0, predicted - hits] / negatives
     return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
 
@@ -54,7 +54,7 @@ def recall_at_precision(y: Array, score: Array, precision: float = 0.9) -> float
     positives = int(y.sum())
     if positives == 0:
         return float("nan")
-    _, hits, predicted = _curve(y, score)
+    _, hits, predicted = operating_points(y, score)
     reached = hits / predicted >= precision
     return float(hits[reached].max() / positives) if reached.any() else 0.0
 
@@ -64,7 +64,7 @@ def f1(y: Array, score: Array) -> float:
     positives = int(y.sum())
     if positives == 0:
         return float("nan")
-    _, hits, predicted = _curve(y, score)
+    _, hits, predicted = operating_points(y, score)
     return float((2 * hits / (predicted + positives)).max())
 
 
@@ -95,6 +95,17 @@ def card_precision_at_k(y: Array, score: Array, day: Array, key: Array, k: int =
 def brier(y: Array, probability: Array) -> float:
     """Mean squared error of a probability. Source: Brier (1950)."""
     return float(np.mean((probability - y) ** 2)) if len(y) else float("nan")
+
+
+def log_loss(y: Array, probability: Array) -> float:
+    """Mean negative log-likelihood in nats, probabilities kept one float64 step from 0 and 1. Source: Good (1952).
+
+    >>> round(log_loss(np.array([1, 0]), np.array([0.8, 0.4])), 4)
+    0.367
+    """
+    least = np.finfo(np.float64).eps
+    p = np.clip(probability, least, 1 - least)
+    return float(-np.mean(np.where(y == 1, np.log(p), np.log1p(-p)))) if len(y) else float("nan")
 
 
 def ece(y: Array, probability: Array, bins: int = 10) -> float:

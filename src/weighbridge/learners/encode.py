@@ -10,20 +10,9 @@ from weighbridge.declare.features import RowFeature
 from weighbridge.declare.fields import Category
 from weighbridge.kernel.arrays import Ints, Vectors
 from weighbridge.kernel.encoder import Encoder, Kind
-from weighbridge.kernel.metrics import roc_auc
 
 SMOOTHING = 20.0  # pseudo-observations of the overall rate in a target encoding (Micci-Barreca 2001)
 QUANTILES = 128
-
-
-def select(vectors: Vectors, y: Ints, most: int | None) -> list[int]:
-    """Return the features a model may use: those that vary in training, the `most` telling by |ROC-AUC - 0.5|."""
-    varying = [column for column in range(vectors.shape[1]) if len(np.unique(vectors[:, column], equal_nan=True)) > 1]
-    if most is None or len(varying) <= most:
-        return varying
-    telling = [abs(roc_auc(y, np.nan_to_num(vectors[:, c], nan=-1e30)) - 0.5) for c in varying]
-    best = np.argsort(-np.array(telling), kind="stable")[:most]
-    return sorted(varying[place] for place in best)
 
 
 def fit_encoder(case: UseCase, vectors: Vectors, y: Ints, selected: list[int], *, normal: bool) -> Encoder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from weighbridge.declare.case import UseCase
@@ -33,6 +33,7 @@ def model_card(case: UseCase, facts: Mapping[str, Any]) -> str:
     names = ("average_precision", "roc_auc", "recall_at_precision_90", "brier", "net_cost")
     for c in facts["candidates"]:
         lines.append(f"| {c['model']} | " + " | ".join("–" if c[n] is None else f"{c[n]:.4f}" for n in names) + " |")
+    lines += ["", *_how(facts, metric)]
     alone = facts["event_only"]
     if alone:
         value = alone["validation"][metric]
@@ -40,3 +41,21 @@ def model_card(case: UseCase, facts: Mapping[str, Any]) -> str:
         lines += ["", f"Without any history: {metric} {told}, by {', '.join(alone['selected_features'])}."]
     lines += ["", "Features: " + ", ".join(facts["selected_features"]) + ".", ""]
     return "\n".join(lines)
+
+
+def _how(facts: Mapping[str, Any], metric: str) -> Iterator[str]:
+    """Yield what is told of search, selection, calibration, importance and history."""
+    for found in facts["searches"]:
+        yield (
+            f"- {found['model']}: {found['trials']} trials on {len(found['folds'])} folds of the training rows, "
+            f"{metric} {found['value']:.4f} against {found['declared']:.4f} as declared"
+        )
+    chosen = facts["selection"]
+    if chosen:
+        yield f"- features selected by {chosen['by'].replace('_', ' ')}: {chosen['kept']} of {chosen['of']}"
+    yield f"- calibration: {facts['lineage']['calibration']}"
+    top = facts["importance"]["features"][:5]
+    yield f"- rests most on {', '.join(f['feature'] for f in top)} (mean absolute Shapley value)"
+    curve = [p for p in facts["learning_curve"] if p["value"] is not None]
+    points = ", ".join(f"{p['rows']:,} rows {p['value']:.3f}" for p in curve)
+    yield f"- {metric} by the newest training rows it is fitted on: {points}"

@@ -33,6 +33,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.y)
 
+    def at(self, places: Ints) -> Rows:
+        """Return the rows at these places, int64[m]."""
+        return Rows(self.vectors[places], self.y[places], self.day[places], self.key[places], self.amount[places])
+
     @property
     def days(self) -> int:
         """How many days the rows span."""
@@ -67,6 +71,11 @@ def figures(case: UseCase, rows: Rows, probability: Floats, thresholds: Threshol
     return {
         name: metric(np.arange(len(rows))) for name, metric in _metrics(case, rows, probability, thresholds).items()
     }
+
+
+def figure(case: UseCase, rows: Rows, probability: Floats, thresholds: Thresholds, name: str) -> float:
+    """Return one metric of a probability on rows."""
+    return _metrics(case, rows, probability, thresholds)[name](np.arange(len(rows)))
 
 
 def with_interval(
@@ -122,6 +131,12 @@ def ladder_of(case: UseCase, rows: Rows, probability: Floats) -> Ladder:
     if policy.capacity_on == EVERY_DAY:
         return ladder(rows.y, probability, rows.amount, costs_of(case), capacity, rows.day)
     return ladder(rows.y, probability, rows.amount, costs_of(case), capacity * rows.days)
+
+
+def known(value: float, interval: tuple[float, float]) -> dict[str, Any]:
+    """Return a figure as `value` and its `interval`, None where they are undefined, so that they can be stored."""
+    ends = list(interval) if np.isfinite(interval).all() else None
+    return {"value": value if np.isfinite(value) else None, "interval": ends}
 
 
 def summary(values: Mapping[str, Any]) -> dict[str, Any]:

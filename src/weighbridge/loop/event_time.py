@@ -36,14 +36,15 @@ def event_time_vectors(plan: Plan, columns: Columns, *, cores: int = 1) -> Vecto
     return replay(plan, known_at_once, cores=cores)[place]
 
 
-def claim(case: UseCase, data: TrainingSet, winner: Candidate, cores: int) -> dict[str, Any]:
+def claim(case: UseCase, data: TrainingSet, winner: Candidate, selected: list[int], cores: int) -> dict[str, Any]:
     """Return the winner's figures beside those that a join by event time would have claimed for the same model.
 
-    It fits on every labelled event before validation, without the gap in which labels arrive. `rows_ahead` counts the
-    rows it fits on that hold what had not arrived: a vector of another time, or a label from after validation began;
+    `selected` are the features of ours: the same are used, or all that vary there where the case selects none. It fits
+    on every labelled event before validation, without the gap in which labels arrive. `rows_ahead` counts the rows it
+    fits on that hold what had not arrived: a vector of another time, or a label from after validation began;
     `rows_ahead_as_known` counts such labels in ours.
     """
-    from weighbridge.learners.encode import select
+    from weighbridge.learners.selection import varying
 
     begins_us, columns = data.split.validation_from_us, data.columns
     X = event_time_vectors(compile_plan(case), columns, cores=cores)
@@ -52,10 +53,10 @@ def claim(case: UseCase, data: TrainingSet, winner: Candidate, cores: int) -> di
         fitting &= columns.event_us >= columns.event_us[data.split.train].min()
     late = _label_arrived_after(data, begins_us)
     ahead = fitting & (late | (X.view(np.uint32) != data.vectors.view(np.uint32)).any(axis=1))
-    selected = select(X[fitting], data.labels[fitting], case.training.features)
+    used = varying(X[fitting]) if case.training.select is None else selected
     validation = rows_of(case, columns, X, data.labels, data.places(data.split.validation))
     lessons = Lessons(X[fitting], data.labels[fitting], data.weight[fitting])
-    held = hold(case, winner.fitted.model, lessons, selected, validation)
+    held = hold(case, winner.fitted.model, lessons, used, validation)
     metric = case.training.metric
     return {
         "metric": metric,

@@ -20,8 +20,8 @@ from weighbridge.kernel.arrays import MISSING, Bools, Floats, Vectors
 from weighbridge.loop.drift import TOO_FEW, clusters, judge, overall, sampled
 from weighbridge.loop.ledger import ledger
 from weighbridge.loop.met import meant_for
-from weighbridge.loop.train import validation_name
 from weighbridge.loop.training_set import TrainingSet
+from weighbridge.loop.validated import validation_name
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 from weighbridge.score.bundle import Bundle, load

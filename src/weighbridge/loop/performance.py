@@ -91,15 +91,11 @@ def concept(watch: Watch, mature: Said) -> dict[str, Any]:
     return found | summary(measured) | {"severity": severity}
 
 
-def calibration_curve(mature: Said, bins: int = 10) -> list[dict[str, Any]]:
+def calibration_curve(y: Ints, probability: Floats, bins: int = 10) -> list[dict[str, Any]]:
     """Return mean probability and share of positives of equal-count bins of labelled rows, by rising probability."""
-    order = np.argsort(mature.probability, kind="stable")
+    order = np.argsort(probability, kind="stable")
     return [
-        {
-            "probability": float(mature.probability[part].mean()),
-            "share": float(mature.y[part].mean()),
-            "rows": len(part),
-        }
+        {"probability": float(probability[part].mean()), "share": float(y[part].mean()), "rows": len(part)}
         for part in np.array_split(order, bins)
         if len(part)
     ]

@@ -107,6 +107,48 @@ def curve(title: str, x: Sequence[float], y: Sequence[float]) -> str:
     return _figure(title, "".join(parts), width, height)
 
 
+Points = tuple[str, str, Sequence[float], Sequence[float]]  # (name, colour, x, y)
+
+
+def plane(title: str, series: Sequence[Points], marks: Sequence[tuple[str, float]] = (), *, money: bool = False) -> str:
+    """Return lines of points over x from 0 to 1, with a dashed line at each mark; y from 0 to 1, or money from 0."""
+    width, height = 380, 300
+    top = max((v for *_, values in series for v in values), default=1.0) * 1.05 or 1.0 if money else 1.0
+    wide, tall = width - LEFT - RIGHT, height - BOTTOM - TOP
+    named = [(name, colour) for name, colour, *_ in series if name]
+    parts = [_scale(top, width, height), _names(named, width) if len(named) > 1 else ""]
+    parts += [_text(LEFT + tick * wide, height - 8, f"{tick:g}", "middle") for tick in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    for name, mark in marks:
+        x = LEFT + min(mark, 1.0) * wide
+        parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{height - BOTTOM}" stroke="{AMBER}" stroke-dasharray="4"/>'
+        )
+        parts.append(_text(x + 3, TOP + 22, name, "start") if mark < 0.6 else _text(x - 3, TOP + 22, name, "end"))
+    for _, colour, xs, ys in series:
+        at = ((LEFT + min(x, 1.0) * wide, height - BOTTOM - y / top * tall) for x, y in zip(xs, ys, strict=True))
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
+        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{points}"/>')
+    return _figure(title, "".join(parts), width, height)
+
+
+def intervals(title: str, values: Sequence[tuple[str, float, float, float, str]]) -> str:
+    """Return (name, value, low, high, colour) as a dot with its interval, one under the other."""
+    width, row, left = 760, 22, 290
+    height = row * len(values) + 40
+    ends = [end for _, value, low, high, _ in values for end in (value, low, high)]
+    floor, top = min([0.0, *ends]), max([0.0, *ends]) or 1.0
+    scale = (width - left - 70) / (top - floor)
+    parts = [_text(left + (end - floor) * scale, height - 6, f"{end:.3g}", "middle") for end in (floor, top)]
+    for number, (name, value, low, high, colour) in enumerate(values):
+        y = 18 + number * row
+        x, first, last = (left + (end - floor) * scale for end in (value, low, high))
+        parts.append(_text(left - 8, y + 4, name, "end"))
+        parts.append(f'<line x1="{first:.1f}" x2="{last:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{colour}"><title>{value:.4f}</title></circle>')
+        parts.append(_text(width - 50, y + 4, f"{value:.3f}", "start"))
+    return _figure(title, "".join(parts), width, height)
+
+
 def _figure(title: str, inside: str, width: int, height: int, note: str = "") -> str:
     return (
         f"<figure><figcaption>{escape(title)}{note}</figcaption>"

@@ -105,14 +105,14 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
 
 def _cross_fitted(case: UseCase, data: TrainingSet) -> Floats | None:
     """Return the score of each mature row by a model of the other half, float64[n]; None where one cannot be fitted."""
-    from weighbridge.learners.encode import select
     from weighbridge.learners.fit import fit
+    from weighbridge.learners.selection import varying
 
     X, y, weight = data.vectors[data.mature], data.labels[data.mature], data.weight[data.mature]
     first = poisoning.halves(data.columns.seq[data.mature])
     if y.sum() < ENOUGH_POSITIVES or not all(0 < y[half].sum() < half.sum() for half in (first, ~first)):
         return None
-    selected, score = select(X, y, None), np.empty(len(y))
+    selected, score = varying(X), np.empty(len(y))
     for half in (first, ~first):
         score[half] = fit(case, PROBE, X[~half], y[~half], selected, weight[~half]).log_odds(X[half])
     return score

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import platform
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from weighbridge import __version__
-from weighbridge.clock import Clock, us_to_iso
+from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import LOWER_IS_BETTER
-from weighbridge.declare.models import logistic
+from weighbridge.declare.models import Model, logistic
 from weighbridge.errors import GateClosed, InputError
-from weighbridge.kernel.arrays import Floats, Ints, Vectors
-from weighbridge.kernel.metrics import roc_auc
+from weighbridge.kernel.arrays import Floats, Vectors
 from weighbridge.loop.candidate import Candidate, Lessons, finish, hold
 from weighbridge.loop.card import model_card
 from weighbridge.loop.evaluate import summary
 from weighbridge.loop.event_time import claim
+from weighbridge.loop.learning import learning_curve
 from weighbridge.loop.ledger import coverage
-from weighbridge.loop.reference import reference
+from weighbridge.loop.remembered import remembered
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
+from weighbridge.loop.search import search
+from weighbridge.loop.select import select
 from weighbridge.loop.suspect import Suspicion, suspect
+from weighbridge.loop.training_report import training_report
 from weighbridge.loop.training_set import TrainingSet, training_set
+from weighbridge.loop.validated import validated, validation_name
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import pack
-from weighbridge.score.scorer import Scorer
 
 WORKERS = 2
 PROBES = 64
@@ -45,7 +45,7 @@ def train(
     nothing that arrived later counts. Raises GateClosed, before anything
     is fitted, when the data look poisoned; the figures are in the reports as `training-data-RUN`.
     """
-    from weighbridge.learners.encode import select
+    from weighbridge.learners.selection import varying
 
     run = Run("train", stores, clock)
     data = training_set(case, stores, as_of_us)
@@ -54,9 +54,10 @@ def train(
         _refuse(stores, run, suspicion)
     X, y, fitting = data.vectors, data.known_then, data.split.train
     validation = data.rows(case, data.split.validation)
-    selected = select(X[fitting], y[fitting], case.training.features)
     lessons = Lessons(X[fitting], y[fitting], data.weight[fitting])
-    models = [candidate for model in case.models for candidate in model.candidates()]
+    chosen = select(case, data, lessons, progress)
+    selected = chosen.columns
+    models, searches = _models(case, stores, clock, data, selected, progress)
     done: list[Candidate] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         for candidate in pool.map(lambda m: hold(case, m, lessons, selected, validation), models):
@@ -66,31 +67,46 @@ def train(
     model = winner.fitted.model
     mature = Lessons(X[data.mature], data.labels[data.mature], data.weight[data.mature])
     scorer = finish(case, winner, mature, selected, validation)
-    alone = [case.stateless[c] for c in select(X[fitting][:, list(case.stateless)], y[fitting], None)]
+    alone = [case.stateless[c] for c in varying(lessons.X[:, list(case.stateless)])]
     event_only = hold(case, EVENT_ONLY, lessons, alone, validation) if alone else None
-    facts = _facts(case, stores, data, done, (winner, scorer), selected)
-    facts |= {"event_only": _told(case, event_only, alone), "training_data": suspicion.kept}
-    facts["event_time"] = claim(case, data, winner, stores.budget.cores)
+    facts = remembered(case, stores, data, done, (winner, scorer), chosen)
+    facts |= {"event_only": _told(case, event_only, alone), "training_data": suspicion.kept, "searches": searches}
+    facts["learning_curve"] = learning_curve(
+        case, winner, data.columns.event_us[fitting], lessons, selected, validation
+    )
+    facts["event_time"] = claim(case, data, winner, selected, stores.budget.cores)
     scorers = (scorer, finish(case, event_only, mature, alone, validation) if event_only else None)
     card, probes = model_card(case, facts), _spread(validation.vectors, winner.probability)
     bundle, files = pack(case, scorers, winner.thresholds, probes, facts, card, stores.signer)
     stores.bundles.put(bundle, files)
-    stores.tables.put(validation_name(bundle), _validated(data, winner))
+    stores.tables.put(validation_name(bundle), validated(data, winner))
     origin = {"model": model.name, "run": run.id, "case": case.digest, "vector": case.vector_digest}
     known = {**origin, **facts["validation"], "thresholds": asdict(winner.thresholds)}
     stores.registry.add(bundle, known, clock.now_us())
     result = {"bundle": bundle, "winner": model.name, **facts["validation"]}
     result |= {name: facts[name] for name in ("candidates", "event_time")}
     known_labels = coverage(case, stores, data.as_of_us)
-    write_report(
-        stores.reports,
-        f"training-{bundle[:12]}",
-        {**facts, "bundle": bundle, "run": run.id, "checks": suspicion.verdicts, "labels": known_labels},
-    )
+    told = {**facts, "bundle": bundle, "run": run.id, "checks": suspicion.verdicts, "labels": known_labels}
+    result["html"] = str(training_report(case, stores, told, winner, validation))
     metric = case.training.metric
     low, high = winner.interval
     sentence = f"{model.name} wins of {len(done)}: {metric} {winner.metrics[metric]:.3f} [{low:.3f}, {high:.3f}]"
     return run.finish(f"{sentence}, bundle {bundle[:12]}", result)
+
+
+def _models(
+    case: UseCase, stores: Stores, clock: Clock, data: TrainingSet, selected: list[int], progress: Progress
+) -> tuple[list[Model], list[dict[str, Any]]]:
+    """Return what is compared: the declared models, those with a search as it found them; and what the searches saw."""
+    models, told = [], []
+    for model in (candidate for declared in case.models for candidate in declared.candidates()):
+        if model.search is None:
+            models.append(model)
+            continue
+        found = search(case, stores, clock, data, model, selected, progress)
+        models.append(found.model)
+        told.append(found.facts)
+    return models, told
 
 
 def _refuse(stores: Stores, run: Run, suspicion: Suspicion) -> None:
@@ -106,16 +122,6 @@ def _refuse(stores: Stores, run: Run, suspicion: Suspicion) -> None:
 
 def _short(figure: float | None) -> str:
     return "unknown" if figure is None else f"{figure:.3g}"
-
-
-def validation_name(bundle: str) -> str:
-    """Return the name of the table that holds what a bundle's winner said on its validation rows."""
-    return f"validation-{bundle[:16]}"
-
-
-def _validated(data: TrainingSet, winner: Candidate) -> pa.Table:
-    rows = data.places(data.split.validation)
-    return pa.table({"seq": data.columns.seq[rows], "y": data.labels[rows], "probability": winner.probability})
 
 
 def _spread(vectors: Vectors, probability: Floats) -> Vectors:
@@ -141,56 +147,3 @@ def _best(case: UseCase, candidates: list[Candidate]) -> Candidate:
             f"{metric} is undefined on the validation set, which has no positives; give a longer validation"
         )
     return max(known, key=lambda c: sign * c.metrics[metric])
-
-
-def _facts(
-    case: UseCase,
-    stores: Stores,
-    data: TrainingSet,
-    candidates: list[Candidate],
-    won: tuple[Candidate, Scorer],
-    selected: list[int],
-) -> dict[str, Any]:
-    """Return what the bundle remembers of its making; no clock and no run id: same training, same bundle."""
-    (winner, scorer), X, validation = won, data.vectors, data.rows(case, data.split.validation)
-    flagged = winner.probability >= winner.thresholds.review_at
-    caught = int((flagged & (validation.y == 1)).sum())
-    fitting = data.split.train
-    leak = {case.feature_names[c]: _separation(data.known_then[fitting], X[fitting, c]) for c in selected}
-    metric = case.training.metric
-    return {
-        "model": winner.fitted.model.name,
-        "selected_features": [case.feature_names[c] for c in selected],
-        "validation": summary(winner.metrics),
-        "interval": {metric: list(winner.interval)},
-        "candidates": [
-            {"model": c.fitted.model.name, "interval": list(c.interval), **summary(c.metrics)} for c in candidates
-        ],
-        "leakiest_feature": max(leak, key=lambda name: leak[name]),
-        "leakiest_feature_auc": max(leak.values()),
-        "reference": {
-            "positives": int(validation.y.sum()),
-            "caught": caught,
-            **reference(case, data, scorer),
-        },
-        "lineage": {
-            "use_case": case.name,
-            "case": case.digest,
-            "vector": case.vector_digest,
-            "log_head_seq": stores.log.head().data_seq,
-            "as_of": us_to_iso(data.as_of_us),
-            "trained_until_us": data.until_us,
-            "validated_from": us_to_iso(data.split.validation_from_us),
-            "rows": {"train": int(fitting.sum()), "validation": len(validation), "refit": int(data.mature.sum())},
-            "positives": {"train": int(data.labels[fitting].sum()), "validation": int(validation.y.sum())},
-            "parameters": [list(p) for p in winner.fitted.model.parameters],
-            "seed": winner.fitted.model.seed,
-            "versions": {"weighbridge": __version__, "numpy": np.__version__, "python": platform.python_version()},
-        },
-    }
-
-
-def _separation(y: Ints, column: Vectors) -> float:
-    """Return how well one feature alone separates the classes: the larger of AUC and 1 - AUC, NaN ranked lowest."""
-    auc = roc_auc(y, np.nan_to_num(column, nan=-1e30))
-    return max(auc, 1 - auc) if np.isfinite(auc) else 0.5

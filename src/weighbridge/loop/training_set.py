@@ -12,7 +12,7 @@ from weighbridge.clock import duration_us
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
-from weighbridge.kernel.columns import to_columns
+from weighbridge.kernel.columns import ints, to_columns
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import Columns
 from weighbridge.kernel.split import Split, latest_labels, time_split
@@ -46,6 +46,12 @@ class TrainingSet:
     def rows(self, case: UseCase, chosen: Bools) -> Rows:
         """Return chosen rows to evaluate on, at their `places`."""
         return rows_of(case, self.columns, self.vectors, self.labels, self.places(chosen))
+
+    def known_by(self, case: UseCase, moment_us: int) -> Ints:
+        """Return the labels that had arrived by a moment, microseconds UTC: int64[rows], -1 where none had."""
+        then = ints(self.told["arrived_us"]) <= moment_us
+        trust = trust_of(case.label, self.told)[then]
+        return latest_labels(self.columns.label_row[then], self.columns.label_value[then], len(self.columns), trust)
 
     def places(self, chosen: Bools) -> Ints:
         """Return the numbers of chosen rows, each as often as events it speaks for, rounded."""

@@ -15,7 +15,7 @@ from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.thresholds import Ladder
 from weighbridge.loop.evaluate import Rows, costs_of, ladder_of
-from weighbridge.loop.train import validation_name
+from weighbridge.loop.validated import validation_name
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle
 
@@ -98,8 +98,8 @@ def tune(case: UseCase, stores: Stores, bundle: Bundle) -> Tuned:
         in_force=_point(case, rows, probability, limits.review_at, limits.decline_at),
         best=_point(case, rows, probability, *best),
         steps=[_point(case, rows, probability, *pair) for pair in _pairs(found)],
-        by_review_at=_by_review_at(found, rows.days),
-        by_decline_at=_by_decline_at(found, rows.days),
+        by_review_at=by_review_at(found, rows.days),
+        by_decline_at=by_decline_at(found, rows.days),
     )
 
 
@@ -155,12 +155,14 @@ def _pairs(found: Ladder) -> Iterator[tuple[float, float]]:
         before = flagged
 
 
-def _by_review_at(found: Ladder, days: int) -> Curve:
+def by_review_at(found: Ladder, days: int) -> Curve:
+    """Return the costs a day over the threshold of review, each with the best one of decline."""
     _, least = found.given_flagged()
     return _curve(found, (found.review + least) / days)
 
 
-def _by_decline_at(found: Ladder, days: int) -> Curve:
+def by_decline_at(found: Ladder, days: int) -> Curve:
+    """Return the costs a day over the threshold of decline, each with the best one of review."""
     _, least = found.given_declined()
     return _curve(found, (found.decline + least) / days)
 

@@ -75,7 +75,7 @@ def watch(
         "run": run.id,
         "features": [asdict(m) | drawn[m.feature] for m in moved],
         "days": by_day(seen.said, champion.thresholds, mature_until_us),
-        "calibration": calibration_curve(mature),
+        "calibration": calibration_curve(mature.y, mature.probability),
     }
     name = "drift_report" if as_of_us is None else f"drift_report-{us_to_iso(now_us)[:19].replace(':', '')}"
     if as_of_us is None:

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from weighbridge.declare.watch import Watch
-from weighbridge.loop.plots import AMBER, BLUE, GREY, RED, STYLE, bars, curve, lines, pairs
+from weighbridge.loop.plots import AMBER, BLUE, GREY, RED, bars, curve, lines, pairs
+from weighbridge.loop.web_page import document, number, table
 
 COLOURS = {"none": BLUE, "moderate": AMBER, "severe": "#bc4c00", "critical": RED}
 PERFORMANCE = (
@@ -16,7 +17,6 @@ PERFORMANCE = (
     ("average precision", "average_precision"), ("positives", "positives"), ("decisions", "rows"),
 )  # fmt: skip
 HEADINGS = ("", "severity", "PSI", "by chance", "KS", "chi-square", "p adjusted", "rows", "before", "missing", "before")
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def page(details: Mapping[str, Any], watch: Watch, case_name: str, sentence: str) -> str:
@@ -30,11 +30,7 @@ def page(details: Mapping[str, Any], watch: Watch, case_name: str, sentence: str
         "<h2>Performance</h2>", _performance(details), _over_time(details["days"]), _calibration(details),
         "<h2>Distributions</h2>", _drift(details["features"], watch),
     ]  # fmt: skip
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
+    return document(title, parts)
 
 
 def _alerts(outcomes: Sequence[Mapping[str, Any]]) -> str:
@@ -44,7 +40,7 @@ def _alerts(outcomes: Sequence[Mapping[str, Any]]) -> str:
 
 def _performance(details: Mapping[str, Any]) -> str:
     columns = ("estimated", "estimated_of_mature", "realised")
-    rows = [(name, *(_number(details[column][key]) for column in columns)) for name, key in PERFORMANCE]
+    rows = [(name, *(number(details[column][key]) for column in columns)) for name, key in PERFORMANCE]
     head = ("", "estimated, now", "estimated, where labels are mature", "realised there")
     meaning = details["concept"]
     told = f"Concept drift: {meaning['severity']}."
@@ -58,7 +54,7 @@ def _performance(details: Mapping[str, Any]) -> str:
         "Estimated: from the calibrated probabilities alone (CBPE), true as long as they mean what they say; "
         "a new kind of fraud shows first in what is realised."
     )
-    return _table(head, rows) + f"<p>{escape(told)}</p><p>{escape(note)}</p>"
+    return table(head, rows) + f"<p>{escape(told)}</p><p>{escape(note)}</p>"
 
 
 def _over_time(days: Sequence[Mapping[str, Any]]) -> str:
@@ -97,7 +93,7 @@ def _drift(features: Sequence[Mapping[str, Any]], watch: Watch) -> str:
               f"{escape(f['severity'])}</span>") for f in features
     )  # fmt: skip
     rows = [
-        (f["feature"], f["severity"], *(_number(f[k]) for k in ("psi", "chance", "ks", "chi_square", "adjusted")),
+        (f["feature"], f["severity"], *(number(f[k]) for k in ("psi", "chance", "ks", "chi_square", "adjusted")),
          f"{f['rows']:,}", f"{f['reference_rows']:,}", f"{f['missing']:.1%}", f"{f['reference_missing']:.1%}")
         for f in features
     ]  # fmt: skip
@@ -106,18 +102,6 @@ def _drift(features: Sequence[Mapping[str, Any]], watch: Watch) -> str:
         f"{watch.false_discovery_rate:g}, and an index that exceeds what chance alone gives by the bound."
     )
     return (
-        bars("Population stability index", values, bounds) + f"<p>{escape(note)}</p>" + _table(HEADINGS, rows)
+        bars("Population stability index", values, bounds) + f"<p>{escape(note)}</p>" + table(HEADINGS, rows)
         + f'<h2>Before (grey) and now (blue)</h2><div class="grid">{drawn}</div>'
     )  # fmt: skip
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
