@@ -22,7 +22,13 @@ ROWS = st.lists(st.tuples(VALUES, st.integers(0, 1)), min_size=4, max_size=40).f
 def naive_separation(column, y):
     """Pairs of a positive and a negative, one by one."""
     ranked = [-1e30 if math.isnan(x) else x for x in column]
-    pairs = [(a, b) for a, label in zip(ranked, y, strict=True) if label for b, other in zip(ranked, y, strict=True) if not other]
+    pairs = [
+        (a, b)
+        for a, label in zip(ranked, y, strict=True)
+        if label
+        for b, other in zip(ranked, y, strict=True)
+        if not other
+    ]
     return abs(sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs) - 0.5)
 
 

@@ -19,11 +19,11 @@ from weighbridge.loop import watch as verb
 from weighbridge.loop.alert import FOLDER, SENT, send
 from weighbridge.loop.drift import TOO_FEW
 from weighbridge.loop.due import due
+from weighbridge.loop.messages import messages
 from weighbridge.loop.performance import Said, by_day, calibration_curve, concept, estimated, realised
 from weighbridge.loop.watch import watch
 from weighbridge.records import PRODUCTION, Move
 from weighbridge.score.scorer import Thresholds
-from weighbridge.serve.traffic import messages
 from weighbridge.serve.wiring import open_desk
 from weighbridge.stores.database import Database
 from weighbridge.stores.memory import MemoryRegistry, MemoryTracker
