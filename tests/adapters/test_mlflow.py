@@ -353,7 +353,7 @@ def test_an_outage_at_any_call_is_made_good(trained, small_case, uri, tmp_path, 
     calls = count_calls(monkeypatch, MlflowClient, lambda: mirror.follow(stores, whole, silent))
     expected = view(whole, stores.signer.key_id)
     assert mirror.gap(stores, whole).empty
-    for nth in range(calls) if SOAK else (calls // 3, calls - 12):
+    for nth in range(calls) if SOAK else (calls // 3, calls - 18, calls - 5):
         address = Address(uri, f"case_{next(NUMBER)}")
         with pytest.raises(StoreFailure, match="power cut"):
             count_calls(monkeypatch, MlflowClient, lambda at=address: mirror.follow(stores, at, silent), fail_at=nth)

@@ -98,8 +98,9 @@ class Entries:
                 yield Entry(tags[ID], tags[VERB], int(tags[STARTED]), self._facts(run.info.run_id))
 
     def run_of(self, id_: str) -> str | None:
-        """Return the run of MLflow that holds an entry, or a part of it."""
-        found = next(self._where(ID, id_), None)
+        """Return the run of MLflow that holds an entry, or a part of it, or None. Raises StoreFailure."""
+        with reaching(self._connection.address):
+            found = next(self._where(ID, id_), None)
         return None if found is None else str(found.info.run_id)
 
     @property
