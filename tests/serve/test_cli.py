@@ -55,6 +55,7 @@ def test_the_whole_way_by_hand(home):
     assert listed["aliases"]["production"] == listed["bundles"][-1]["bundle"]
     assert "CLOSED" not in weigh("gate", CASE, cwd=home).stdout
     assert "production already" in weigh("promote", CASE, cwd=home).stdout
+    assert "nothing is being rolled out" in weigh("rollout", CASE, "--watch", cwd=home).stdout
     words = (
         "score",
         CASE,
@@ -89,6 +90,8 @@ def test_the_whole_way_by_hand(home):
         (("ingest", CASE, "raw/tiny_fraud_events.csv", "--map", "colour=x"), "there is no such field"),
         (("run", CASE, "dance"), "has no stage 'dance'"),
         (("gate", CASE, "--bundle", "zz"), "names 0 registered bundles"),
+        (("rollout", CASE, "--bundle", "zz"), "names 0 registered bundles"),
+        (("rollout", CASE, "--bundle", "newest"), "cannot be rolled out: it is in production"),
         (("promote", CASE, "--alias", "prod"), "there is no alias 'prod'"),
         (("watch", CASE, "--last", "soon"), "is not a duration"),
         (("score", CASE, "raw/tiny_fraud_events.csv", "--out", "x.doc"), "must end in .parquet or .csv"),
