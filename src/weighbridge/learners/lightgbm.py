@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightgbm import LGBMClassifier
+from lightgbm.basic import LightGBMError
 
 from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.forest import Forest
@@ -14,8 +15,14 @@ DETERMINISTIC = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "ve
 
 
 def fit_lightgbm(X: Vectors, y: Ints, weight: Floats, options: dict[str, Any]) -> Forest:
-    """Fit LightGBM; raw scores of the forest are bit-equal to the booster's own."""
-    model = LGBMClassifier(**{**DETERMINISTIC, **options}).fit(X, y, sample_weight=weight)
+    """Fit LightGBM; raw scores of the forest are bit-equal to the booster's own.
+
+    Raises ValueError for options that it refuses.
+    """
+    try:
+        model = LGBMClassifier(**{**DETERMINISTIC, **options}).fit(X, y, sample_weight=weight)
+    except LightGBMError as fault:
+        raise ValueError(str(fault)) from fault
     nodes = Nodes()
     for tree in model.booster_.dump_model()["tree_info"]:
         nodes.begin_tree()
