@@ -91,7 +91,17 @@ def train(
     metric = case.training.metric
     low, high = winner.interval
     sentence = f"{model.name} wins of {len(done)}: {metric} {winner.metrics[metric]:.3f} [{low:.3f}, {high:.3f}]"
-    return run.finish(f"{sentence}, bundle {bundle[:12]}", result)
+    return run.finish(f"{sentence}{_also(facts)}, bundle {bundle[:12]}", result)
+
+
+def _also(facts: dict[str, Any]) -> str:
+    """Return what the sentence tells of a selection and of searches, where they are declared."""
+    told, chosen = "", facts["selection"]
+    if chosen:
+        told += f", {chosen['kept']} of {chosen['of']} features"
+    if facts["searches"]:
+        told += f", {sum(found['trials'] for found in facts['searches'])} trials"
+    return told
 
 
 def _models(

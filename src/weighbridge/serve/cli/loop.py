@@ -183,7 +183,6 @@ def watch(
         typer.echo(f"  {severity:<9} {name} (PSI {psi:.2f})")
     for sent in told.get("alerts", ()):
         typer.echo(f"  alert     {sent['title']} → {sent['sink']}: {sent['outcome']}")
-    typer.echo(f"  page      {told['html']}")
 
 
 @app.command()

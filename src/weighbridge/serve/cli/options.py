@@ -88,11 +88,13 @@ def moment(option: str, text: str) -> int:
 
 
 def show(report: Report, *, as_json: bool) -> None:
-    """Print a report as one sentence or one JSON object."""
+    """Print a report as one sentence, with the page it wrote, or as one JSON object."""
     if as_json:
         typer.echo(json.dumps({"verb": report.verb, "run": report.run, "skipped": report.skipped, **report.figures}))
     else:
         typer.echo(f"{report.verb:<9} {report.sentence} ({report.seconds:.1f} s)")
+        if "html" in report.figures:
+            typer.echo(f"  page      {report.figures['html']}")
 
 
 @contextmanager
