@@ -93,6 +93,13 @@ def test_the_client_of_a_foreign_system_is_imported_by_one_file():
     assert users == {"postgresql.py"}
 
 
+def test_optuna_is_imported_by_one_file_and_only_when_it_is_needed():
+    users = {path for path in FILES if any(name.split(".")[0] == "optuna" for name in imports(path))}
+    assert users == {SOURCE / "learners" / "optuna.py"}
+    at_import = [node for path in users for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import)]
+    assert not any(alias.name == "optuna" for node in at_import for alias in node.names)
+
+
 def test_mlflow_is_imported_in_its_own_room_alone():
     users = {path.parent for path in FILES if any(name.split(".")[0] == "mlflow" for name in imports(path))}
     assert users == {SOURCE / "adapters" / "mlflow"}

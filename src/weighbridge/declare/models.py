@@ -55,7 +55,9 @@ class Model:
 def _model(family: str, defaults: dict[str, Parameter], space: Space, given: dict[str, object]) -> Model:
     options = {key: given.pop(key) for key in ("imbalance", "calibration", "seed", "name", "search") if key in given}
     search = options.get("search")
-    if isinstance(search, Search):
+    if search is not None and not isinstance(search, Search):
+        raise refuse(f"model {family}", f"search={search!r} is no Search", "write search=Search(trials=40), say")
+    if search is not None:
         twice = sorted(search.ranges.keys() & given.keys())
         if twice:
             raise refuse(f"model {family}", f"{twice[0]} is both declared and searched for", "leave one of them out")

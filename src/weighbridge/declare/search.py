@@ -63,6 +63,9 @@ class Search:
         if self.space is None:
             return
         pairs = self.space.items() if isinstance(self.space, Mapping) else self.space
+        for name, of in pairs:
+            if not isinstance(of, Range | list | tuple):
+                raise refuse("Search", f"{name}={of!r} is no range", "give Range(low, high), or a list of choices")
         kept = {name: of if isinstance(of, Range) else tuple(of) for name, of in pairs}
         if not kept:
             raise refuse("Search", "space= is empty", "name a parameter, or leave it out for the family's own")

@@ -39,6 +39,8 @@ class Training:
             text = getattr(self, option)
             if text is not None:
                 check_duration("Training", option, text)
+        if self.select is not None and not isinstance(self.select, Select):
+            raise refuse("Training", f"select={self.select!r} is no Select", 'write select=Select(by="auc"), say')
         object.__setattr__(self, "learning_curve", tuple(sorted(self.learning_curve)))
         if not all(0 < share < 1 for share in self.learning_curve):
             raise refuse("Training", f"learning_curve={self.learning_curve}", "give shares between 0 and 1")
