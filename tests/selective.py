@@ -21,7 +21,7 @@ from weighbridge.loop.ingest import ingest
 from weighbridge.loop.messages import messages
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
-from weighbridge.loop.training_set import training_set
+from weighbridge.loop.training.training_set import training_set
 from weighbridge.serve.wiring import open_desk
 
 HISTORY, LIVE, AFTER = 25, 40, 20  # days: labelled history, the champion decides, the retrained model is judged

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from weighbridge.clock import SECOND_US
 from weighbridge.declare import Rollout, Step
-from weighbridge.loop.evidence import RolloutLog
-from weighbridge.loop.guard import verdicts
-from weighbridge.loop.underway import Begun, Underway
+from weighbridge.loop.rollouts.evidence import RolloutLog
+from weighbridge.loop.rollouts.guard import verdicts
+from weighbridge.loop.rollouts.underway import Begun, Underway
 from weighbridge.score.scorer import Thresholds
 
 MINUTE_US = 60 * SECOND_US

@@ -18,7 +18,7 @@ from weighbridge.errors import DeclarationError, InputError
 from weighbridge.loop import backtest as module
 from weighbridge.loop.backtest import Period, backtest
 from weighbridge.loop.messages import messages
-from weighbridge.loop.trial import Trial
+from weighbridge.loop.trials.trial import Trial
 from weighbridge.ports import LAST
 from weighbridge.records import Alias, ListEdit
 from weighbridge.score.bundle import load

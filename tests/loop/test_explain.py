@@ -16,8 +16,8 @@ from weighbridge.declare import Policy, Reasons, Says, lightgbm, log, logistic, 
 from weighbridge.errors import BundleRefused, StoreFailure
 from weighbridge.loop.explain import MASKED, explain, same_reasons
 from weighbridge.loop.messages import messages
-from weighbridge.loop.past import as_known_then, find_decision, look_back, newest_flagged
-from weighbridge.loop.reproduce import reproduce
+from weighbridge.loop.replays.past import as_known_then, find_decision, look_back, newest_flagged
+from weighbridge.loop.replays.reproduce import reproduce
 from weighbridge.records import Move
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
@@ -62,7 +62,7 @@ def bundle_of(case, trained, stores, model):
     """A bundle of a model fitted on the trained stores' vectors, with low thresholds."""
     from weighbridge.learners.calibration import fit_calibration
     from weighbridge.learners.fit import fit
-    from weighbridge.loop.training_set import training_set
+    from weighbridge.loop.training.training_set import training_set
     from weighbridge.score.bundle import pack
     from weighbridge.score.scorer import Scorer, Thresholds
 

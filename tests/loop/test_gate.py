@@ -15,12 +15,12 @@ from weighbridge.kernel.metrics import average_precision
 from weighbridge.loop import gate as module
 from weighbridge.loop import measure
 from weighbridge.loop.gate import gate
-from weighbridge.loop.ledger import ledger
+from weighbridge.loop.labels.ledger import ledger
 from weighbridge.loop.measure import Evidence, wilson
 from weighbridge.loop.promote import promote
 from weighbridge.loop.train import train
-from weighbridge.loop.training_set import training_set
-from weighbridge.loop.validated import validation_name
+from weighbridge.loop.training.training_set import training_set
+from weighbridge.loop.training.validated import validation_name
 from weighbridge.records import PRODUCTION, STAGING, DecisionRecord, EventRecord, Move, Note
 from weighbridge.score.bundle import load
 from weighbridge.score.route import ROUTE, Arms

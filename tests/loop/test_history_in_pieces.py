@@ -18,7 +18,7 @@ from weighbridge.loop.promote import promote
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.run import run
 from weighbridge.loop.train import train
-from weighbridge.loop.training_set import training_set
+from weighbridge.loop.training.training_set import training_set
 from weighbridge.loop.verify import verify
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.wiring import open_desk

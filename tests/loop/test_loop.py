@@ -26,7 +26,7 @@ from weighbridge.loop.retrain import retrain
 from weighbridge.loop.run import run
 from weighbridge.loop.simulate import simulate
 from weighbridge.loop.train import train
-from weighbridge.loop.training_set import training_set
+from weighbridge.loop.training.training_set import training_set
 from weighbridge.loop.watch import watch
 from weighbridge.records import MOVED
 from weighbridge.score.route import PRODUCTION

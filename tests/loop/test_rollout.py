@@ -19,10 +19,10 @@ from weighbridge.errors import DeclarationError, GateClosed, InputError
 from weighbridge.identity import ulid_at
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.loop.compare import compare
-from weighbridge.loop.evidence import blocks
 from weighbridge.loop.messages import messages
-from weighbridge.loop.met import meant_for
 from weighbridge.loop.rollout import rollout
+from weighbridge.loop.rollouts.evidence import blocks
+from weighbridge.loop.rollouts.met import meant_for
 from weighbridge.loop.run import run
 from weighbridge.loop.traffic import Wish, direct
 from weighbridge.loop.verify import verify
@@ -321,8 +321,8 @@ def test_runs_of_both_arms_are_compared_in_turn(drawn):
 
 
 def test_looking_again_does_nothing_again_and_a_restart_changes_nothing(live, case, home, clock, monkeypatch):
-    monkeypatch.setattr("weighbridge.loop.evidence.AT_ONCE", 64)  # many pieces
-    monkeypatch.setattr("weighbridge.loop.evidence.SETTLED", 0)
+    monkeypatch.setattr("weighbridge.loop.rollouts.evidence.AT_ONCE", 64)  # many pieces
+    monkeypatch.setattr("weighbridge.loop.rollouts.evidence.SETTLED", 0)
     bundle = as_canary(live, home, 0.4)
     live.look(bundle)
     for _ in range(3):
@@ -338,7 +338,7 @@ def test_looking_again_does_nothing_again_and_a_restart_changes_nothing(live, ca
     again = Live(live.case, replace(home, tables=MemoryTables()), clock, [])
     assert again.look().figures == first
     assert home.registry.moves() == moves
-    monkeypatch.setattr("weighbridge.loop.evidence.AT_ONCE", 16_384)
+    monkeypatch.setattr("weighbridge.loop.rollouts.evidence.AT_ONCE", 16_384)
     home.tables._tables.clear()
     whole = live.look().figures
     for one, other in zip(whole["verdicts"], first["verdicts"], strict=True):

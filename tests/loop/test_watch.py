@@ -16,12 +16,12 @@ from weighbridge.declare import Watch
 from weighbridge.errors import AlertFailure, InputError
 from weighbridge.kernel.arrays import Floats, Ints
 from weighbridge.loop import watch as verb
-from weighbridge.loop.alert import FOLDER, SENT, send
-from weighbridge.loop.drift import TOO_FEW
 from weighbridge.loop.due import due
 from weighbridge.loop.messages import messages
-from weighbridge.loop.performance import Said, by_day, calibration_curve, concept, estimated, realised
 from weighbridge.loop.watch import watch
+from weighbridge.loop.watching.alert import FOLDER, SENT, send
+from weighbridge.loop.watching.drift import TOO_FEW
+from weighbridge.loop.watching.performance import Said, by_day, calibration_curve, concept, estimated, realised
 from weighbridge.records import PRODUCTION, Move
 from weighbridge.score.scorer import Thresholds
 from weighbridge.serve.wiring import open_desk

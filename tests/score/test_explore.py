@@ -15,7 +15,7 @@ from weighbridge.clock import DAY_US
 from weighbridge.declare import Costs, Explore, Rule
 from weighbridge.errors import DeclarationError
 from weighbridge.kernel.validate import parse_table
-from weighbridge.loop.reproduce import reproduce
+from weighbridge.loop.replays.reproduce import reproduce
 from weighbridge.loop.verify import verify
 from weighbridge.score import explore as exploration
 from weighbridge.score.batch import score_table

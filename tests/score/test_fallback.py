@@ -13,8 +13,8 @@ from weighbridge.declare import Fallback, ListOf, Rule
 from weighbridge.errors import DeclarationError, InputError, StoreFailure
 from weighbridge.kernel import step
 from weighbridge.loop.explain import explain
-from weighbridge.loop.past import find_decision
-from weighbridge.loop.reproduce import reproduce
+from weighbridge.loop.replays.past import find_decision
+from weighbridge.loop.replays.reproduce import reproduce
 from weighbridge.loop.verify import verify
 from weighbridge.score import histories
 from weighbridge.score.route import PRODUCTION

@@ -13,8 +13,8 @@ from tests.score.rivals import bad_bundles, point, put, rival
 from weighbridge.clock import us_to_iso
 from weighbridge.declare import Contract, Fallback, Id, Key, Money, Rollout, Time
 from weighbridge.errors import DeclarationError, StoreFailure
-from weighbridge.loop.past import find_decision
-from weighbridge.loop.reproduce import reproduce
+from weighbridge.loop.replays.past import find_decision
+from weighbridge.loop.replays.reproduce import reproduce
 from weighbridge.loop.verify import verify
 from weighbridge.records import CANARY, SHADOW
 from weighbridge.score.route import CHAMPION, PRODUCTION, ROUTE, Arms

@@ -17,7 +17,7 @@ from weighbridge.errors import InputError
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.backtest import Period, backtest
-from weighbridge.loop.trial import Trial
+from weighbridge.loop.trials.trial import Trial
 from weighbridge.ports import LAST, Budget, Stores
 from weighbridge.records import PRODUCTION, LabelRecord, Move
 from weighbridge.score.bundle import load

@@ -14,10 +14,10 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category
 from weighbridge.errors import InputError
 from weighbridge.kernel.columns import ints
-from weighbridge.loop.difference import Replayed, difference, entity_name, joined, sentence
-from weighbridge.loop.outcome import outcomes
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
-from weighbridge.loop.trial import Replay, Trial
+from weighbridge.loop.trials.difference import Replayed, difference, entity_name, joined, sentence
+from weighbridge.loop.trials.outcome import outcomes
+from weighbridge.loop.trials.trial import Replay, Trial
 from weighbridge.ports import Log, Stores
 from weighbridge.score.ruling import action_codes
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from weighbridge.clock import us_to_iso
 from weighbridge.declare.case import UseCase
-from weighbridge.loop.past import Past, look_back
+from weighbridge.loop.replays.past import Past, look_back
 from weighbridge.ports import Stores
 from weighbridge.records import DecisionRecord, EventRecord, Reason
 

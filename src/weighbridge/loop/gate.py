@@ -13,11 +13,11 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import Gate
 from weighbridge.errors import BundleRefused, InputError
 from weighbridge.kernel.plan import compile_plan
-from weighbridge.loop.evaluate import difference
-from weighbridge.loop.ledger import coverage
+from weighbridge.loop.labels.ledger import coverage
 from weighbridge.loop.measure import ENOUGH_POSITIVES, MEASURES, Evidence, Measured, immature, not_applicable
 from weighbridge.loop.report import Report, Run, write_report
-from weighbridge.loop.training_set import TrainingSet, training_set
+from weighbridge.loop.training.evaluate import difference
+from weighbridge.loop.training.training_set import TrainingSet, training_set
 from weighbridge.ports import Stores
 from weighbridge.records import LabelRecord
 from weighbridge.score.bundle import Bundle, load

@@ -16,7 +16,7 @@ from weighbridge.kernel.columns import ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.table_check import TableCheck
 from weighbridge.kernel.validate import parse_table
-from weighbridge.loop.label import WAITING, arrived_and_waiting, labels_of_column, labels_of_table
+from weighbridge.loop.labels.label import WAITING, arrived_and_waiting, labels_of_column, labels_of_table
 from weighbridge.loop.repeats import repeats
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores

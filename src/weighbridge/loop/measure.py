@@ -17,11 +17,11 @@ from weighbridge.declare.gates import Gate
 from weighbridge.declare.watch import NONE
 from weighbridge.errors import BundleRefused
 from weighbridge.kernel.arrays import MISSING, Bools, Floats, Vectors
-from weighbridge.loop.drift import TOO_FEW, clusters, judge, overall, sampled
-from weighbridge.loop.ledger import ledger
-from weighbridge.loop.met import meant_for
-from weighbridge.loop.training_set import TrainingSet
-from weighbridge.loop.validated import validation_name
+from weighbridge.loop.labels.ledger import ledger
+from weighbridge.loop.rollouts.met import meant_for
+from weighbridge.loop.training.training_set import TrainingSet
+from weighbridge.loop.training.validated import validation_name
+from weighbridge.loop.watching.drift import TOO_FEW, clusters, judge, overall, sampled
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 from weighbridge.score.bundle import Bundle, load

@@ -7,13 +7,13 @@ from typing import Any
 from weighbridge.clock import SECOND_US, Clock, duration_text, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import BundleRefused, GateClosed, InputError
-from weighbridge.loop.evidence import BOTH, ERRORS, RECALL, RolloutLog
 from weighbridge.loop.gate import gate, newest_bundle, resolve
-from weighbridge.loop.guard import Verdict, broken, paths, recall, recall_sums, replay, verdicts
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Report, Run, write_report
-from weighbridge.loop.rollout_page import page
-from weighbridge.loop.underway import BY, Underway, tried, underway
+from weighbridge.loop.rollouts.evidence import BOTH, ERRORS, RECALL, RolloutLog
+from weighbridge.loop.rollouts.guard import Verdict, broken, paths, recall, recall_sums, replay, verdicts
+from weighbridge.loop.rollouts.page import page
+from weighbridge.loop.rollouts.underway import BY, Underway, tried, underway
 from weighbridge.ports import Stores
 from weighbridge.records import CANARY, PRODUCTION, SHADOW, Move
 from weighbridge.score.bundle import load

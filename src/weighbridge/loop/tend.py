@@ -12,7 +12,7 @@ from weighbridge.loop.due import due
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.loop.retrain import Tell, retrain
 from weighbridge.loop.rollout import rollout
-from weighbridge.loop.underway import underway
+from weighbridge.loop.rollouts.underway import underway
 from weighbridge.loop.watch import watch
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION

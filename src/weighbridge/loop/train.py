@@ -14,20 +14,20 @@ from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.declare.models import Model, logistic
 from weighbridge.errors import GateClosed, InputError
 from weighbridge.kernel.arrays import Floats, Vectors
-from weighbridge.loop.candidate import Candidate, Lessons, finish, hold
-from weighbridge.loop.card import model_card
-from weighbridge.loop.evaluate import summary
-from weighbridge.loop.event_time import claim
-from weighbridge.loop.learning import learning_curve
-from weighbridge.loop.ledger import coverage
-from weighbridge.loop.remembered import remembered
+from weighbridge.loop.labels.ledger import coverage
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
-from weighbridge.loop.search import search
-from weighbridge.loop.select import select
-from weighbridge.loop.suspect import Suspicion, suspect
-from weighbridge.loop.training_report import training_report
-from weighbridge.loop.training_set import TrainingSet, training_set
-from weighbridge.loop.validated import validated, validation_name
+from weighbridge.loop.training.candidate import Candidate, Lessons, finish, hold
+from weighbridge.loop.training.card import model_card
+from weighbridge.loop.training.evaluate import summary
+from weighbridge.loop.training.event_time import claim
+from weighbridge.loop.training.learning import learning_curve
+from weighbridge.loop.training.remembered import remembered
+from weighbridge.loop.training.report import training_report
+from weighbridge.loop.training.search import search
+from weighbridge.loop.training.select import select
+from weighbridge.loop.training.suspect import Suspicion, suspect
+from weighbridge.loop.training.training_set import TrainingSet, training_set
+from weighbridge.loop.training.validated import validated, validation_name
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import pack
 

@@ -14,8 +14,8 @@ from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.thresholds import Ladder
-from weighbridge.loop.evaluate import Rows, costs_of, ladder_of
-from weighbridge.loop.validated import validation_name
+from weighbridge.loop.training.evaluate import Rows, costs_of, ladder_of
+from weighbridge.loop.training.validated import validation_name
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle
 

@@ -12,7 +12,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import Plan, compile_plan
 from weighbridge.kernel.replay import replay
-from weighbridge.loop.redecide import redecide
+from weighbridge.loop.replays.redecide import redecide
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
 

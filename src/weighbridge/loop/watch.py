@@ -12,11 +12,13 @@ from weighbridge.clock import Clock, duration_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.watch import NONE
 from weighbridge.errors import InputError
-from weighbridge.loop.alert import send
-from weighbridge.loop.drift import TOO_FEW, Moved, distribution, judge, overall, sampled
-from weighbridge.loop.lately import Lately, lately
-from weighbridge.loop.ledger import coverage
-from weighbridge.loop.performance import (
+from weighbridge.loop.labels.ledger import coverage
+from weighbridge.loop.report import Report, Run, write_report
+from weighbridge.loop.watching.alert import send
+from weighbridge.loop.watching.drift import TOO_FEW, Moved, distribution, judge, overall, sampled
+from weighbridge.loop.watching.lately import Lately, lately
+from weighbridge.loop.watching.page import page
+from weighbridge.loop.watching.performance import (
     ENOUGH_POSITIVES,
     SURE,
     by_day,
@@ -25,8 +27,6 @@ from weighbridge.loop.performance import (
     estimated,
     realised,
 )
-from weighbridge.loop.report import Report, Run, write_report
-from weighbridge.loop.watch_page import page
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle, load
 from weighbridge.stores.files import write_atomically

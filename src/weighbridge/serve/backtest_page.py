@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from weighbridge.loop.difference import sentence
+from weighbridge.loop.trials.difference import sentence
 from weighbridge.serve.tune_page import STYLE
 
 HEADINGS = ("", "live", "tried", "difference", "95 % interval of it")

@@ -11,8 +11,8 @@ import numpy as np
 from weighbridge.adapters.mlflow.registry import ADDED, BUNDLE, FACTS
 from weighbridge.adapters.mlflow.tracker import flat
 from weighbridge.errors import BundleRefused
-from weighbridge.loop.curves import curves
-from weighbridge.loop.validated import validation_name
+from weighbridge.loop.training.curves import curves
+from weighbridge.loop.training.validated import validation_name
 from weighbridge.ports import Stores
 from weighbridge.score.manifest import MANIFEST, verified
 

@@ -48,7 +48,7 @@ def explain(
 @app.command()
 def replay(case: CaseName, decision: DecisionName = None, home: HomeFolder = None, as_json: AsJson = False) -> None:
     """Make a decision again, from the log and with the bundle that decided; exit 1 when any part differs in a bit."""
-    from weighbridge.loop.reproduce import reproduce
+    from weighbridge.loop.replays.reproduce import reproduce
 
     declared, opened = open_case(case, home, create=False)
     found = reproduce(declared, opened.stores, _decision(opened.stores, decision))
@@ -138,7 +138,7 @@ def _in_short(detail: object) -> str:
 
 
 def _decision(stores: Stores, name: str | None) -> DecisionRecord:
-    from weighbridge.loop.past import find_decision, newest_flagged
+    from weighbridge.loop.replays.past import find_decision, newest_flagged
 
     if name is None:
         newest = newest_flagged(stores.log)

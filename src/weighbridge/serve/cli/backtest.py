@@ -14,7 +14,7 @@ from weighbridge.serve.cli.options import AsJson, CaseName, HomeFolder, app, mom
 if TYPE_CHECKING:
     from weighbridge.declare.case import UseCase
     from weighbridge.declare.policy import Policy, Rule
-    from weighbridge.loop.trial import Trial
+    from weighbridge.loop.trials.trial import Trial
     from weighbridge.ports import Stores
 
 THRESHOLDS = {"review": "review_at", "decline": "decline_at"}
@@ -98,7 +98,7 @@ def _trial(
 ) -> Trial:
     """Return what the options say is tried. Raises InputError for what cannot be read."""
     from weighbridge.loop.gate import named
-    from weighbridge.loop.trial import Trial
+    from weighbridge.loop.trials.trial import Trial
 
     limits: dict[str, float] = {}
     for text in options["threshold"]:

@@ -25,7 +25,7 @@ def labels(
     Which of several records about one event counts is declared: Label(resolve=...).
     """
     from weighbridge.clock import SystemClock
-    from weighbridge.loop.ledger import labels as look
+    from weighbridge.loop.labels.ledger import labels as look
 
     declared, opened = open_case(case, home, create=False)
     as_of_us = moment("--as-of", as_of) if as_of else None

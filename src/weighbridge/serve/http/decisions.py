@@ -6,7 +6,7 @@ from typing import Any
 
 from weighbridge.clock import us_to_iso
 from weighbridge.loop.explain import explain
-from weighbridge.loop.past import find_decision
+from weighbridge.loop.replays.past import find_decision
 from weighbridge.records import DecisionRecord
 from weighbridge.score.answer import Answer
 from weighbridge.score.decide import Desk

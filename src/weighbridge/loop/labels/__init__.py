@@ -1,0 +1,1 @@
+"""Labels as they come from files, and as a ledger."""

@@ -1,0 +1,1 @@
+"""Pages for people: one file each, nothing from elsewhere, no script."""

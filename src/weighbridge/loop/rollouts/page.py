@@ -1,0 +1,78 @@
+"""The report of a look at a rollout as a page that draws it: one file, nothing from elsewhere, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from weighbridge.loop.pages.plots import AMBER, BLUE, GREY, RED, STYLE, lines
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+COLUMNS = ("", "verdict", "so far", "interval", "outcomes", "evidence, 10^", "breaks at, 10^")
+WIDTH, HEIGHT, LEFT, MARGIN = 760, 200, 64, 16
+
+
+def page(figures: Mapping[str, Any], paths: Mapping[str, Mapping[str, Any]], case_name: str, sentence: str) -> str:
+    """Return the page as HTML; figures: those of the look, paths: what `guard.paths` returns."""
+    title = f"{case_name}: rollout of {figures['candidate'][:12]}"
+    drawn = "".join(_guard(name, path) for name, path in paths.items())
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f"<style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n<p>{escape(sentence)}</p>\n"
+        + _table(figures["verdicts"])
+        + "<p>The band is a confidence sequence: the true mean lies in it at all times at once, but for the declared "
+        "chance. Evidence is the capital of bets against the bound; where it reaches the red line, the bundle is "
+        "out.</p>" + f"{drawn}\n</body></html>\n"
+    )
+
+
+def _table(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
+    rows = []
+    for v in (v for v in verdicts if "evidence_log10" in v):
+        cells = (
+            v["gate"], v["verdict"], f"{v['figure']:.4g}", "{:.4f} to {:.4f}".format(*v["interval"]), f"{v['count']:,}",
+            f"{v['evidence_log10']:.1f}", f"{v['needed_log10']:.1f}",
+        )  # fmt: skip
+        rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _guard(name: str, path: Mapping[str, Any]) -> str:
+    labels = [f"{count:,}" for count in path["count"]]
+    evidence = [max(each, 0.0) for each in path["evidence_log10"]]
+    needed = [path["needed_log10"]] * len(labels)
+    return f"<h2>{escape(name)}</h2>" + _band(name, path) + lines(
+        "evidence, powers of 10, by outcomes", labels, [("evidence", AMBER, evidence), ("breaks", RED, needed)]
+    )  # fmt: skip
+
+
+def _band(name: str, path: Mapping[str, Any]) -> str:
+    """Return the mean so far, its confidence sequence and the bound, by outcomes; what is beyond is cut off."""
+    mean, bound = path["mean"], path["bound"]
+    late = len(mean) // 3
+    top = max(2 * bound, *mean[late:], *path["high"][late:])
+    low = min(0.0, *mean[late:], *path["low"][late:])
+    step = (WIDTH - LEFT - MARGIN) / max(len(mean) - 1, 1)
+
+    def points(values: Sequence[float]) -> list[str]:
+        spots = [(min(max(value, low), top) - low) / (top - low) for value in values]
+        return [
+            f"{LEFT + n * step:.1f},{HEIGHT - MARGIN - at * (HEIGHT - 2 * MARGIN):.1f}" for n, at in enumerate(spots)
+        ]
+
+    around = " ".join([*points(path["low"]), *reversed(points(path["high"]))])
+    limit = " ".join(points([bound] * len(mean)))
+    scale = "".join(
+        f'<text x="{LEFT - 6}" y="{points([value])[0].split(",")[1]}" text-anchor="end">{value:.3g}</text>'
+        for value in sorted({low, bound, top})
+    )
+    return (
+        f"<figure><figcaption>{escape(name)}: mean so far, its interval, and the bound</figcaption>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(name)}">{scale}'
+        f'<polygon points="{around}" fill="{GREY}" opacity="0.3"/>'
+        f'<polyline points="{" ".join(points(mean))}" fill="none" stroke="{BLUE}" stroke-width="2"/>'
+        f'<polyline points="{limit}" fill="none" stroke="{RED}"/></svg></figure>'
+    )

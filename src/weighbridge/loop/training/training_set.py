@@ -1,0 +1,105 @@
+"""What training reads: every vector as known at its arrival, with the labels that had arrived, split by time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.clock import duration_us
+from weighbridge.declare.case import UseCase
+from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
+from weighbridge.kernel.columns import ints, to_columns
+from weighbridge.kernel.plan import compile_plan
+from weighbridge.kernel.replay import Columns
+from weighbridge.kernel.split import Split, latest_labels, time_split
+from weighbridge.loop.build import HEAD_SEQ, table_name
+from weighbridge.loop.labels.ledger import trust_of
+from weighbridge.loop.training.evaluate import Rows, rows_of
+from weighbridge.loop.trials.outcome import spoken
+from weighbridge.ports import Stores
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What training reads: the log's columns, their vectors, the newest label of each row, and the split.
+
+    `known_then` are the labels that had arrived when validation begins, the only ones that fitting sees. `told` are the
+    label records about these rows, as `columns.label_row` has them. `weight`, float64[rows], is for how many events a
+    row speaks: above 1 for those that were explored, which speak for would-be declines like them.
+    """
+
+    columns: Columns
+    vectors: Vectors
+    labels: Ints
+    known_then: Ints
+    split: Split
+    mature: Bools
+    as_of_us: int
+    until_us: int
+    told: pa.Table
+    weight: Floats
+
+    def rows(self, case: UseCase, chosen: Bools) -> Rows:
+        """Return chosen rows to evaluate on, at their `places`."""
+        return rows_of(case, self.columns, self.vectors, self.labels, self.places(chosen))
+
+    def known_by(self, case: UseCase, moment_us: int) -> Ints:
+        """Return the labels that had arrived by a moment, microseconds UTC: int64[rows], -1 where none had."""
+        then = ints(self.told["arrived_us"]) <= moment_us
+        trust = trust_of(case.label, self.told)[then]
+        return latest_labels(self.columns.label_row[then], self.columns.label_value[then], len(self.columns), trust)
+
+    def places(self, chosen: Bools) -> Ints:
+        """Return the numbers of chosen rows, each as often as events it speaks for, rounded."""
+        rows = np.flatnonzero(chosen)
+        return np.repeat(rows, np.maximum(np.rint(self.weight[rows]), 1).astype(np.int64))
+
+
+def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> TrainingSet:
+    """Return the vectors as they were built last, the labels known then, and their split by time.
+
+    With `as_of_us`, microseconds UTC, nothing that arrived later is there. Rows that train carry the labels that had
+    arrived when validation begins. Raises InputError when no vectors were built, no label is known, or a part of the
+    split is empty.
+    """
+    table = stores.tables.get(table_name(case))
+    if table is None:
+        raise InputError("no vectors were built yet; run `weigh run CASE build` first")
+    built = int(table.schema.metadata[HEAD_SEQ])
+    events, records = (t.filter(pc.less_equal(t["seq"], built)) for t in (stores.log.events(), stores.log.labels()))
+    if as_of_us is not None:
+        events, records = (t.filter(pc.less_equal(t["arrived_us"], as_of_us)) for t in (events, records))
+    table = table.filter(pc.is_in(table["seq"], value_set=events["seq"].combine_chunks()))  # the rest was forgotten
+    if not len(records) or not len(events):
+        when = "yet" if as_of_us is None else "by then"
+        raise InputError(f"no label has arrived {when}; ingest labels or send them to /feedback before training")
+    columns = to_columns(compile_plan(case), events, records)
+    vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
+    about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
+    trust = trust_of(case.label, about)
+    weight = spoken(stores.log, columns.seq)
+    known = latest_labels(columns.label_row, columns.label_value, len(columns), trust)
+    labels = np.where(weight > 0, known, -1)
+    head_us = max(pc.max(t["arrived_us"]).as_py() for t in (events, records))
+    newest_us = int(columns.event_us[labels >= 0].max(initial=0))
+    until_us = min((head_us if as_of_us is None else as_of_us) - case.label.matures_us, newest_us)
+    training = case.training
+    split = time_split(
+        columns.event_us,
+        labels >= 0,
+        until_us=until_us,
+        validation_us=duration_us(training.validation),
+        gap_us=duration_us(training.gap) if training.gap else case.label.matures_us,
+        history_us=duration_us(training.history) if training.history else None,
+    )
+    first = columns.event_us[split.train].min()
+    mature = (labels >= 0) & (columns.event_us <= until_us) & (columns.event_us >= first)
+    arrived = records.filter(pc.less_equal(records["arrived_us"], split.validation_from_us))
+    then = columns.label_seq <= (pc.max(arrived["seq"]).as_py() or 0)
+    known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns), trust[then])
+    split = replace(split, train=split.train & (known_then >= 0))
+    return TrainingSet(columns, vectors, labels, known_then, split, mature, head_us, until_us, about, weight)

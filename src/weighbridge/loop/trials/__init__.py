@@ -1,0 +1,1 @@
+"""What history would have been under another policy or bundle."""

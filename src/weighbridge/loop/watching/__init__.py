@@ -1,0 +1,1 @@
+"""What a watch looks at, and who hears of it."""

@@ -1,0 +1,125 @@
+"""How well a bundle does: estimated from its probabilities at once, and as it turned out once labels are mature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest, norm
+
+from weighbridge.clock import DAY_US, us_to_iso
+from weighbridge.declare.watch import NONE, Watch
+from weighbridge.kernel import metrics
+from weighbridge.kernel.arrays import Bools, Floats, Ints
+from weighbridge.kernel.estimate import calibration_z, expected_at, expected_average_precision
+from weighbridge.loop.training.evaluate import summary
+from weighbridge.loop.watching.drift import TOO_FEW
+from weighbridge.score.scorer import Thresholds
+
+ENOUGH_POSITIVES = 20
+SURE = 0.001  # one-sided p-value below which a loss counts
+DAYS = 90  # the longest series that is drawn
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a bundle said and what is known of it.
+
+    probability: float64[n]; y: int64[n], -1 where no label has come; event_us: int64[n], when the events happened;
+    groups: int64[n] each, the number of each row's cluster by every key.
+    """
+
+    probability: Floats
+    y: Ints
+    event_us: Ints
+    groups: Sequence[Ints]
+
+    def of(self, chosen: Bools) -> Said:
+        """Return the chosen rows."""
+        groups = [np.unique(group[chosen], return_inverse=True)[1].astype(np.int64) for group in self.groups]
+        return Said(self.probability[chosen], self.y[chosen], self.event_us[chosen], groups)
+
+
+def estimated(said: Said, thresholds: Thresholds) -> dict[str, Any]:
+    """Return the performance that the probabilities promise, as JSON values: no label is read."""
+    p = said.probability
+    review, decline = expected_at(p, thresholds.review_at), expected_at(p, thresholds.decline_at)
+    return summary({
+        "rows": len(p), "positives": float(p.sum()), "average_precision": expected_average_precision(p),
+        "precision": review[0], "recall": review[1], "decline_precision": decline[0], "decline_recall": decline[1],
+    })  # fmt: skip
+
+
+def realised(said: Said, thresholds: Thresholds) -> dict[str, Any]:
+    """Return the performance on labelled rows, in the terms of `estimated`; recall with its 95 % interval."""
+    y, p = said.y, said.probability
+    review, decline = _at(y, p, thresholds.review_at), _at(y, p, thresholds.decline_at)
+    positives = int(y.sum())
+    caught = int((y[p >= thresholds.review_at] == 1).sum())
+    exact = binomtest(caught, positives).proportion_ci(0.95) if positives else None
+    return summary({
+        "rows": len(p), "positives": positives, "average_precision": metrics.average_precision(y, p),
+        "precision": review[0], "recall": review[1], "decline_precision": decline[0], "decline_recall": decline[1],
+        "recall_interval": [exact.low, exact.high] if exact else None,
+    })  # fmt: skip
+
+
+def _at(y: Ints, p: Floats, threshold: float) -> tuple[float, float]:
+    flagged, nan = y[p >= threshold], float("nan")
+    return (float(flagged.mean()) if len(flagged) else nan), (float(flagged.sum() / y.sum()) if y.sum() else nan)
+
+
+def concept(watch: Watch, mature: Said) -> dict[str, Any]:
+    """Return whether probabilities still mean what they say, on rows whose labels are mature.
+
+    `excess` is by how much the Brier score exceeds the one promised, mean of p (1 - p): .25 is a quarter more.
+    """
+    y, p = mature.y, mature.probability
+    found: dict[str, Any] = {"rows": len(p), "positives": int(y.sum()), "severity": TOO_FEW}
+    if len(p) < watch.at_least or max(int(y.sum()), float(p.sum())) < ENOUGH_POSITIVES:
+        return found
+    promised, z = float(np.mean(p * (1 - p))), calibration_z(y, p, mature.groups)
+    brier, p_value = metrics.brier(y, p), float(norm.sf(z))
+    excess = brier / promised - 1 if promised else float("nan")
+    severity = watch.of_concept(excess) if p_value < watch.false_discovery_rate and np.isfinite(excess) else NONE
+    measured = {
+        "brier": brier, "brier_promised": promised, "excess": excess, "z": z, "p_value": p_value,
+        "ece": metrics.ece(y, p), "positives_expected": float(p.sum()),
+    }  # fmt: skip
+    return found | summary(measured) | {"severity": severity}
+
+
+def calibration_curve(y: Ints, probability: Floats, bins: int = 10) -> list[dict[str, Any]]:
+    """Return mean probability and share of positives of equal-count bins of labelled rows, by rising probability."""
+    order = np.argsort(probability, kind="stable")
+    return [
+        {"probability": float(probability[part].mean()), "share": float(y[part].mean()), "rows": len(part)}
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
+
+
+def by_day(said: Said, thresholds: Thresholds, mature_until_us: int) -> list[dict[str, Any]]:
+    """Return what each of the newest days was like, as JSON values; error and realised figures where it is mature."""
+    days = said.event_us // DAY_US
+    series = []
+    for day in np.unique(days)[-DAYS:].tolist():
+        rows = said.of(days == day)
+        known = rows.of((rows.y >= 0) & (rows.event_us <= mature_until_us))
+        promise = expected_at(rows.probability, thresholds.review_at)
+        entry: dict[str, Any] = {
+            "day": us_to_iso(day * DAY_US)[:10], "rows": len(rows.y), "score": float(rows.probability.mean()),
+            "flagged": float((rows.probability >= thresholds.review_at).mean()), "estimated_recall": promise[1],
+            "estimated_precision": promise[0], "labelled": len(known.y),
+        }  # fmt: skip
+        if len(known.y):
+            precision, recall = _at(known.y, known.probability, thresholds.review_at)
+            entry |= {
+                "recall": recall, "precision": precision, "positives": int(known.y.sum()),
+                "brier": metrics.brier(known.y, known.probability),
+                "brier_promised": float(np.mean(known.probability * (1 - known.probability))),
+            }  # fmt: skip
+        series.append(summary(entry))
+    return series

@@ -1,0 +1,80 @@
+"""What a decided event counts for: by its label, its age, and the chance with which it was let through."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.conftest import SOAK
+from tests.selective import lived
+from weighbridge.clock import ManualClock
+from weighbridge.declare import Explore
+from weighbridge.errors import GateClosed
+from weighbridge.kernel.propensity import total
+from weighbridge.learners.imbalance import balance
+from weighbridge.loop.train import train
+from weighbridge.loop.training.training_set import training_set
+from weighbridge.loop.trials.outcome import observed_weights, spoken
+
+SHARE = 0.05
+SEEDS, EVENTS = ((1, 2, 3, 4, 5), 24_000) if SOAK else ((1,), 16_000)
+
+
+def test_what_chance_let_through_speaks_for_what_it_did_not():
+    action = np.array([0, 1, 2, 0, 2, 2, 1])
+    propensity = np.array([np.nan, np.nan, np.nan, 0.25, 0.25, 0.0, 0.5])
+    weight, hidden = observed_weights(action, propensity)
+    assert weight.tolist() == [1, 1, 1, 4, 0, 1, 2]  # a decline that nobody speaks for counts once, if its label comes
+    assert hidden.tolist() == [False, False, True, False, False, True, False]
+
+
+def test_weights_reach_the_learner_and_ones_change_nothing():
+    X, y = np.arange(40, dtype=np.float32).reshape(20, 2), np.array([0, 0, 0, 1] * 5)
+    for how in ("none", "weights"):
+        plain, ones = balance(how, X, y, 1)[2], balance(how, X, y, 1, np.ones(20))[2]
+        assert plain.tobytes() == ones.tobytes()
+    spoken_for = np.where(np.arange(20) == 3, 20.0, 1.0)
+    assert balance("none", X, y, 1, spoken_for)[2].tolist() == spoken_for.tolist()
+    assert balance("weights", X, y, 1, spoken_for)[2][3] == 20 * np.sqrt(15 / 24)
+    assert balance("downsample", X, y, 1, spoken_for)[2].sum() == spoken_for.sum()
+
+
+def test_retraining_under_a_champion_that_declines_does_not_collapse(tmp_path):
+    """The figures of docs/selective_labels.md; the full form runs as a soak."""
+    kept, naive, refused = [], [], 0
+    for seed in SEEDS:
+        explore = Explore(share=SHARE, spend_per_day=1e9, seed=seed)
+        figures, case, stores = lived(seed, EVENTS, explore, 0.2, tmp_path)
+        print(seed, figures)
+        kept.append(figures["explored"] / figures["oracle"])
+        naive.append(figures["declines_as_good"] / figures["oracle"])
+        assert figures["through"] / figures["declines"] < 2 * SHARE
+        assert figures["declined_positives"] > 0.3 * figures["positives"]
+        data = training_set(case, stores)
+        decisions = stores.log.decisions()
+        weight = dict(zip(data.columns.seq.tolist(), spoken(stores.log, data.columns.seq).tolist(), strict=True))
+        for row in decisions.to_pylist():
+            asked, declined = row["propensity"] is not None, row["action"] == "decline"
+            assert weight[row["seq"]] == (1 if not asked else 0 if declined else 1 / SHARE)
+        declines = np.isin(
+            data.columns.seq, decisions.filter([a == "decline" for a in decisions["action"].to_pylist()])["seq"]
+        )
+        assert not (declines & (data.split.train | data.split.validation | data.mature)).any()
+        try:
+            train(case, stores, ManualClock(stores.log.head().arrived_us))
+        except GateClosed as closed:  # the check for flipped labels may take few explored rows for hidden positives
+            print(seed, closed)
+            refused += 1
+    assert np.mean(kept) >= 0.85
+    assert min(kept) >= 0.7
+    assert refused < max(len(SEEDS) // 2, 1)
+    assert np.mean(naive) <= np.mean(kept) - 0.2
+
+
+def test_the_estimate_of_what_was_declined_holds_the_truth():
+    rng = np.random.default_rng(5)
+    bad, inside = (rng.random(4_000) < 0.6).astype(np.float64), 0
+    for _ in range(100):
+        observed = rng.random(4_000) < SHARE
+        low, high = total(bad, observed, np.full(4_000, SHARE)).interval
+        inside += low <= bad.sum() <= high
+    assert inside >= 89
