@@ -15,7 +15,7 @@ from tests.conftest import CUT_US
 from tests.score.rivals import good, packed, put
 from weighbridge.clock import SECOND_US, us_to_iso
 from weighbridge.declare import Gate, Guardrails, Rollout, Stage, Step
-from weighbridge.errors import DeclarationError, GateClosed, InputError
+from weighbridge.errors import BundleRefused, DeclarationError, GateClosed, InputError
 from weighbridge.identity import ulid_at
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.loop.compare import compare
@@ -23,12 +23,14 @@ from weighbridge.loop.messages import messages
 from weighbridge.loop.rollout import rollout
 from weighbridge.loop.rollouts.evidence import blocks
 from weighbridge.loop.rollouts.met import meant_for
+from weighbridge.loop.rollouts.underway import underway
 from weighbridge.loop.run import run
 from weighbridge.loop.traffic import Wish, direct
 from weighbridge.loop.verify import verify
 from weighbridge.records import CANARY, SHADOW, Alias, Move
 from weighbridge.score.bundle import load
 from weighbridge.score.route import PRODUCTION
+from weighbridge.score.router import Router
 from weighbridge.serve.wiring import open_desk
 from weighbridge.stores.memory import MemoryTables
 
@@ -436,3 +438,51 @@ def test_steps_that_mean_nothing_are_refused(wrong):
 def test_guardrails_that_mean_nothing_are_refused(wrong):
     with pytest.raises(DeclarationError, match="Guardrails"):
         Guardrails(**wrong)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_bundle_that_is_refused_a_second_time_is_out_a_second_time(case, home, clock, restarted, monkeypatch):
+    candidate, real = alike(case, home, 0.001), Router.warmed
+
+    def warmed(self, wanted):
+        if wanted == candidate:
+            raise BundleRefused("it takes too long")
+        return real(self, wanted)
+
+    monkeypatch.setattr(Router, "warmed", warmed)
+    desk = open_desk(case, home, clock)
+    for _ in range(2):
+        assert rollout(case, home, clock, candidate).figures["did"] == "begun"
+        desk.router.refresh(desk.submit_note)
+        assert rollout(case, home, clock).figures["did"] == "rolled back"
+        if restarted:
+            desk.close()
+            desk = open_desk(case, home, clock)
+        else:
+            desk.router.refresh(desk.submit_note)
+    desk.close()
+
+
+def test_what_waits_for_longer_than_declared_is_out(live, case, home):
+    hasty = replace(case, rollout=replace(case.rollout, longest="3h"))
+    candidate = alike(case, home, 0.001)
+    rollout(hasty, home, live.clock, candidate)
+    live.send(10)
+    assert rollout(hasty, home, live.clock).figures["did"] == "stayed"
+    live.clock.advance(3 * 3_600 * SECOND_US)
+    ended = rollout(hasty, home, live.clock)
+    assert ended.figures["did"] == "rolled back"
+    assert "after 3h it still waited for" in ended.sentence
+
+
+def test_another_shadow_takes_nobody_elses_canary_over(case, home, clock):
+    candidate, other = alike(case, home, 0.001), alike(case, home, 0.002)
+    rollout(replace(case, rollout=Rollout(steps=STEPS[1:], every="1min")), home, clock, candidate)
+    direct(case, home, clock, Wish(shadow=other), by="me", reason="just looking")
+    at = underway(home)
+    assert (at.candidate, at.alias, at.by_hand) == (candidate, CANARY, False)
+
+
+def test_steps_that_last_longer_than_the_whole_are_refused():
+    with pytest.raises(DeclarationError, match="shorter than its steps"):
+        Rollout(longest="1h")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,14 @@ from tests.conftest import SOAK, START_US, memory_stores
 from weighbridge.clock import DAY_US, ManualClock
 from weighbridge.declare import Label, Pattern, Retrain, Rollout, Stage, Step, choice, fresh, times
 from weighbridge.declare.rollout import Guardrails
+from weighbridge.errors import StoreFailure
 from weighbridge.kernel.metrics import average_precision
+from weighbridge.loop import tend as module
+from weighbridge.loop.due import Due
 from weighbridge.loop.history import history
 from weighbridge.loop.ingest import ingest
 from weighbridge.loop.messages import arrived_before, messages
+from weighbridge.loop.report import Report
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
 from weighbridge.loop.tend import tend
@@ -149,3 +154,18 @@ def test_the_first_round_of_a_home_trains_and_promotes(case, world, tmp_path):
     assert "took over: scheduled every 7d; none was trained yet" in tend(scheduled, stores, clock).figures["retrain"]
     again = tend(scheduled, stores, clock).figures
     assert (again["watch"], again["retrain"]) == (None, None)
+
+
+def test_a_watch_that_fails_keeps_nobody_from_the_guardrails(case, lived, monkeypatch):
+    stores, clock, _ = lived
+    looked = []
+    monkeypatch.setattr(module, "watch", lambda *_: (_ for _ in ()).throw(StoreFailure("the disk is gone")))
+    monkeypatch.setattr(module, "underway", lambda _: SimpleNamespace(candidate="c" * 64))
+    monkeypatch.setattr(module, "rollout", lambda *_: looked.append(1) or Report("rollout", "looked", {}, 0.0, "r"))
+    monkeypatch.setattr(module, "due", lambda *_: Due("schedule", "it is Sunday"))
+    with pytest.raises(StoreFailure, match="the disk is gone"):
+        tend(case, stores, clock)
+    assert looked == [1]
+    told = stores.tracker.runs("tend")[-1][3]
+    assert told["rollout"] == "looked"
+    assert told["retrain"] == f"a retrain is due and waits until {'c' * 12} is in production or out"

@@ -78,7 +78,9 @@ class Rollout:
     `Key`, without one its `Id`. A bundle of more than `largest_mb` MiB is refused before it is read, one whose median
     probe takes longer than `slowest_ms` before it decides. `steps` rise in their share, and production follows the last
     one. Guardrails are looked at `every` so often; `alpha` bounds the chance that any of them ever takes out a bundle
-    which keeps to its bounds, over the whole rollout and however often one looks.
+    which keeps to its bounds, over the whole rollout and however often one looks, as far as events are independent:
+    where few busy keys make up a canary it is larger. What is not in production after `longest` is taken out, so that
+    nothing waits for ever.
     """
 
     sticky: str | None = None
@@ -86,6 +88,7 @@ class Rollout:
     largest_mb: float = 256.0
     steps: Sequence[Step] = (Step(0.0, decisions=1_000), Step(0.01), Step(0.10), Step(0.50))
     every: str = "1min"
+    longest: str = "28d"
     alpha: float = 0.01
     guardrails: Guardrails = Guardrails()
 
@@ -102,6 +105,8 @@ class Rollout:
             raise refuse("Rollout", "its only step is a shadow", "add a step with a share of the traffic")
         if not 0 < self.alpha <= 0.2:
             raise refuse("Rollout", f"alpha={self.alpha!r} is no error rate", "give one above 0 and up to 0.2, as 0.01")
+        if self.longest_us < sum(step.lasts_us for step in self.steps):
+            raise refuse("Rollout", f"longest={self.longest!r} is shorter than its steps", "give it more time")
         if self.every_us < 1_000_000:
             raise refuse("Rollout", f"every={self.every!r} is too often", "give 1s or more")
 
@@ -109,6 +114,11 @@ class Rollout:
     def every_us(self) -> int:
         """The time between two looks at the guardrails, microseconds."""
         return check_duration("Rollout", "every", self.every)
+
+    @property
+    def longest_us(self) -> int:
+        """The longest time from the first step to production, microseconds."""
+        return check_duration("Rollout", "longest", self.longest)
 
     @property
     def largest_bytes(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from weighbridge.clock import Clock, duration_text, us_to_iso
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import GateClosed, WeighbridgeError
+from weighbridge.errors import Conflict, GateClosed, WeighbridgeError
 from weighbridge.loop.build import build
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, Run, silent
@@ -25,6 +26,7 @@ SAID = {
     "rolled out": "is being rolled out",
     "unchanged": "is what was in production already",
 }
+LOOKS, BETWEEN_LOOKS_SECONDS = 50, 0.2
 MOST_DEATHS = 3  # attempts that died, after which triggers wait for the cool-down too
 Tell = Callable[[Report], object]
 
@@ -92,8 +94,18 @@ def _all(case: UseCase, stores: Stores, clock: Clock, progress: Progress, steps:
     steps.bundle = str(trained.figures["bundle"])
     current = stores.registry.alias(PRODUCTION)
     step_by_step = current not in (None, steps.bundle) and any(stage.verb == "rollout" for stage in case.stages)
-    takes_over = rollout if step_by_step else promote
+    takes_over = _begin if step_by_step else promote
     steps.add(takes_over(case, stores, clock, steps.bundle, by="weigh retrain", reason=reason))
+
+
+def _begin(case: UseCase, stores: Stores, clock: Clock, bundle: str, *, by: str, reason: str) -> Report:
+    """Begin a rollout, once nobody else looks at one; a look takes less than a second."""
+    for _ in range(LOOKS):
+        report = rollout(case, stores, clock, bundle, by=by, reason=reason)
+        if not report.skipped:
+            return report
+        time.sleep(BETWEEN_LOOKS_SECONDS)
+    raise Conflict(f"bundle {bundle[:12]} cannot be rolled out: {report.sentence}; try again")
 
 
 def _skipped(run: Run, why: str) -> Report:

@@ -108,6 +108,8 @@ def _look(case: UseCase, stores: Stores, clock: Clock, run: Run, at: Underway) -
     if why:
         return _end(stores, clock, run, at, told, why)
     waits = _waits(case, clock, at, seen, found)
+    if waits and not at.by_hand and clock.now_us() - at.steps[0].at_us >= case.rollout.longest_us:
+        return _end(stores, clock, run, at, told, f"after {case.rollout.longest} it still waited for {waits}")
     if waits:
         return _finish(stores, run, "stayed", at.share, f"{_name(at)} stays {_as(at.share)}: {waits}", told)
     return _go_on(case, stores, clock, run, at, told)
@@ -144,6 +146,8 @@ def _go_on(case: UseCase, stores: Stores, clock: Clock, run: Run, at: Underway, 
             told |= {"gates": list(closed.gates)}
             if any(verdict["verdict"] == "closed" for verdict in closed.gates):
                 return _end(stores, clock, run, at, told, str(closed))
+            if clock.now_us() - at.steps[0].at_us >= case.rollout.longest_us:
+                return _end(stores, clock, run, at, told, f"after {case.rollout.longest} it still waited: {closed}")
             return _finish(stores, run, "stayed", at.share, f"{_name(at)} stays {_as(at.share)}: {closed}", told)
         return _finish(stores, run, "promoted", 1.0, f"{_name(at)} is now production: {reason}", told)
     said = (BY, reason, clock.now_us(), told["verdicts"])

@@ -1,4 +1,4 @@
-"""Looks after the loop, one round at a time: watch, retrain when something asks for it, go on with a rollout."""
+"""Looks after the loop, one round at a time: go on with a rollout, watch, retrain when something asks for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import Conflict, GateClosed
+from weighbridge.errors import Conflict, GateClosed, WeighbridgeError
 from weighbridge.loop.due import due
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.loop.retrain import Tell, retrain
@@ -17,24 +17,29 @@ from weighbridge.loop.watch import watch
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 
+VERBS = ("rollout", "watch", "retrain")
+
 
 def tend(
     case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent, tell: Tell = lambda report: None
 ) -> Report:
-    """Do one round, for a timer to call: watch, look at the rollout under way, else retrain when one is due.
+    """Do one round, for a timer to call: look at the rollout under way, watch, else retrain when one is due.
 
     `tell` gets the reports of what was done. What a gate refuses, or somebody else did meanwhile, is part of the
-    round: production stays as it was, the history says why, and the next round goes on. While a bundle is being rolled
-    out no other is trained. Figures: `watch`, `rollout`, `retrain`, each a sentence or null, `severity`, `refused`.
-    Raises what else stands in the way, such as InputError where there is nothing to train on.
+    round: production stays as it was, the history says why, and the next round goes on. While a canary or a shadow is
+    there, whoever pointed at it, no other bundle is trained, and the report says that one is due. A step that fails
+    keeps no other step from being done; the first such fault is raised at the end. Figures: `rollout`, `watch`,
+    `retrain`, each a sentence or null, `severity`, `refused`.
     """
-    run, told = Run("tend", stores, clock), dict[str, Any](watch=None, rollout=None, retrain=None, refused=None)
+    run, told, faults = Run("tend", stores, clock), dict[str, Any](dict.fromkeys((*VERBS, "refused"))), []
 
     def do(verb: str, step: Callable[[], Report]) -> None:
         try:
             report = step()
-        except (GateClosed, Conflict) as refused:
-            told[verb] = told["refused"] = str(refused)
+        except WeighbridgeError as fault:
+            told[verb] = told["refused"] = str(fault)
+            if not isinstance(fault, GateClosed | Conflict):
+                faults.append(fault)
             return
         told[verb] = report.sentence
         if verb == "watch":
@@ -42,14 +47,17 @@ def tend(
         if not report.skipped:
             tell(report)
 
-    if stores.registry.alias(PRODUCTION) is not None and len(stores.log.decisions()):
-        do("watch", lambda: watch(case, stores, clock))
     if underway(stores) is not None:
         do("rollout", lambda: rollout(case, stores, clock))
-    asked = due(case, stores, clock) if underway(stores) is None else None
-    if asked is not None:
+    if stores.registry.alias(PRODUCTION) is not None and len(stores.log.decisions()):
+        do("watch", lambda: watch(case, stores, clock))
+    asked, at = due(case, stores, clock), underway(stores)
+    if asked is not None and at is not None:
+        told["retrain"] = f"a retrain is due and waits until {at.candidate[:12]} is in production or out"
+    elif asked is not None:
         why = {"trigger": asked.trigger, "reason": asked.reason}
         do("retrain", lambda: retrain(case, stores, clock, progress, tell, **why))
-    return run.finish(
-        "; ".join(filter(None, (told[v] for v in ("watch", "rollout", "retrain")))) or "nothing is due", told
-    )
+    report = run.finish("; ".join(told[verb] for verb in VERBS if told[verb]) or "nothing is due", told)
+    if faults:
+        raise faults[0]
+    return report

@@ -10,8 +10,8 @@ from typing import Any
 
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import BundleRefused, StoreFailure
-from weighbridge.ports import Stores
-from weighbridge.records import CANARY, PRODUCTION, SHADOW, Alias, EventRecord
+from weighbridge.ports import Log, Stores
+from weighbridge.records import CANARY, MOVED, PRODUCTION, SHADOW, Alias, EventRecord
 from weighbridge.score.bundle import Bundle, load
 from weighbridge.score.group import Group
 from weighbridge.score.promise import Promise
@@ -48,7 +48,7 @@ class Router:
         self._case, self._stores = case, stores
         self._sticky = case.rollout.sticks_to(case.events)
         self._noted = next(iter([arms for _, arms in arms_noted(stores.log)][-1:]), Arms())
-        self._told = {body["alias"]: body for _, _, body in stores.log.notes(REFUSED)}  # the newest by alias
+        self._told = _refusals_told(stores.log)
         self._ready: dict[str, Bundle] = {}
         self._refusals: dict[str, Refusal] = {}  # by alias
         self._preparing = threading.Lock()
@@ -137,6 +137,7 @@ class Router:
         before = self._refusals.get(alias)
         if at is None:
             self._refusals.pop(alias, None)
+            self._told.pop(alias, None)  # whoever points there again wants to hear it again
             return None
         if before and before.bundle == at.bundle and time.monotonic() < before.again_s:
             return None
@@ -180,3 +181,11 @@ class Router:
                 "make a smaller model, or declare Rollout(slowest_ms=...)"
             )
         return bundle
+
+
+def _refusals_told(log: Log) -> dict[str, Mapping[str, Any]]:
+    """Return the newest refusal that the log notes for each alias since it was moved last."""
+    moves = ((seq, body["alias"], None) for seq, _, body in log.notes(MOVED))
+    refusals = ((seq, body["alias"], body) for seq, _, body in log.notes(REFUSED))
+    newest = {alias: body for _, alias, body in sorted([*moves, *refusals], key=lambda note: note[0])}
+    return {alias: body for alias, body in newest.items() if body is not None}

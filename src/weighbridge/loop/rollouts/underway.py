@@ -61,7 +61,8 @@ def underway(stores: Stores) -> Underway | None:
             candidate, steps, outrun = now, [], False
         if now and (not steps or steps[-1].share != share):
             steps.append(Begun(seq, at_us, share))
-        by = body["by"]
+        if body["bundle"] is None or body["bundle"] == now:  # else it is about somebody else
+            by = body["by"]
     aliases = stores.registry.aliases()
     alias = CANARY if CANARY in aliases else SHADOW
     if alias not in aliases or aliases[alias].bundle != candidate or PRODUCTION not in aliases:
