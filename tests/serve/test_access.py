@@ -16,8 +16,7 @@ from starlette.testclient import TestClient
 from tests.serve.test_http import GOOD
 from weighbridge.clock import DAY_US, SECOND_US
 from weighbridge.errors import DeclarationError, HomeError, InputError
-from weighbridge.serve.http import app as application
-from weighbridge.serve.http import scopes
+from weighbridge.serve.http import following, scopes
 from weighbridge.serve.http.app import documented, make_app
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.http.raw import InFront
@@ -133,7 +132,7 @@ def test_a_route_without_a_scope_cannot_be_served(desk, monkeypatch):
 
 
 def test_without_keys_the_door_is_open_and_the_first_one_closes_it(desk, cut, monkeypatch):
-    monkeypatch.setattr(application, "FOLLOW_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(following, "FOLLOW_EVERY_SECONDS", 0.05)
     with TestClient(make_app(desk)) as client:
         assert ask(client, "GET", "/stats").status_code == 200
         key = cut("first", "score")

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from tests.serve.test_http import GOOD
 from weighbridge.loop.audit import audit
 from weighbridge.records import PRODUCTION, Move
-from weighbridge.serve.http import app as application
+from weighbridge.serve.http import following
 from weighbridge.serve.http.app import make_app
 from weighbridge.serve.keys import make_key
 
@@ -42,7 +42,7 @@ def test_labels_and_edits_are_by_the_key_that_brought_them(client, desk):
 
 
 def test_a_refused_bundle_stands_in_the_audit_once(desk, monkeypatch):
-    monkeypatch.setattr(application, "FOLLOW_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(following, "FOLLOW_EVERY_SECONDS", 0.02)
     good = desk.stores.registry.alias(PRODUCTION)
     files = desk.stores.bundles.files(good)
     desk.stores.bundles.put("torn", {name: content[:-1] for name, content in files.items()})
