@@ -254,6 +254,32 @@ def test_a_period_another_policy_and_what_cannot_be_tried(lived):
         tried(lived, Trial(rules=[Rule("tried", "amuont > 3", "review")]))
 
 
+def test_a_bundle_is_not_judged_by_what_it_was_fitted_on(lived):
+    case, stores, _ = lived
+    newest = load(stores.registry.alias(PRODUCTION), case, stores.bundles, stores.signer)
+    whole = tried(lived, Trial(bundle=newest))
+    assert whole["labels"]["fitted"] == 0
+    seqs, head_us = set(stores.log.decisions()["seq"].to_pylist()), stores.log.head().arrived_us
+    events = [row["event_us"] for row in stores.log.events().to_pylist() if row["seq"] in seqs]
+    mature = sorted(us for us in events if us + case.label.matures_us <= head_us)
+
+    def fitted(until_us):
+        lineage = {**newest.facts["lineage"], "trained_until_us": until_us}
+        return Trial(bundle=replace(newest, facts={**newest.facts, "lineage": lineage}))
+
+    report = backtest(case, stores, lived[2], fitted(mature[len(mature) // 2]), EVER)
+    found = report.figures
+    apart = sum(us <= mature[len(mature) // 2] for us in mature)
+    assert found["labels"]["fitted"] == apart > 100
+    assert f"{apart:,} rows the bundle was fitted on are counted apart" in report.sentence
+    assert any("fitted on" in note for note in notes(found))
+    assert 0 < found["labels"]["counted"] < whole["labels"]["counted"]
+    assert found["figures"]["caught"]["live"]["value"] < whole["figures"]["caught"]["live"]["value"]
+    assert found["differences"] == whole["differences"]
+    with pytest.raises(InputError, match="this period holds nothing to judge it by"):
+        tried(lived, fitted(max(events)))
+
+
 def test_exploration_is_tried_too_and_what_was_declined_is_estimated(lived):
     case, _, _ = lived
     policy = replace(case.policy, explore=replace(EXPLORE, share=1.0, spend_per_day=1e9))

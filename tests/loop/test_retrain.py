@@ -195,6 +195,8 @@ def test_what_asks_for_a_retrain(memory):
     assert due(settled, memory, clock) is None  # young still
     clock.set(trained_us + 3 * DAY_US)
     assert due(settled, memory, clock).reason == "1 positive labels have settled since production was trained"
+    memory.log.commit([], [LabelRecord("new", 0, clock.now_us(), "x")])
+    assert due(settled, memory, clock) is None  # it was corrected
 
 
 @pytest.mark.parametrize("wrong", [{"every": "soon"}, {"cooldown": "-1d"}, {"severity": "mild"}, {"matured": 0}])

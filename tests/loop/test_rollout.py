@@ -108,7 +108,7 @@ def test_a_good_bundle_goes_all_the_way(live, case, home):
     assert {m.by for m in moves} == {"rollout"}
     assert "every guardrail holds as a canary for 30.00%" in moves[3].reason
     assert {v["guard"] for v in moves[3].gates} >= {"errors", "slower", "score up", "flags down"}
-    assert all(v["passed"] for m in moves for v in m.gates)
+    assert all(v["passed"] or (v["guard"], v["verdict"]) == ("recall", "immature") for m in moves for v in m.gates)
     assert verify(case, home, live.clock).figures["misrouted"] == 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.clock import Clock
+from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category
 from weighbridge.errors import InputError
@@ -39,15 +39,15 @@ def backtest(
     """Return what a trial would have made of a period, beside what was really decided.
 
     `by`: fields to divide by, categories or the amount of `Costs`; None are all of them. Events that are too young for
-    their labels are counted apart, and so are declines that nobody can speak for. Raises InputError when nothing was
-    decided in the period, or for what the trial names and there is not.
+    their labels are counted apart, and so are declines that nobody can speak for, and those that a tried bundle was
+    fitted on. Raises InputError when nothing was decided in the period, when a tried bundle was fitted on all of it, or
+    for what the trial names and there is not.
     """
     run = Run("backtest", stores, clock)
     fields = segment_fields(case, by)
     found, otherwise = _replayed(case, stores, trial, period, fields, progress)
-    known = outcomes(
-        case, stores.log, found.columns["event_id"].combine_chunks(), found.event_us, found.live, found.propensity
-    )
+    ids, until_us = found.columns["event_id"].combine_chunks(), _fitted_until(trial, found)
+    known = outcomes(case, stores.log, ids, found.event_us, found.live, found.propensity, until_us)
     progress("intervals", 0, 1)
     figures = {
         "tried": trial.says(),
@@ -58,6 +58,19 @@ def backtest(
     progress("intervals", 1, 1)
     write_report(stores.reports, f"backtest-{run.id}", {**figures, "use_case": case.name, "run": run.id})
     return run.finish(sentence(figures), figures)
+
+
+def _fitted_until(trial: Trial, found: Replayed) -> int | None:
+    """Return until when the tried bundle was fitted. Raises InputError when nothing happened since."""
+    if trial.bundle is None:
+        return None
+    until_us = trial.bundle.trained_until_us
+    if (found.event_us <= until_us).all():
+        raise InputError(
+            f"bundle {trial.bundle.version} was fitted on what happened until {us_to_iso(until_us)}: this period holds "
+            "nothing to judge it by; try a later one"
+        )
+    return until_us
 
 
 def segment_fields(case: UseCase, by: Sequence[str] | None) -> list[str]:

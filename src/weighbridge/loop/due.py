@@ -10,6 +10,7 @@ from weighbridge.clock import Clock, iso_to_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.retrain import NEVER, SEVERITIES
 from weighbridge.loop.gate import named
+from weighbridge.loop.labels.ledger import positive_ids
 from weighbridge.loop.retrain import BEGUN
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
@@ -57,8 +58,7 @@ def _settled(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
     until_us = clock.now_us() - case.label.matures_us
     young = pc.and_(pc.greater(events["event_us"], trained_us), pc.less_equal(events["event_us"], until_us))
     ids = events["event_id"].filter(young)
-    positive = labels["event_id"].filter(pc.equal(labels["value"], 1))
-    count = len(pc.unique(positive.filter(pc.is_in(positive, value_set=ids.combine_chunks()))))
+    count = pc.sum(pc.is_in(positive_ids(case.label, labels), value_set=ids.combine_chunks())).as_py() or 0
     if count < case.retrain.matured:
         return None
     return Due("labels", f"{count:,} positive labels have settled since production was trained")

@@ -99,7 +99,7 @@ def _look(case: UseCase, stores: Stores, clock: Clock, run: Run, at: Underway) -
         return _end(stores, clock, run, at, told, unfit)
     sums = RolloutLog(case, stores, at, candidate, champion).sums()
     if clock.now_us() - at.steps[0].at_us >= case.label.matures_us:
-        positives = recall(case, stores.log, candidate, champion, at.steps[0].seq)
+        positives, _ = recall(case, stores.log, candidate, champion, at.steps[0].seq)
         sums[RECALL.name] = recall_sums(positives, case.rollout)
     found = verdicts(sums, case.rollout)
     seen = sums[(ERRORS if at.alias == CANARY else BOTH[0]).name].of_step(len(at.steps) - 1)

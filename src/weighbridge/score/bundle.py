@@ -67,6 +67,11 @@ class Bundle:
         return replace(self.reasoner, scorer=self.event_only or self.scorer)
 
     @property
+    def trained_until_us(self) -> int:
+        """Until when the events happened that it was fitted on, microseconds UTC."""
+        return int(self.facts["lineage"]["trained_until_us"])
+
+    @property
     def version(self) -> str:
         """The short id that answers show."""
         return self.id[:12]

@@ -43,6 +43,7 @@ def notes(figures: Mapping[str, Any]) -> Iterator[str]:
     )
     for count, words in (
         (labels["immature"], "are too young for their labels and counted in no outcome"),
+        (labels["fitted"], "rows the bundle was fitted on are counted apart, in no outcome"),
         (labels["unlabelled"], "were let through and have no label; they are counted in no outcome"),
         (labels["unseen_declines"], "were declined and have no label: nobody can say what they were"),
         (labels["explored"], "would have been declined and were let through by chance"),

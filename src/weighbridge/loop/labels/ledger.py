@@ -29,6 +29,14 @@ def trust_of(label: Label, records: pa.Table) -> Floats:
     return by_source[np.asarray(names.indices, dtype=np.int64)] if len(records) else np.zeros(0)
 
 
+def positive_ids(label: Label, records: pa.Table) -> pa.Array:
+    """Return the ids of events that these records, by the declared rule, say are positive, each once."""
+    about = records["event_id"].combine_chunks().dictionary_encode()
+    row = np.asarray(about.indices, dtype=np.int64)
+    y = latest_labels(row, ints(records["value"]), len(about.dictionary), trust_of(label, records))
+    return about.dictionary.filter(pa.array(y == 1))
+
+
 def ledger(case: UseCase, stores: Stores, as_of_us: int) -> dict[str, Any]:
     """Return what had arrived by a moment, microseconds UTC.
 

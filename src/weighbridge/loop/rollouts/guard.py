@@ -13,6 +13,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.rollout import Rollout
 from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.sequential import confidence_sequence, log_evidence
+from weighbridge.loop.labels.ledger import positive_ids
 from weighbridge.loop.rollouts.evidence import BOTH, GUARDS, RECALL, Guard, Sums, added, differences, said_by, summed
 from weighbridge.loop.rollouts.met import arms
 from weighbridge.ports import LAST, Log, Stores
@@ -89,26 +90,31 @@ def _verdict(guard: Guard, sums: Sums, declared: Rollout) -> Verdict:
     }
 
 
-def recall(case: UseCase, log: Log, candidate: Bundle, champion: Bundle, after: int) -> Floats:
+def recall(case: UseCase, log: Log, candidate: Bundle, champion: Bundle, after: int) -> tuple[Floats, int]:
     """Return what the champion flags less what the candidate flags of matured positives behind a place, each -1 to 1.
 
-    Of positives that either would decline, labels are known from one side only: they do not count.
+    Of positives that either would decline, labels are known from one side only: they do not count, nor do events of the
+    time that either was fitted on. The second value is how many matured positives these are.
     """
-    labels, head_us = log.labels(), log.head().arrived_us
-    newest = labels.group_by("event_id", use_threads=False).aggregate([("value", "last")])
-    positive = newest.filter(pc.equal(newest["value_last"], 1))["event_id"].combine_chunks()
-    found = [np.empty(0)]
+    head_us, positive = log.head().arrived_us, positive_ids(case.label, log.labels())
+    fitted_us = max(candidate.trained_until_us, champion.trained_until_us)
+    found, apart = [np.empty(0)], 0
     for first in range(after, log.head().seq, AT_ONCE):
         decisions = log.decisions(first, first + AT_ONCE)
         met = arms(decisions, candidate.id, champion.id)
         mature = pc.less_equal(decisions["decided_us"], head_us - case.label.matures_us)
         known = pc.and_(mature, pc.is_in(decisions["event_id"], value_set=positive))
         decisions = decisions.filter(pc.and_(pa.array(met.canary | met.champion), known))
+        events = log.events(first, first + AT_ONCE)
+        fitted = events["seq"].filter(pc.less_equal(events["event_us"], fitted_us)).combine_chunks()
+        before = pc.is_in(decisions["seq"], value_set=fitted)
+        apart += pc.sum(before).as_py() or 0
+        decisions = decisions.filter(pc.invert(before))
         ours, theirs = said_by(candidate, decisions), said_by(champion, decisions)
         kept = (ours < candidate.thresholds.decline_at) & (theirs < champion.thresholds.decline_at)
         missed = (theirs >= champion.thresholds.review_at).astype(float) - (ours >= candidate.thresholds.review_at)
         found.append(missed[kept])
-    return np.concatenate(found)
+    return np.concatenate(found), apart
 
 
 def recall_sums(x: Floats, declared: Rollout) -> Sums:
@@ -124,5 +130,20 @@ def replay(case: UseCase, stores: Stores, candidate: Bundle, champion: Bundle) -
     once = np.zeros(len(ours), dtype=np.int64)
     pairs = differences(candidate, champion, said_by(candidate, ours), ours["probability"].to_numpy(), once)
     sums = added(summed(pairs, case.rollout.guardrails))
-    sums[RECALL.name] = recall_sums(recall(case, stores.log, candidate, champion, after), case.rollout)
-    return verdicts({guard.name: sums[guard.name] for guard in (*BOTH, RECALL)}, case.rollout)
+    found = verdicts({guard.name: sums[guard.name] for guard in BOTH}, case.rollout)
+    return [*found, _missed(recall(case, stores.log, candidate, champion, after), case.rollout)]
+
+
+def _missed(found: tuple[Floats, int], declared: Rollout) -> Verdict:
+    """Return the verdict on recall, also where nothing is left to judge by."""
+    x, apart = found
+    told = f"{apart:,} positives that a bundle was fitted on are counted apart" if apart else ""
+    judged = verdicts({RECALL.name: recall_sums(x, declared)}, declared)
+    if judged:
+        return {**judged[0], "apart": apart, "why": "; ".join(part for part in (judged[0]["why"], told) if part)}
+    bound = RECALL.bound(declared.guardrails)
+    why = "; ".join(part for part in ("nothing to judge by", told) if part)
+    return {
+        "gate": f"{RECALL.name} at most {bound:g}", "guard": RECALL.name, "figure": None, "bound": bound,
+        "interval": None, "verdict": "immature", "passed": False, "count": 0, "apart": apart, "why": why,
+    }  # fmt: skip

@@ -92,7 +92,7 @@ def _rows(case: UseCase, found: Replayed, known: Outcomes) -> Rows:
 
 def _changes(found: Replayed, known: Outcomes) -> list[dict[str, Any]]:
     """Return how many went from each action to each other one, and what is known of them."""
-    pairs = found.live * len(ACTIONS) + found.trial
+    pairs, settled = found.live * len(ACTIONS) + found.trial, known.mature & ~known.fitted
     told = []
     for pair in np.unique(pairs).tolist():
         its, (live, trial) = pairs == pair, divmod(pair, len(ACTIONS))
@@ -100,8 +100,8 @@ def _changes(found: Replayed, known: Outcomes) -> list[dict[str, Any]]:
             "live": ACTIONS[live],
             "trial": ACTIONS[trial],
             "decisions": int(its.sum()),
-            "positive": int((its & known.mature & (known.y == 1)).sum()),
-            "negative": int((its & known.mature & (known.y == 0)).sum()),
+            "positive": int((its & settled & (known.y == 1)).sum()),
+            "negative": int((its & settled & (known.y == 0)).sum()),
             "immature": int((its & ~known.mature).sum()),
         })  # fmt: skip
     return told
@@ -109,16 +109,17 @@ def _changes(found: Replayed, known: Outcomes) -> list[dict[str, Any]]:
 
 def _labels(found: Replayed, known: Outcomes) -> dict[str, int]:
     """Return how far labels reach: what counts, and what does not and why."""
-    asked = found.propensity > 0
+    asked, settled = found.propensity > 0, known.mature & ~known.fitted
     return {
         "counted": int((known.weight > 0).sum()),
         "positives": int(((known.weight > 0) & (known.y == 1)).sum()),
         "immature": int((~known.mature).sum()),
         "immature_positives": int((~known.mature & (known.y == 1)).sum()),
         "explored": int((asked & (found.live != DECLINE)).sum()),
-        "spoken_for": int((known.mature & asked & (found.live == DECLINE)).sum()),
+        "spoken_for": int((settled & asked & (found.live == DECLINE)).sum()),
         "unseen_declines": int(known.unseen.sum()),
-        "unlabelled": int((known.mature & (known.y < 0) & (found.live != DECLINE)).sum()),
+        "unlabelled": int((settled & (known.y < 0) & (found.live != DECLINE)).sum()),
+        "fitted": int(known.fitted.sum()),
     }
 
 
@@ -127,7 +128,7 @@ def _declined(rows: Rows, found: Replayed, known: Outcomes) -> dict[str, Any] | 
 
     `positives` and `money` are Horvitz-Thompson totals, `share_positive` is Hájek's mean.
     """
-    asked = (found.propensity > 0) & known.mature
+    asked = (found.propensity > 0) & known.mature & ~known.fitted
     observed = asked & (known.weight > 0)
     if not observed.any():
         return None
@@ -208,5 +209,6 @@ def sentence(figures: Mapping[str, Any]) -> str:
         parts = [f"{name} {counts[name]['live']['value']:,.0f} → {counts[name]['trial']['value']:,.0f}"
                  for name in ("caught", "missed", "good_declined", "review", "cost")]  # fmt: skip
         told += "; " + ", ".join(part.replace("_", " ") for part in parts)
-    waiting = figures["labels"]["immature"]
-    return told + (f"; {waiting:,} are too young for their labels" if waiting else "")
+    waiting, fitted = figures["labels"]["immature"], figures["labels"]["fitted"]
+    told += f"; {waiting:,} are too young for their labels" if waiting else ""
+    return told + (f"; {fitted:,} rows the bundle was fitted on are counted apart" if fitted else "")

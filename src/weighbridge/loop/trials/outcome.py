@@ -28,23 +28,27 @@ class Outcomes:
     y: int64[n], the label as the declared rule resolves it, -1 where none has arrived. mature: bool[n]. weight:
     float64[n], for how many events a row speaks; 0 where it may not be counted: it is immature, its label is missing,
     or explored ones speak for it.
-    unseen: bool[n], mature declines that nobody can speak for: no label, and no chance of being let through.
+    unseen: bool[n], mature declines that nobody can speak for: no label, and no chance of being let through. fitted:
+    bool[n], mature ones of the time that the tried bundle was fitted on: they would praise it, and have weight 0.
     """
 
     y: Ints
     mature: Bools
     weight: Floats
     unseen: Bools
+    fitted: Bools
 
 
 def outcomes(
-    case: UseCase, log: Log, event_ids: pa.Array, event_us: Ints, action: Ints, propensity: Floats
-) -> Outcomes:
+    case: UseCase, log: Log, event_ids: pa.Array, event_us: Ints, action: Ints, propensity: Floats,
+    fitted_until_us: int | None = None,
+) -> Outcomes:  # fmt: skip
     """Return what became of events by what had arrived when the log ends.
 
     action: int64[n], places in ACTIONS as decided; propensity: float64[n], as recorded, NaN where chance had no say. An
     event that chance let through counts 1 / propensity times; then its likes that were declined do not count, with or
-    without a label. Nothing without a label ever counts, as good or as bad.
+    without a label. Nothing without a label ever counts, as good or as bad, nor does what happened until
+    `fitted_until_us`.
     """
     labels, head_us = log.labels(), log.head().arrived_us
     labels = labels.append_column("row", pc.index_in(labels["event_id"], value_set=event_ids))
@@ -53,8 +57,9 @@ def outcomes(
     y = latest_labels(ints(labels["row"]), ints(labels["value"]), len(event_us), trust)
     mature = event_us + case.label.matures_us <= head_us
     weight, hidden = observed_weights(action, propensity)
-    weight = np.where(mature & (y >= 0), weight, 0.0)
-    return Outcomes(y, mature, weight, mature & hidden & (y < 0))
+    fitted = mature & (event_us <= fitted_until_us) if fitted_until_us is not None else np.zeros_like(mature)
+    weight = np.where(mature & ~fitted & (y >= 0), weight, 0.0)
+    return Outcomes(y, mature, weight, mature & ~fitted & hidden & (y < 0), fitted)
 
 
 def observed_weights(action: Ints, propensity: Floats) -> tuple[Floats, Bools]:
