@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from weighbridge.bench.workload import CASE, sample
+from weighbridge.bench.workload import CASE, START_US, sample
 from weighbridge.declare.case import UseCase
 from weighbridge.kernel.calibrate import Calibration
 from weighbridge.kernel.encoder import Encoder, Kind
@@ -37,5 +37,6 @@ def bench_bundle(signer: Signer, trees: int, case: UseCase = CASE) -> tuple[str,
     scorer = copying(forest)
     review_at, decline_at = np.quantile(scorer.probability(vectors), [1 - FLAGGED, 1 - FLAGGED / 5]).tolist()
     thresholds = Thresholds(review_at, decline_at, (("low", 0.0), ("high", review_at)))
-    facts = {"model": "lightgbm", "selected_features": list(case.feature_names), "validation": {}}
+    lineage = {"trained_until_us": START_US - 1}  # its rows are of a sample, none is of what is decided
+    facts = {"model": "lightgbm", "selected_features": list(case.feature_names), "validation": {}, "lineage": lineage}
     return pack(case, (scorer, None), thresholds, vectors[:PROBES], facts, "to measure", signer)
