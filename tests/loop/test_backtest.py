@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import CUT_US, memory_stores
 from tests.declining import exploring, repack, send
-from weighbridge.clock import DAY_US, ManualClock
-from weighbridge.declare import Explore, Policy, Rule
+from weighbridge.clock import DAY_US, ManualClock, us_to_iso
+from weighbridge.declare import Costs, Explore, Policy, Rule
 from weighbridge.errors import DeclarationError, InputError
 from weighbridge.loop import backtest as module
 from weighbridge.loop.backtest import Period, backtest
@@ -98,6 +98,28 @@ def test_a_backtest_that_replayed_the_wrong_past_would_be_seen(lived, monkeypatc
     monkeypatch.undo()
     monkeypatch.setattr(stores.log, "edits", list)
     assert tried(lived)["ruled_otherwise"] > 0
+
+
+@pytest.mark.parametrize("between", ["nothing", "a count"])
+def test_exploration_that_changes_within_a_day_is_replayed_as_it_was(small_case, home, world, between):
+    repack(small_case, home, 0.0001, 0.0002)
+    on, other = exploring(small_case, Explore(share=0.5, spend_per_day=2_000, seed=1)), exploring(small_case, None)
+    if between == "a count":
+        counting = replace(small_case, policy=replace(small_case.policy, costs=Costs()))
+        other = exploring(counting, Explore(share=0.5, spend_per_day=40, seed=1))
+    clock, decided = ManualClock((CUT_US // DAY_US + 1) * DAY_US), []
+    bodies = [m.body for m in messages(small_case, world, CUT_US) if m.path == "/predict"][:210]
+    for part, case in enumerate((on, other, on)):
+        desk = open_desk(case, home, clock)
+        for body in bodies[part * 70 : part * 70 + 70]:
+            clock.advance(60_000_000)
+            decided.append(desk.decide({**body, "event_ts": us_to_iso(clock.now_us())}, "t").decision)
+        desk.close()
+    assert {0.0, 0.5} <= {d.propensity for d in decided[140:]} | {d.propensity for d in decided[70:140]}
+    found = backtest(on, home, clock, Trial(), EVER, by=[]).figures
+    assert (found["decisions"], found["differences"], found["ruled_otherwise"]) == (210, 0, 0)
+    late = Period(decided[100].decided_us, LAST)
+    assert backtest(on, home, clock, Trial(), late, by=[]).figures["differences"] == 0
 
 
 def test_the_bundle_that_decided_says_the_same_again(lived):

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from tests.declining import exploring, repack, send
 from tests.score.held import HeldLog, outcome
+from tests.score.rivals import good, packed, point, rival
 from weighbridge.clock import DAY_US
 from weighbridge.declare import Costs, Explore, Rule
 from weighbridge.errors import DeclarationError
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.replays.reproduce import reproduce
+from weighbridge.loop.traffic import Wish, direct
 from weighbridge.loop.verify import verify
 from weighbridge.score import explore as exploration
+from weighbridge.score import fallback
 from weighbridge.score.batch import score_table
 from weighbridge.score.bundle import load
 from weighbridge.score.explore import Explorer
@@ -136,6 +139,25 @@ def test_a_degraded_answer_is_never_explored(small_case, declining, events, cloc
     assert {d.propensity for d in found} == {None}
 
 
+def test_a_champion_that_stands_in_for_a_canary_explores_nothing(small_case, declining, stream, clock, monkeypatch):
+    case, real = exploring(small_case, Explore(share=1, spend_per_day=1e9)), fallback.decision_of
+    canary = rival(case, declining, good(case, declining).scorer.calibration.intercept + 0.001)
+    direct(case, declining, clock, Wish(canary, 0.5, None), by="t", reason="t")
+
+    def fails(bundle, *rest, **more):
+        if bundle.id == canary:
+            raise RuntimeError("this canary fails")
+        return real(bundle, *rest, **more)
+
+    monkeypatch.setattr(fallback, "decision_of", fails)
+    decisions = served(case, declining, clock, stream[:1_000])
+    stood_in = [d for d in decisions if d.degraded]
+    assert "decline" in {d.action for d in stood_in}
+    assert {d.propensity for d in stood_in} == {None}
+    assert any(d.explored for d in decisions)
+    assert same_again(case, declining, clock) == [0, 0, 0, 0, None]
+
+
 def test_what_could_not_be_stored_was_not_spent(small_case, declining, events, clock):
     case = exploring(small_case, Explore(share=1, spend_per_day=200))
     log = HeldLog(declining.log)
@@ -208,6 +230,25 @@ def test_an_event_without_an_amount_spends_nothing_and_is_declined(small_case):
         assert counted.propensity([], 5) == room
         counted.spend(counted.amount_of([]), 5)
     assert counted.propensity([], 5 + DAY_US) == 1.0
+
+
+def test_an_amount_that_was_missing_when_nobody_asked_for_it_spent_nothing(small_case, home, events, clock):
+    repack(small_case, home, 0.0001, 0.0002)
+    fields = [replace(each, optional=each.optional or each.name == "amount") for each in small_case.events.fields]
+    case = exploring(replace(small_case, events=replace(small_case.events, fields=fields)), replace(OPEN, share=1))
+    told = {"vector": case.vector_digest}  # the same bundle, packed for a contract that leaves amounts out
+    made, files = packed(case, home, good(small_case, home), **told)
+    home.bundles.put(made, files)
+    home.registry.add(made, {**home.registry.bundles()[0][2], **told}, 0)
+    point(home, PRODUCTION, made)
+    desk = open_desk(replace(case, policy=replace(case.policy, rules=(), costs=Costs())), home, clock)
+    decisions = [desk.decide({k: v for k, v in body.items() if k != "amount"}, "t").decision for body in events[:100]]
+    desk.close()
+    assert any(d.explored for d in decisions)
+    desk = open_desk(case, home, clock)
+    assert desk.rulebook.explorer._spent == {clock.now_us() // DAY_US: 0}
+    desk.close()
+    assert same_again(case, home, clock) == [0, 0, 0, 0, None]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.conftest import START_US
 from tests.fixtures.tiny_fraud import case as tiny
 from tests.serve.test_cli import CASE
 from weighbridge.clock import DAY_US, ManualClock
+from weighbridge.errors import InputError
 from weighbridge.loop.ingest import ingest
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
@@ -54,6 +55,20 @@ def test_labels_are_shown_by_source_and_day(home):
     now = json.loads(asked(home, "labels", "--json"))
     assert then["as_of"].startswith("2026-01-20")
     assert 0 < then["records"] < now["records"]
+
+
+@pytest.mark.parametrize("command", ["labels", "gate", "watch"])
+def test_a_moment_that_has_not_come_is_refused(home, command):
+    done = CliRunner().invoke(app, [command, str(CASE), "--as-of", "2999-01-01T00:00:00Z", "--home", str(home)])
+    assert isinstance(done.exception, InputError)
+    assert "has not come yet" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["gate", "promote"])
+def test_a_bundle_without_a_name_is_none(home, command):
+    done = CliRunner().invoke(app, [command, str(CASE), "--bundle", "", "--home", str(home)])
+    assert isinstance(done.exception, InputError)
+    assert "names 0 registered bundles" in str(done.exception)
 
 
 def test_a_gate_says_pass_fail_or_not_yet(home, tmp_path):

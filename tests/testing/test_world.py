@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import SOAK
 from weighbridge.errors import InputError
+from weighbridge.score.explore import Explorer
 from weighbridge.score.histories import Histories
 from weighbridge.score.intake import Intake
 from weighbridge.score.router import Router
@@ -116,10 +117,14 @@ def evicts_too_early(patch):
     patch.setattr(Histories, "vector", vector)
 
 
+def forgets_what_it_spent(patch):
+    patch.setattr(Explorer, "spend", lambda *_: None)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [acknowledges_early, loses_labels, keeps_what_failed, forgets_what_it_scored, ignores_corrections,
-     turns_a_canary_off_unsaid, evicts_too_early],
+     turns_a_canary_off_unsaid, evicts_too_early, forgets_what_it_spent],
 )  # fmt: skip
 def test_what_is_wrong_is_found_and_found_again(template, monkeypatch, wrong):
     wrong(monkeypatch)

@@ -38,7 +38,7 @@ def newest_bundle(case: UseCase, stores: Stores) -> str:
 
 def resolve(stores: Stores, prefix: str) -> str:
     """Return the registered bundle that a prefix of its id names; raises InputError when it names none or several."""
-    found = [bundle for bundle, _, _ in stores.registry.bundles() if bundle.startswith(prefix)]
+    found = [bundle for bundle, _, _ in stores.registry.bundles() if prefix and bundle.startswith(prefix)]
     if len(found) != 1:
         told = repr(prefix) if set(prefix) <= set("0123456789abcdef") else "this"  # what is no id is not told
         raise InputError(f"{told} names {len(found)} registered bundles; `weigh registry` lists them")
@@ -47,7 +47,7 @@ def resolve(stores: Stores, prefix: str) -> str:
 
 def named(case: UseCase, stores: Stores, prefix: str | None) -> Bundle:
     """Return the verified bundle that a prefix of its id names, without one that in production. Raises InputError."""
-    chosen = resolve(stores, prefix) if prefix else stores.registry.alias(PRODUCTION)
+    chosen = stores.registry.alias(PRODUCTION) if prefix is None else resolve(stores, prefix)
     if chosen is None:
         raise InputError("no bundle is in production; run `weigh run` first, or name one with --bundle")
     return load(chosen, case, stores.bundles, stores.signer)

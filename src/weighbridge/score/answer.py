@@ -69,20 +69,20 @@ class Outcome(NamedTuple):
 
 def decision_of(
     bundle: Bundle, book: Rulebook, event: EventRecord, vector: bytes, trace_id: str, started_ns: int,
-    route: str = CHAMPION,
+    route: str = CHAMPION, *, degraded: tuple[str, ...] = (),
 ) -> DecisionRecord:  # fmt: skip
     """Return what a bundle and the rules decide on an event. `started_ns`: when it came, by `time.perf_counter_ns`.
 
-    `route`: the arm by which the event met the bundle.
+    `route`: the arm by which the event met the bundle. `degraded`: what was missing; such an answer is never explored.
     """
     values = np.frombuffer(vector, dtype="<f4").reshape(1, -1)
     probability = float(bundle.scorer.probability(values)[0])
     verdict = book.verdict(bundle.thresholds, event.values, vector, probability, event.arrived_us)
-    if book.explorer is not None:
+    if book.explorer is not None and not degraded:
         verdict = book.explored(verdict, event.event_id, event.values, event.arrived_us)
     reasons = bundle.reasoner.told(verdict.action, event.event_id, vector)
     level = bundle.thresholds.level(probability)
-    outcome = Outcome(bundle.id, route, probability, level, verdict, (), reasons)
+    outcome = Outcome(bundle.id, route, probability, level, verdict, degraded, reasons)
     return record_of(event, vector, outcome, trace_id, started_ns)
 
 

@@ -67,10 +67,6 @@ class Explorer:
             del self._spent[min(self._spent)]
         self._spent[day] = self._spent.get(day, 0) + amount
 
-    def take_over(self, other: Explorer) -> None:
-        """Go on where another one ends."""
-        self._spent = dict(other._spent)
-
     def take(self, spends: Iterable[Spend]) -> None:
         """Take in what was let through before."""
         for spent in spends:
@@ -111,7 +107,7 @@ def _spends(log: Log, amount: str | None, chosen: pa.Table) -> Iterator[Spend]:
     events = events.take(rows.drop_null())
     amounts = [1] * len(events) if amount is None else events[amount].to_pylist()
     for seq, arrived_us, each in zip(events["seq"].to_pylist(), events["arrived_us"].to_pylist(), amounts, strict=True):
-        yield Spend(seq, arrived_us, abs(each))
+        yield Spend(seq, arrived_us, abs(each or 0))  # it may be optional, and missing
 
 
 def spent_today(log: Log, amount: str | None, before: int) -> Iterator[Spend]:

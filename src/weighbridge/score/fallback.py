@@ -91,7 +91,7 @@ class Decider:
         if found is not None and in_time and 0 <= (found.probability or 0.0) <= 1:
             return found
         self._failed(caught.fault)
-        return replace(decision_of(champion, *rest, CHAMPION), degraded=(MISSING_CANARY,))
+        return decision_of(champion, *rest, CHAMPION, degraded=(MISSING_CANARY,))
 
     def _record(
         self, asked: Asked, bundle: Bundle | None, route: str, vector: bytes, probability: float | None,

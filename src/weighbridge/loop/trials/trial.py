@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weighbridge.clock import DAY_US
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fallback import TEST
 from weighbridge.declare.policy import Policy, Rule
@@ -19,6 +20,7 @@ from weighbridge.identity import describe
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
 from weighbridge.kernel.columns import ints
 from weighbridge.ports import Stores
+from weighbridge.records import Stored
 from weighbridge.score.bundle import Bundle, load
 from weighbridge.score.explore import Explorer, spent_today
 from weighbridge.score.masks import Asked, Entries
@@ -91,6 +93,7 @@ class Replay:
         self._entries = Entries(stores.log.edits(), {name: frozenset(v) for name, v in trial.listed.items()})
         self._known = {name for name, _, facts in stores.registry.bundles() if facts["vector"] == case.vector_digest}
         self._explorer: Explorer | None = None
+        self._through: list[tuple[int, list[Stored]]] = []  # what the trial let through on its newest day
         self._ruling, self._limits = cache(self._ruling_at), cache(self._limits_of)
         self.rules: set[str] = set()  # names of all that were in force somewhere, before any was left out
 
@@ -152,7 +155,6 @@ class Replay:
         """Let chance have its say on what the thresholds decline; return its propensity, NaN where it has none."""
         chance = np.full(len(kept), np.nan)
         if case.policy.explore is None:
-            self._explorer = None
             return chance
         explorer = self._exploring(case)
         asked = ruled.free & (ruled.action == DECLINE) & ~kept
@@ -169,16 +171,21 @@ class Replay:
                 ruled.action[row] = ruled.floor[row] if through else DECLINE
             if through:
                 explorer.spend(explorer.amount_of(values) or 0, arrived[number])
+                if self._through and self._through[-1][0] // DAY_US < arrived[number] // DAY_US:
+                    self._through.clear()
+                self._through.append((arrived[number], values))
         return chance
 
     def _exploring(self, case: UseCase) -> Explorer:
-        """Return what explores by a policy, knowing what was let through on the day before it came into force."""
+        """Return what explores by a policy, knowing what was let through on the day before it came into force.
+
+        That is counted as this policy counts: up to the trial's begin by the log, and from there by the trial itself.
+        """
         if self._explorer is None or self._explorer.of != (case.policy.explore, case.policy.costs.amount):
-            before, self._explorer = self._explorer, Explorer(case)
-            if before:
-                self._explorer.take_over(before)
-            else:
-                self._explorer.take(spent_today(self._stores.log, self._explorer.amount, self._begin))
+            self._explorer = Explorer(case)
+            self._explorer.take(spent_today(self._stores.log, self._explorer.amount, self._begin))
+            for arrived_us, values in self._through:
+                self._explorer.spend(self._explorer.amount_of(values) or 0, arrived_us)
         return self._explorer
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weighbridge.serve.cli.options import AsJson, AsOf, CaseName, HomeFolder, app, moment, open_case, show
+from weighbridge.serve.cli.options import AsJson, AsOf, CaseName, HomeFolder, app, open_case, past, show
 
 BAR = 40
 
@@ -28,7 +28,7 @@ def labels(
     from weighbridge.loop.labels.ledger import labels as look
 
     declared, opened = open_case(case, home, create=False)
-    as_of_us = moment("--as-of", as_of) if as_of else None
+    as_of_us = past("--as-of", as_of)
     report = look(declared, opened.stores, SystemClock(), as_of_us)
     show(report, as_json=as_json)
     if not as_json:

@@ -18,8 +18,8 @@ from weighbridge.serve.cli.options import (
     HomeFolder,
     app,
     closed_gates_exit_1,
-    moment,
     open_case,
+    past,
     progress_bar,
     settings_of,
     show,
@@ -94,7 +94,8 @@ def gate(
     from weighbridge.loop.gate import resolve
 
     declared, opened = open_case(case, home, create=False)
-    chosen, as_of_us = resolve(opened.stores, bundle) if bundle else None, moment("--as-of", as_of) if as_of else None
+    as_of_us = past("--as-of", as_of)
+    chosen = None if bundle is None else resolve(opened.stores, bundle)
     with mirrored(declared, opened):
         report = hold(declared, opened.stores, SystemClock(), chosen, as_of_us)
     if not as_json:
@@ -137,7 +138,7 @@ def promote(
     if alias not in ("production", "staging"):
         raise InputError(f"there is no alias {alias!r}; use production or staging")
     declared, opened = open_case(case, home, create=False)
-    chosen = resolve(opened.stores, bundle) if bundle else None
+    chosen = None if bundle is None else resolve(opened.stores, bundle)
     with mirrored(declared, opened), closed_gates_exit_1():
         report = move(declared, opened.stores, SystemClock(), chosen, alias=alias, by="weigh promote", reason=reason)
         show(report, as_json=as_json)
@@ -169,7 +170,7 @@ def watch(
         raise InputError(f"--last: {fault}") from None
     if too_short:
         raise InputError(f"--last {last!r} looks at nothing; give a duration such as 7d")
-    as_of_us = moment("--as-of", as_of) if as_of else None
+    as_of_us = past("--as-of", as_of)
     declared, opened = open_case(case, home, create=False)
     log_to(opened.folder / "logs", settings_of().log_level)
     with mirrored(declared, opened):

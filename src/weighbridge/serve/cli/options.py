@@ -87,6 +87,16 @@ def moment(option: str, text: str) -> int:
         raise InputError(f"{option} {text!r}: {fault}") from None
 
 
+def past(option: str, text: str | None) -> int | None:
+    """Return an option's ISO-8601 time as microseconds UTC, None where it is not given; it may not lie ahead of now."""
+    from weighbridge.clock import SystemClock
+
+    at_us = None if text is None else moment(option, text)
+    if at_us is not None and at_us > SystemClock().now_us():
+        raise InputError(f"{option} {text!r} has not come yet; give a moment in the past")
+    return at_us
+
+
 def show(report: Report, *, as_json: bool) -> None:
     """Print a report as one sentence, with the page it wrote, or as one JSON object."""
     if as_json:

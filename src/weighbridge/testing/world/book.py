@@ -10,10 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weighbridge.clock import DAY_US
+from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Overloaded, Rejected, StoreFailure
 from weighbridge.ports import Log
 from weighbridge.records import DecisionRecord, Head
 from weighbridge.score.answer import Answer
+from weighbridge.score.rulebook import DECLINE
 from weighbridge.stores.tables import decision_of
 
 Body = Mapping[str, Any]
@@ -41,6 +44,7 @@ class Book:
     """
 
     log: Log
+    case: UseCase
     since: int
     answered: dict[str, tuple[Body | None, DecisionRecord]] = field(default_factory=dict)
     unsure: dict[str, list[Body]] = field(default_factory=dict)
@@ -114,8 +118,25 @@ class Book:
             event_id, decision = row["event_id"], decision_of(row)
             check(self.answered[event_id][1] == decision, f"the decision about {event_id} has changed")
         self._labels(labels)
+        self._within_cap(events)
         for table in (events, labels):
             check(_rises(table), "the order of arrival runs back")
+
+    def _within_cap(self, events: pa.Table) -> None:
+        """No day lets more through than it may spend, and no degraded answer is let through by chance."""
+        explore, amount = self.case.policy.explore, self.case.policy.costs.amount
+        if explore is None:
+            return
+        scale = 1 if amount is None else self.case.events.field(amount, "Costs").scale
+        spent = Counter[int]()
+        for event, decision in zip(events.to_pylist(), self.log.decisions(self.since).to_pylist(), strict=True):
+            if decision["propensity"] is None:
+                continue
+            check(decision["degraded"] == "[]", f"{event['event_id']} was explored, and its answer is degraded")
+            if decision["action"] != DECLINE:
+                spent[event["arrived_us"] // DAY_US] += 1 if amount is None else abs(event[amount] or 0)
+        most = max(spent.values(), default=0)
+        check(most <= round(explore.spend_per_day * scale), f"a day let {most / scale:g} through, more than it may")
 
     def _labels(self, labels: pa.Table) -> None:
         """Every acknowledged label is there, in its order; what is there beside may be."""

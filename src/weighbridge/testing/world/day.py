@@ -72,7 +72,7 @@ class Day:
         """Live through the acts. Raises Broken at the first step after which an invariant does not hold."""
         self._clock.set(acts[0].at_us)
         self._open()
-        self._book = Book(self._stores.log, self._stores.log.head().seq)
+        self._book = Book(self._stores.log, self._case, self._stores.log.head().seq)
         for self.step, act in enumerate(acts):
             self._clock.set(act.at_us - self._behind_us)
             getattr(self, "_" + act.kind.replace(" ", "_"))(act.what)

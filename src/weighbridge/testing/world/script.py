@@ -9,6 +9,7 @@ from typing import Any
 
 from weighbridge.clock import DAY_US, duration_us, iso_to_us, us_to_iso
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.explore import Explore
 from weighbridge.declare.fields import Numeric
 from weighbridge.errors import InputError
 from weighbridge.loop.messages import Message, messages
@@ -17,6 +18,8 @@ from weighbridge.loop.simulate import simulate
 MINUTE_US = 60_000_000
 ACTORS, PLACES = 40, 12  # few, so that they meet often
 NEVER = "1000d"
+LIMITS = 0.01, 0.02  # of review and decline, where none are declared: many are declined
+SPENDS, SPENDS_MONEY = 2, 200  # a day, on exploration where none is declared: some days reach it
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,20 @@ class Act:
 def lasting(case: UseCase, days: int | None) -> UseCase:
     """Return a use case whose simulated world is small, and as many days long (None: as declared).
 
-    No answer of it hurries for a real clock. Raises InputError when it declares no simulation.
+    No answer of it hurries for a real clock. It declines and explores as it declares, or else a lot of what is sent,
+    and under a small cap. Raises InputError when it declares no simulation.
     """
     if case.simulate is None:
         raise InputError(f"use case {case.name} declares no simulation; give it simulate=Simulation(...)")
     world = replace(case.simulate, actors=ACTORS, places=PLACES, days=days or case.simulate.days)
     fallback = replace(case.policy.fallback, deadline=NEVER)
     rollout = replace(case.rollout, slowest_ms=1e9)
-    return replace(case, simulate=world, policy=replace(case.policy, fallback=fallback), rollout=rollout)
+    cap = SPENDS if case.policy.costs.amount is None else SPENDS_MONEY
+    explore = case.policy.explore or Explore(share=0.5, spend_per_day=cap)
+    policy = replace(case.policy, fallback=fallback, explore=explore)
+    if policy.review_at is None and policy.decline_at is None:
+        policy = replace(policy, review_at=LIMITS[0], decline_at=LIMITS[1])
+    return replace(case, simulate=world, policy=policy, rollout=rollout)
 
 
 def script(case: UseCase, seed: int, start_us: int, events: int) -> list[Act]:
