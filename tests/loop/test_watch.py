@@ -274,6 +274,28 @@ def test_concept_drift_is_a_broken_promise():
     assert concept(Watch(), replace(worse, y=y, groups=[np.zeros(6_000, dtype=np.int64)]))["severity"] == "none"
 
 
+@pytest.mark.parametrize("factor", [0.2, 0.5, 1.7])
+def test_too_many_and_too_few_positives_are_concept_drift(factor):
+    """Negative control: at 1.0 nothing is said. What was never calibrated cannot break a promise."""
+    found = concept(Watch(), said(20_000, factor))
+    assert found["severity"] in ("severe", "critical")
+    assert found["ratio"] == pytest.approx(factor, rel=0.15)
+    assert np.sign(found["ratio_z"]) == np.sign(factor - 1)
+    assert concept(Watch(), said(20_000, 1.0))["severity"] == "none"
+    one = [np.zeros(20_000, dtype=np.int64)]
+    assert concept(Watch(), said(20_000, factor, groups=one))["severity"] == "none"
+    if factor < 1:
+        assert concept(Watch(), said(20_000, factor), calibrated=False)["severity"] == "none"
+
+
+def test_what_is_not_calibrated_is_not_estimated():
+    rows = said(2_000, 1.0)
+    found = estimated(rows, AT, calibrated=False)
+    assert 'calibration is "none"' in found.pop("why")
+    assert found == {"rows": 2_000} | dict.fromkeys(set(estimated(rows, AT)) - {"rows"})
+    assert {d["estimated_recall"] for d in by_day(rows, AT, 0, calibrated=False)} == {None}
+
+
 def test_estimated_and_realised_agree_while_the_world_stays():
     rows = said(20_000, 1.0, seed=3)
     before, after = estimated(rows, AT), realised(rows, AT)

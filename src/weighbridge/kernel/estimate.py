@@ -44,7 +44,18 @@ def calibration_z(y: Ints, p: Floats, groups: Sequence[Ints] = ()) -> float:
     y: int[n], 0 or 1; groups: int[n] each, numbers of clusters such as cards. Its deviation is the largest of the
     model's and of those over clusters (Liang and Zeger 1986). NaN where every probability is 0 or 1.
     """
-    residual = (y - p) * (1 - 2 * p)
-    variances = [float(((1 - 2 * p) ** 2 * p * (1 - p)).sum())]
-    variances += [float((np.bincount(group, residual) ** 2).sum()) for group in groups if len(group)]
+    return _z((y - p) * (1 - 2 * p), float(((1 - 2 * p) ** 2 * p * (1 - p)).sum()), groups)
+
+
+def in_the_large_z(y: Ints, p: Floats, groups: Sequence[Ints] = ()) -> float:
+    """Return how far the positives are above those that the probabilities expect, in deviations; below, it is negative.
+
+    Calibration-in-the-large: Cox (1958), Two further applications of a model for binary regression. Arguments and
+    deviation as in `calibration_z`.
+    """
+    return _z(y - p, float((p * (1 - p)).sum()), groups)
+
+
+def _z(residual: Floats, variance: float, groups: Sequence[Ints]) -> float:
+    variances = [variance, *(float((np.bincount(group, residual) ** 2).sum()) for group in groups if len(group))]
     return float(residual.sum() / np.sqrt(max(variances))) if max(variances) > 0 else float("nan")

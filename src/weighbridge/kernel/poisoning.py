@@ -12,6 +12,9 @@ from weighbridge.kernel.metrics import roc_auc
 
 Array = npt.NDArray[Any]
 KNOWN_DAYS = 5  # from which on a source has a usual day of its own
+APART_DAYS = 6  # between batches that come regularly: a week, or a working week, or a month
+REGULAR = 2  # other batches as large, from which on one is usual
+NEW = -2  # what several new sources are called together
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: Fibonacci hashing, Knuth (1998), volume 3, 6.4
 
 
@@ -35,30 +38,51 @@ def burst(source: Ints, day: Ints, chosen: Bools) -> tuple[float, float, int, in
     """Return (times, share, source, day) of the day of a source that stands out most among those over a share of .01.
 
     source, day: int64[n], codes and days of arrival; chosen: bool[n], what is counted. `times` compares with the median
-    of the source's other days, where it has fewer than KNOWN_DAYS with that of all days of the other sources; what
-    has nothing to compare with, a single file for one, is no burst. 1.0 is usual.
+    of the source's other days, or of those on which a batch as large came where it comes so regularly. Sources of
+    fewer than KNOWN_DAYS other days are new: each day of theirs counts together, as source NEW where more than one
+    brought it, and is compared with the days of the other sources. What has nothing to compare with, a single file for
+    one, is no burst. 1.0 is usual.
     """
-    pairs, counts = np.unique(np.stack([source[chosen], day[chosen]]), axis=1, return_counts=True)
-    known, senders = np.unique(np.stack([source, day]), axis=1), pairs[0]
-    worst = (1.0, 0.0, -1, -1)
-    for place in range(len(counts)):
-        share = float(counts[place] / counts.sum())
-        if share <= 0.01:
+    (senders, days), counts = np.unique(np.stack([source[chosen], day[chosen]]), axis=1, return_counts=True)
+    known = np.unique(np.stack([source, day]), axis=1)[0]
+    young = np.isin(senders, [sender for sender in np.unique(known) if (known == sender).sum() <= KNOWN_DAYS])
+    regular = np.zeros(len(counts), dtype=np.bool_)
+    worst, total = (1.0, 0.0, -1, -1), max(int(counts.sum()), 1)
+    for place in np.flatnonzero(counts > 0.01 * total).tolist():
+        own = senders == senders[place]
+        own[place] = False
+        alike = own & (counts >= counts[place] / 2)
+        regular[place] = _apart(days[alike], int(days[place])) >= REGULAR
+        if young[place] and not regular[place]:
             continue
-        sender, today = int(pairs[0, place]), int(pairs[1, place])
-        own = (senders == sender) & (pairs[1] != today)
-        days = int((known[0] == sender).sum()) - 1
-        others = senders != sender
-        if days >= KNOWN_DAYS:
-            usual = np.median(np.r_[counts[own], np.zeros(days - int(own.sum()))])
-        elif others.any():
-            usual = np.median(counts[others])
-        else:
+        absent = 0 if regular[place] else int((known == senders[place]).sum()) - 1 - int(own.sum())
+        usual = np.median(np.r_[counts[alike if regular[place] else own], np.zeros(absent)])
+        found = (float(counts[place] / max(float(usual), 1.0)), counts[place] / total)
+        worst = max(worst, (*found, int(senders[place]), int(days[place])), key=_standing)
+    fresh = young & ~regular
+    for today in np.unique(days[fresh]).tolist():
+        together = fresh & (days == today)
+        others = ~fresh if (~fresh).any() else days != today
+        brought = int(counts[together].sum())
+        if brought <= 0.01 * total or not others.any():
             continue
-        times = float(counts[place] / max(float(usual), 1.0))
-        if (times, share) > worst[:2]:
-            worst = (times, share, sender, today)
+        sender = int(senders[together][0]) if together.sum() == 1 else NEW
+        times = float(brought / max(float(np.median(counts[others])), 1.0))
+        worst = max(worst, (times, brought / total, sender, today), key=_standing)
     return worst
+
+
+def _standing(found: tuple[float, float, int, int]) -> tuple[float, float]:
+    return found[:2]
+
+
+def _apart(days: Ints, today: int) -> int:
+    """Return how many of days that rise are APART_DAYS or more from a day, and from each other."""
+    taken: list[int] = []
+    for one in days.tolist():
+        if all(abs(one - other) >= APART_DAYS for other in (today, *taken)):
+            taken.append(one)
+    return len(taken)
 
 
 def repeated(values: Ints, event_us: Ints, within_us: int) -> float:

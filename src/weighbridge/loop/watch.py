@@ -55,6 +55,7 @@ def watch(
     mature_until_us = now_us - case.label.matures_us
     mature = seen.said.of(seen.mature(now_us, case.label.matures_us, duration_us(span)))
     shown = seen.said.of(seen.last)
+    meant = champion.facts["lineage"]["calibration"] != "none"  # its scores, as probabilities
     figures = {
         "bundle": seen.bundle,
         "as_of": us_to_iso(now_us),
@@ -63,10 +64,10 @@ def watch(
         "rows": int(seen.last.sum()),
         **_drift(moved, why),
         **_recall(champion, seen),
-        "estimated": estimated(shown, champion.thresholds),
-        "estimated_of_mature": estimated(mature, champion.thresholds),
+        "estimated": estimated(shown, champion.thresholds, calibrated=meant),
+        "estimated_of_mature": estimated(mature, champion.thresholds, calibrated=meant),
         "realised": realised(mature, champion.thresholds),
-        "concept": concept(case.watch, mature),
+        "concept": concept(case.watch, mature, calibrated=meant),
         **_freshness(seen),
         "labels": coverage(case, stores, now_us),
     }
@@ -74,7 +75,7 @@ def watch(
         **figures,
         "run": run.id,
         "features": [asdict(m) | drawn[m.feature] for m in moved],
-        "days": by_day(seen.said, champion.thresholds, mature_until_us),
+        "days": by_day(seen.said, champion.thresholds, mature_until_us, calibrated=meant),
         "calibration": calibration_curve(mature.y, mature.probability),
     }
     name = "drift_report" if as_of_us is None else f"drift_report-{us_to_iso(now_us)[:19].replace(':', '')}"
@@ -158,7 +159,8 @@ def _sentence(figures: dict[str, Any]) -> str:
     meaning, late = figures["concept"], figures["freshness_s_p99"]
     error = ""
     if meaning["severity"] != TOO_FEW:
-        error = f"; error {meaning['excess']:+.0%} on {meaning['rows']:,} mature labels ({meaning['severity']})"
+        error = f"; error {meaning['excess']:+.0%} on {meaning['rows']:,} mature labels, {meaning['positives']:,} "
+        error += f"positives against {meaning['positives_expected']:,.1f} expected ({meaning['severity']})"
     fresh = f"; 99 % of events counted {late:,.1f} s after they happened" if late is not None else ""
     failed = [a for a in figures.get("alerts", ()) if a["outcome"] == "failed"]
     away = "".join(f"; {a['sink']} did not take the alert: {a['why']}" for a in failed)

@@ -16,7 +16,7 @@ from weighbridge.declare import Poisoning
 from weighbridge.errors import DeclarationError, GateClosed
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.plan import compile_plan
-from weighbridge.kernel.poisoning import burst, repeated, telling, top_hits
+from weighbridge.kernel.poisoning import NEW, burst, repeated, telling, top_hits
 from weighbridge.kernel.replay import replay
 from weighbridge.loop.build import build, table_name
 from weighbridge.loop.history import history
@@ -24,7 +24,7 @@ from weighbridge.loop.ingest import ingest
 from weighbridge.loop.messages import arrived_before
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
-from weighbridge.loop.training.suspect import suspect
+from weighbridge.loop.training.suspect import _duplicates, suspect
 from weighbridge.loop.training.training_set import training_set
 from weighbridge.records import PRODUCTION
 
@@ -95,6 +95,11 @@ def early(events, labels, rng, strength):
     return by_arrival(events, columns(labels, arrived_us=np.where(cheat, before, ints(labels["arrived_us"]))))
 
 
+def invert(events, labels, rng, strength):
+    """Every label says the opposite."""
+    return events, columns(labels, value=1 - ints(labels["value"]))
+
+
 # Each takes (case, data, generator, strength) and returns the vectors of a training set poisoned.
 
 
@@ -139,7 +144,7 @@ ATTACKS = [(attack, check, strength, seed) for seed in SEEDS
 def attacked(case, clean, attack, strength, seed, folder):
     """Stores whose log or vectors were poisoned, with the production of the clean ones."""
     rng, stores = np.random.default_rng(seed), memory_stores(case, folder)
-    on_log = attack in [a for a, _, _ in ON_LOG]
+    on_log = attack is invert or attack in [a for a, _, _ in ON_LOG]
     events, labels = clean.log.events(), clean.log.labels()
     stores.log.import_history(*(attack(events, labels, rng, strength) if on_log else (events, labels)))
     stores = replace(stores, bundles=clean.bundles, registry=clean.registry)
@@ -193,6 +198,52 @@ def test_a_refusal_keeps_the_champion_and_is_told(small_case, trained, tmp_path)
     assert "look poisoned" in entry["why"]
 
 
+def test_inverted_labels_are_refused(small_case, trained, tmp_path):
+    """They separate as well as ever: only their number, and production's own model, tell."""
+    stores = attacked(small_case, trained, invert, 1, 1, tmp_path)
+    told = suspect(small_case, stores, training_set(small_case, stores))
+    assert {"inverted labels: positive rate", "inverted labels: production's ROC-AUC"} <= set(told.refused)
+    assert next(v for v in told.verdicts if v["gate"] == "flipped labels: separation")["figure"] > 0.7
+    alone = replace(stores, registry=memory_stores(small_case, tmp_path / "alone").registry)
+    first = suspect(small_case, alone, training_set(small_case, alone)).refused
+    assert first == ["inverted labels: positive rate"]
+    declared = replace(small_case, training=replace(small_case.training, poisoning=Poisoning(positives=1.0)))
+    assert suspect(declared, alone, training_set(declared, alone)).refused == []
+
+
+def test_what_repeats_by_nature_is_held_against_what_repeated_before(small_case, trained):
+    """A contract without a fine field: logins of a few users, several a day."""
+    data, rng = training_set(small_case, trained), np.random.default_rng(2)
+    coarse = rng.integers(0, 60, (len(data.labels), 1))
+    healthy = replace(data, columns=replace(data.columns, values=np.repeat(coarse, data.columns.values.shape[1], 1)))
+    first, share = _duplicates(small_case, healthy, {})
+    assert first["passed"]
+    assert share > 0.5
+    assert _duplicates(small_case, healthy, {"duplicates": share - 0.01})[0]["passed"]
+    assert not _duplicates(small_case, healthy, {"duplicates": 0.1})[0]["passed"]
+    same = replace(healthy.columns, event_us=healthy.columns.event_us // DAY_US * DAY_US)
+    assert not _duplicates(small_case, replace(healthy, columns=same), {})[0]["passed"]
+
+
+def test_a_batch_that_always_came_is_no_burst():
+    def of(*parts):
+        source, day = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
+        return burst(source, day, np.ones(len(day), dtype=np.bool_))
+
+    def feed(source, days, each):
+        return np.full(len(days) * each, source), np.repeat(days, each)
+
+    months = [29, 59, 89]
+    assert of(feed(0, range(90), 100), feed(1, months, 2_500))[0] < 2
+    assert of(feed(0, [d for d in range(90) if d not in months], 100), feed(0, months, 3_000))[0] < 2
+    assert of(feed(0, range(90), 100), feed(1, [89], 2_500))[0] == 25
+    assert of(feed(0, range(29), 100), feed(0, [29], 3_000))[0] == 30
+    many = of(feed(0, range(30), 100), *(feed(1 + s, [29], 60) for s in range(50)))  # each of 1 % alone
+    assert many == (30.0, 0.5, NEW, 29)
+    week = of(feed(0, range(29), 100), feed(0, range(29, 35), 3_000))  # day after day is no regular batch
+    assert week[0] > 10
+
+
 def test_the_bounds_are_declared(small_case, trained, tmp_path):
     """A bound that is opened lets the attack pass: it is this check that refuses it, and no other."""
     stores = attacked(small_case, trained, duplicate, 5, 1, tmp_path)
@@ -201,7 +252,7 @@ def test_the_bounds_are_declared(small_case, trained, tmp_path):
     training = replace(small_case.training, poisoning=Poisoning(duplicates=1.0))
     assert "duplicates: share of rows" not in suspect(
         replace(small_case, training=training), stores, training_set(small_case, stores)).refused  # fmt: skip
-    for wrong in ({"leak": 1.5}, {"burst": 0.5}, {"early": float("nan")}):
+    for wrong in ({"leak": 1.5}, {"burst": 0.5}, {"early": float("nan")}, {"rate": 0.5}, {"positives": 2}):
         with pytest.raises(DeclarationError, match="Poisoning"):
             Poisoning(**wrong)
 

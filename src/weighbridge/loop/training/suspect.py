@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from weighbridge.clock import DAY_US, duration_us
+from weighbridge.clock import DAY_US, SECOND_US, duration_us
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.models import lightgbm
 from weighbridge.errors import BundleRefused
@@ -23,12 +23,14 @@ from weighbridge.loop.training.training_set import TrainingSet
 from weighbridge.loop.verify import whole_from_us
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
-from weighbridge.score.bundle import load
+from weighbridge.score.bundle import Bundle, load
 
 PROBE = lightgbm(n_estimators=60, name="probe")
 SAMPLED = 2_000  # vectors that are made again
 ENOUGH_POSITIVES = 20  # below, no share among the highest scores means anything
 SURE = 0.001  # one-sided p-value below which fewer positives on top than in production's data count
+COPIES = 0.5  # share of rows of one second and content that nothing in production has to be compared with
+DENSER = 1.5  # events of one content come in so much quicker a succession before they are too many
 NEWEST = 4  # the newest part of the rows is one in so many
 Verdict = dict[str, Any]
 
@@ -48,22 +50,22 @@ class Suspicion:
 
 def suspect(case: UseCase, stores: Stores, data: TrainingSet) -> Suspicion:
     """Hold the rows that a model would be fitted on against the declared bounds, beside the data of production."""
-    before = _of_production(case, stores)
+    champion = _champion(case, stores)
+    before: Mapping[str, Any] = (champion.facts.get("training_data") if champion else None) or {}
     flipped, kept = _flipped(case, data, before)
-    verdicts = [*flipped, _burst(case, data), _duplicates(case, data), _leak(case, data), _missing(case, data)]
-    return Suspicion([*verdicts, *_time_travel(case, stores, data)], kept)
+    inverted, rate = _inverted(case, data, champion, before)
+    repeated, share = _duplicates(case, data, before)
+    verdicts = [*flipped, *inverted, _burst(case, data), repeated, _leak(case, data), _missing(case, data)]
+    return Suspicion([*verdicts, *_time_travel(case, stores, data)], kept | rate | {"duplicates": share})
 
 
-def _of_production(case: UseCase, stores: Stores) -> Mapping[str, Any]:
-    """Return the figures that production keeps of its own data, none where nothing sound is in production."""
+def _champion(case: UseCase, stores: Stores) -> Bundle | None:
+    """Return what is in production, None where nothing sound is."""
     current = stores.registry.alias(PRODUCTION)
-    if current is None:
-        return {}
     try:
-        facts = load(current, case, stores.bundles, stores.signer).facts
+        return load(current, case, stores.bundles, stores.signer) if current else None
     except BundleRefused:
-        return {}
-    return facts.get("training_data") or {}
+        return None
 
 
 def _verdict(name: str, figure: float | None, bound: float, passed: bool, why: str) -> Verdict:
@@ -103,6 +105,42 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
     ], kept
 
 
+def _inverted(
+    case: UseCase, data: TrainingSet, champion: Bundle | None, before: Mapping[str, Any]
+) -> tuple[list[Verdict], dict[str, Any]]:
+    """Labels that mean the opposite separate as well as ever; how many are positive, and production's model, tell."""
+    bounds, y = case.training.poisoning, data.labels[data.places(data.mature)]
+    hits, rows = int(y.sum()), len(y)
+    rate, usual = hits / rows, before.get("positive_rate")
+    kept = {"positive_rate": rate, "positive_rows": rows}
+    name = "inverted labels: positive rate"
+    if usual is None:
+        told = "nothing in production to compare with; Poisoning(positives=) declares more"
+        verdicts = [_verdict(name, rate, bounds.positives, rate <= bounds.positives, told)]
+    else:
+        expected = (usual * before["positive_rows"] + 0.5) / (before["positive_rows"] + 1.0)
+        bound = min(expected * bounds.rate, 1.0) if rate > expected else expected / bounds.rate
+        sound = rate <= bound if rate > expected else rate >= bound
+        sure = binomtest(hits, rows, bound, alternative="greater" if rate > expected else "less").pvalue < SURE
+        verdicts = [_verdict(name, rate, bound, sound or not sure, f"production's data had {usual:.4f}")]
+    if champion is not None:
+        verdicts.append(_of_champion(case, data, champion))
+    return verdicts, kept
+
+
+def _of_champion(case: UseCase, data: TrainingSet, champion: Bundle) -> Verdict:
+    """Hold production's own model against the labels that matured since it was trained, or all where those are few."""
+    least, name = case.training.poisoning.separation, "inverted labels: production's ROC-AUC"
+    since = data.mature & (data.columns.event_us > champion.facts["lineage"]["trained_until_us"])
+    few = min((data.labels[since] == 1).sum(), (data.labels[since] == 0).sum()) < ENOUGH_POSITIVES
+    rows = data.places(data.mature if few else since)
+    y = data.labels[rows]
+    if min(y.sum(), len(y) - y.sum()) < ENOUGH_POSITIVES:
+        return _verdict(name, None, least, True, f"of one class there are fewer than {ENOUGH_POSITIVES}")
+    auc = roc_auc(y, champion.scorer.probability(data.vectors[rows]))
+    return _verdict(name, auc, least, auc >= least, f"on {len(y):,} {'' if few else 'new '}labels")
+
+
 def _cross_fitted(case: UseCase, data: TrainingSet) -> Floats | None:
     """Return the score of each mature row by a model of the other half, float64[n]; None where one cannot be fitted."""
     from weighbridge.learners.fit import fit
@@ -131,18 +169,31 @@ def _burst(case: UseCase, data: TrainingSet) -> Verdict:
     )
     times, share, sender, today = worst
     passed = times < bounds.burst or share <= bounds.burst_share
-    who = (
-        ""
-        if sender < 0
-        else f"source {names.dictionary[sender].as_py()!r} brought {share:.1%} on day {np.datetime64(today, 'D')}"
-    )
+    of = "new sources together" if sender == poisoning.NEW else ""
+    of = f"source {names.dictionary[sender].as_py()!r}" if sender >= 0 else of
+    who = f"{of} brought {share:.1%} on day {np.datetime64(today, 'D')}" if today >= 0 else ""
     return _verdict("one-source burst: times a usual day", times, bounds.burst, passed, who)
 
 
-def _duplicates(case: UseCase, data: TrainingSet) -> Verdict:
-    share = poisoning.repeated(data.columns.values[data.mature], data.columns.event_us[data.mature], DAY_US)
-    bound = case.training.poisoning.duplicates
-    return _verdict("duplicates: share of rows", share, bound, share <= bound, "the same content within a day")
+def _duplicates(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tuple[Verdict, float]:
+    """Hold repeated content against what production's data had of it; without those only copies to the second tell.
+
+    Healthy rows repeat where no field tells much. Quicker traffic repeats more: with arrivals of one content a Poisson
+    process, the share 1 - exp(-rate) is allowed for DENSER times the rate.
+    """
+    values, event_us = data.columns.values[data.mature], data.columns.event_us[data.mature]
+    share, usual, name = (
+        poisoning.repeated(values, event_us, DAY_US),
+        before.get("duplicates"),
+        "duplicates: share of rows",
+    )
+    if usual is None:
+        copies = poisoning.repeated(values, event_us // SECOND_US, 0)
+        told = "the same content in the same second; nothing in production to compare with"
+        return _verdict(name, copies, COPIES, copies <= COPIES, told), share
+    bound = max(usual + case.training.poisoning.duplicates, 1 - (1 - usual) ** DENSER)
+    told = f"the same content within a day, {usual:.3f} in production's data"
+    return _verdict(name, share, bound, share <= bound, told), share
 
 
 def _leak(case: UseCase, data: TrainingSet) -> Verdict:

@@ -39,7 +39,7 @@ def alerts(case: UseCase, run: str, at_us: int, figures: Figures) -> Iterator[tu
     meaning = figures["concept"]
     if (severity := meaning["severity"]) not in (NONE, TOO_FEW):
         sentence = (
-            f"the error on {meaning['rows']:,} mature labels is {meaning['excess']:.0%} above what the probabilities "
+            f"the error on {meaning['rows']:,} mature labels is {meaning['excess']:+.0%} of what the probabilities "
             f"promise: {meaning['positives']:,} positives against {meaning['positives_expected']:,.1f} expected"
         )
         yield made("concept", severity, f"{severity} concept drift", sentence, meaning), True

@@ -48,12 +48,14 @@ def _performance(details: Mapping[str, Any]) -> str:
         told = (
             f"Concept drift: {meaning['severity']}. The error on {meaning['rows']:,} mature labels is "
             f"{meaning['excess']:+.0%} of what the probabilities promise (p = {meaning['p_value']:.2g}), "
-            f"the calibration error {meaning['ece']:.4f}."
+            f"{meaning['positives']:,} positives came for {meaning['positives_expected']:,.1f} expected "
+            f"(p = {meaning['ratio_p_value']:.2g}), the calibration error {meaning['ece']:.4f}."
         )
     note = (
         "Estimated: from the calibrated probabilities alone (CBPE), true as long as they mean what they say; "
         "a new kind of fraud shows first in what is realised."
     )
+    note = details["estimated"].get("why", note)
     return table(head, rows) + f"<p>{escape(told)}</p><p>{escape(note)}</p>"
 
 

@@ -10,16 +10,18 @@ import numpy as np
 from scipy.stats import binomtest, norm
 
 from weighbridge.clock import DAY_US, us_to_iso
-from weighbridge.declare.watch import NONE, Watch
+from weighbridge.declare.watch import NONE, SEVERITIES, Watch
 from weighbridge.kernel import metrics
 from weighbridge.kernel.arrays import Bools, Floats, Ints
-from weighbridge.kernel.estimate import calibration_z, expected_at, expected_average_precision
+from weighbridge.kernel.estimate import calibration_z, expected_at, expected_average_precision, in_the_large_z
 from weighbridge.loop.training.evaluate import summary
 from weighbridge.loop.watching.drift import TOO_FEW
 from weighbridge.score.scorer import Thresholds
 
 ENOUGH_POSITIVES = 20
 SURE = 0.001  # one-sided p-value below which a loss counts
+UNCALIBRATED = 'not estimated: the bundle\'s calibration is "none", its scores are not meant as probabilities'
+LEAST = 1e-9  # what is divided by, so that no ratio is infinite
 DAYS = 90  # the longest series that is drawn
 
 
@@ -42,9 +44,15 @@ class Said:
         return Said(self.probability[chosen], self.y[chosen], self.event_us[chosen], groups)
 
 
-def estimated(said: Said, thresholds: Thresholds) -> dict[str, Any]:
-    """Return the performance that the probabilities promise, as JSON values: no label is read."""
+def estimated(said: Said, thresholds: Thresholds, *, calibrated: bool = True) -> dict[str, Any]:
+    """Return the performance that the probabilities promise, as JSON values: no label is read.
+
+    What is not calibrated promises nothing: its figures are None, and `why` says so.
+    """
     p = said.probability
+    if not calibrated:
+        names = ("positives", "average_precision", "precision", "recall", "decline_precision", "decline_recall")
+        return {"rows": len(p), **dict.fromkeys(names), "why": UNCALIBRATED}
     review, decline = expected_at(p, thresholds.review_at), expected_at(p, thresholds.decline_at)
     return summary({
         "rows": len(p), "positives": float(p.sum()), "average_precision": expected_average_precision(p),
@@ -71,21 +79,31 @@ def _at(y: Ints, p: Floats, threshold: float) -> tuple[float, float]:
     return (float(flagged.mean()) if len(flagged) else nan), (float(flagged.sum() / y.sum()) if y.sum() else nan)
 
 
-def concept(watch: Watch, mature: Said) -> dict[str, Any]:
+def concept(watch: Watch, mature: Said, *, calibrated: bool = True) -> dict[str, Any]:
     """Return whether probabilities still mean what they say, on rows whose labels are mature.
 
-    `excess` is by how much the Brier score exceeds the one promised, mean of p (1 - p): .25 is a quarter more.
+    `excess` is by how much the Brier score exceeds the one promised, mean of p (1 - p): .25 is a quarter more. `ratio`
+    is that of the positives to the expected ones, `apart` how far it is from 1 in either direction: .25 is a quarter
+    more, or four fifths. Each counts where it is significant at half the rate (Bonferroni), the ratio only for what is
+    calibrated; the severity is the graver's.
     """
     y, p = mature.y, mature.probability
     found: dict[str, Any] = {"rows": len(p), "positives": int(y.sum()), "severity": TOO_FEW}
     if len(p) < watch.at_least or max(int(y.sum()), float(p.sum())) < ENOUGH_POSITIVES:
         return found
     promised, z = float(np.mean(p * (1 - p))), calibration_z(y, p, mature.groups)
-    brier, p_value = metrics.brier(y, p), float(norm.sf(z))
-    excess = brier / promised - 1 if promised else float("nan")
-    severity = watch.of_concept(excess) if p_value < watch.false_discovery_rate and np.isfinite(excess) else NONE
+    brier, p_value = metrics.brier(y, p), float(norm.sf(z)) if np.isfinite(z) else 1.0
+    excess = brier / max(promised, LEAST) - 1
+    large = in_the_large_z(y, p, mature.groups)
+    large_p_value = float(2 * norm.sf(abs(large))) if np.isfinite(large) else 1.0
+    ratio, sure = float(y.sum() / max(p.sum(), LEAST)), watch.false_discovery_rate / 2
+    apart = max(ratio, 1 / max(ratio, LEAST)) - 1
+    found_of = [watch.of_concept(excess) if p_value < sure else NONE]
+    found_of += [watch.of_concept(apart)] if calibrated and large_p_value < sure else []
+    severity = max(found_of, key=SEVERITIES.index)
     measured = {
         "brier": brier, "brier_promised": promised, "excess": excess, "z": z, "p_value": p_value,
+        "ratio": ratio, "apart": apart, "ratio_z": large, "ratio_p_value": large_p_value,
         "ece": metrics.ece(y, p), "positives_expected": float(p.sum()),
     }  # fmt: skip
     return found | summary(measured) | {"severity": severity}
@@ -101,14 +119,16 @@ def calibration_curve(y: Ints, probability: Floats, bins: int = 10) -> list[dict
     ]
 
 
-def by_day(said: Said, thresholds: Thresholds, mature_until_us: int) -> list[dict[str, Any]]:
+def by_day(
+    said: Said, thresholds: Thresholds, mature_until_us: int, *, calibrated: bool = True
+) -> list[dict[str, Any]]:
     """Return what each of the newest days was like, as JSON values; error and realised figures where it is mature."""
     days = said.event_us // DAY_US
     series = []
     for day in np.unique(days)[-DAYS:].tolist():
         rows = said.of(days == day)
         known = rows.of((rows.y >= 0) & (rows.event_us <= mature_until_us))
-        promise = expected_at(rows.probability, thresholds.review_at)
+        promise = expected_at(rows.probability, thresholds.review_at) if calibrated else (None, None)
         entry: dict[str, Any] = {
             "day": us_to_iso(day * DAY_US)[:10], "rows": len(rows.y), "score": float(rows.probability.mean()),
             "flagged": float((rows.probability >= thresholds.review_at).mean()), "estimated_recall": promise[1],
@@ -119,7 +139,7 @@ def by_day(said: Said, thresholds: Thresholds, mature_until_us: int) -> list[dic
             entry |= {
                 "recall": recall, "precision": precision, "positives": int(known.y.sum()),
                 "brier": metrics.brier(known.y, known.probability),
-                "brier_promised": float(np.mean(known.probability * (1 - known.probability))),
+                "brier_promised": float(np.mean(known.probability * (1 - known.probability))) if calibrated else None,
             }  # fmt: skip
         series.append(summary(entry))
     return series
