@@ -9,20 +9,26 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from tests.conftest import CUT_US
+from tests.declining import exploring, repack
+from tests.declining import send as send_all
 from weighbridge.clock import DAY_US, ManualClock
-from weighbridge.declare import Watch
+from weighbridge.declare import Explore, Watch
 from weighbridge.errors import AlertFailure, InputError
 from weighbridge.kernel.arrays import Floats, Ints
 from weighbridge.loop import watch as verb
 from weighbridge.loop.due import due
 from weighbridge.loop.messages import messages
+from weighbridge.loop.training.validated import validation_name
 from weighbridge.loop.watch import watch
 from weighbridge.loop.watching.alert import FOLDER, SENT, send
 from weighbridge.loop.watching.drift import TOO_FEW
-from weighbridge.loop.watching.performance import Said, by_day, calibration_curve, concept, estimated, realised
+from weighbridge.loop.watching.lately import lately
+from weighbridge.loop.watching.performance import SURE, Said, by_day, calibration_curve, concept, estimated, realised
 from weighbridge.records import PRODUCTION, Move
+from weighbridge.score.bundle import load
 from weighbridge.score.scorer import Thresholds
 from weighbridge.serve.wiring import open_desk
 from weighbridge.stores.database import Database
@@ -187,6 +193,28 @@ def test_the_past_is_seen_as_it_was_known(small_case, moved, tmp_path):
         watch(small_case, stores, clock, as_of_us=CUT_US - 1)
 
 
+@pytest.mark.parametrize("share", [None, 1.0])
+def test_declines_that_never_get_a_label_are_no_loss(small_case, trained, world, tmp_path, share):
+    stores, clock = copied(small_case, trained, tmp_path, {"log": Sink()}), ManualClock(CUT_US)
+    repack(small_case, stores, 0.0254, 0.06)  # declines much; review as it was
+    bundle = stores.registry.alias(PRODUCTION)
+    stores.registry.move(Move(PRODUCTION, bundle, bundle, "me", "t", CUT_US))
+    own = trained.registry.alias(PRODUCTION)
+    stores.tables.put(validation_name(bundle), trained.tables.get(validation_name(own)))
+    case = small_case if share is None else exploring(small_case, Explore(share=share, spend_per_day=1e9))
+    desk = open_desk(case, stores, clock)
+    stream = [m for m in messages(case, world, CUT_US) if m.arrived_us < CUT_US + LIVE_DAYS * DAY_US]
+    send_all(desk, clock, stream, selective=True)
+    desk.close()
+    seen = lately(case, stores, "7d", None).said
+    flagged = seen.probability[seen.y == 1] >= 0.0254
+    found = watch(case, stores, clock).figures
+    assert (found["recall_of"], found["losing"]) == ("below decline" if share is None else "weighted", False)
+    usual = load(bundle, case, stores.bundles, stores.signer).facts["reference"]
+    naive = binomtest(int(flagged.sum()), len(flagged), usual["caught"] / usual["positives"], alternative="less").pvalue
+    assert (naive < SURE) == (share is None)  # counted as they come, declines look like a loss
+
+
 def test_too_short_a_time_is_not_judged(small_case, quiet, tmp_path):
     stores, clock = own(quiet, tmp_path)
     report = watch(small_case, stores, clock, as_of_us=CUT_US + 4 * DAY_US)
@@ -256,7 +284,8 @@ def said(n, share_true, seed=1, groups=()) -> Said:
     rng = np.random.default_rng(seed)
     p: Floats = rng.beta(0.4, 8, n)
     y: Ints = (rng.random(n) < p * share_true).astype(np.int64)
-    return Said(p, y, np.arange(n, dtype=np.int64) * (8 * DAY_US // max(n, 1)), groups)
+    return Said(p, y, np.arange(n, dtype=np.int64) * (8 * DAY_US // max(n, 1)), groups,
+                np.zeros(n, dtype=np.int64), np.full(n, np.nan))  # fmt: skip
 
 
 def test_concept_drift_is_a_broken_promise():

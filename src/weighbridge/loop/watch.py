@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from weighbridge.clock import Clock, duration_us, us_to_iso
 from weighbridge.declare.case import UseCase
@@ -14,19 +13,19 @@ from weighbridge.declare.watch import NONE
 from weighbridge.errors import InputError
 from weighbridge.loop.labels.ledger import coverage
 from weighbridge.loop.report import Report, Run, write_report
+from weighbridge.loop.training.validated import validation_name
 from weighbridge.loop.watching.alert import send
 from weighbridge.loop.watching.drift import TOO_FEW, Moved, distribution, judge, overall, sampled
 from weighbridge.loop.watching.lately import Lately, lately
 from weighbridge.loop.watching.page import page
 from weighbridge.loop.watching.performance import (
-    ENOUGH_POSITIVES,
-    SURE,
     by_day,
     calibration_curve,
     concept,
     estimated,
     realised,
 )
+from weighbridge.loop.watching.recall import BELOW, recall
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle, load
 from weighbridge.stores.files import write_atomically
@@ -63,9 +62,9 @@ def watch(
         "until": us_to_iso(seen.until_us) if seen.until_us else None,
         "rows": int(seen.last.sum()),
         **_drift(moved, why),
-        **_recall(champion, seen),
+        **recall(champion, shown, stores.tables.get(validation_name(seen.bundle))),
         "estimated": estimated(shown, champion.thresholds, calibrated=meant),
-        "estimated_of_mature": estimated(mature, champion.thresholds, calibrated=meant),
+        "estimated_of_mature": estimated(mature.spoken(), champion.thresholds, calibrated=meant),
         "realised": realised(mature, champion.thresholds),
         "concept": concept(case.watch, mature, calibrated=meant),
         **_freshness(seen),
@@ -131,31 +130,15 @@ def _freshness(seen: Lately) -> dict[str, float | None]:
     return {name: float(np.quantile(seconds, level)) if len(seconds) else None for name, level in names}
 
 
-def _recall(champion: Bundle, seen: Lately) -> dict[str, Any]:
-    """Return how many known positives the model itself flagged, as on validation: rules have no part in it."""
-    reference = champion.facts["reference"]
-    flagged = seen.probability[seen.said.y[seen.last] == 1] >= champion.thresholds.review_at
-    known, caught = len(flagged), int(flagged.sum())
-    usual = reference["caught"] / reference["positives"] if reference["positives"] else None
-    sure = usual is not None and known >= ENOUGH_POSITIVES
-    p_value = float(binomtest(caught, known, usual, alternative="less").pvalue) if sure else None
-    return {
-        "positives": known,
-        "recall": caught / known if known else None,
-        "recall_reference": usual,
-        "recall_p_value": p_value,
-        "losing": p_value is not None and p_value < SURE,
-    }
-
-
 def _sentence(figures: dict[str, Any]) -> str:
     drift = f"drift {figures['severity']}"
     if figures["why"]:
         drift += f" ({figures['why']})"
     elif figures["worst_feature"]:
         drift += f", most on {figures['worst_feature']} (PSI {figures['worst_psi']:.2f})"
-    recall = "recall unknown" if figures["recall"] is None else f"recall {figures['recall']:.2f}"
+    told = "recall unknown" if figures["recall"] is None else f"recall {figures['recall']:.2f}"
     usual = f" against {figures['recall_reference']:.2f}" if figures["recall_reference"] is not None else ""
+    part = " below the decline threshold, where labels come" if figures["recall_of"] == BELOW else ""
     meaning, late = figures["concept"], figures["freshness_s_p99"]
     error = ""
     if meaning["severity"] != TOO_FEW:
@@ -164,4 +147,4 @@ def _sentence(figures: dict[str, Any]) -> str:
     fresh = f"; 99 % of events counted {late:,.1f} s after they happened" if late is not None else ""
     failed = [a for a in figures.get("alerts", ()) if a["outcome"] == "failed"]
     away = "".join(f"; {a['sink']} did not take the alert: {a['why']}" for a in failed)
-    return f"{drift}; {recall}{usual} on {figures['positives']} known positives{error}{fresh}{away}"
+    return f"{drift}; {told}{usual} on {figures['positives']} known positives{part}{error}{fresh}{away}"

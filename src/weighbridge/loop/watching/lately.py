@@ -22,6 +22,7 @@ from weighbridge.loop.watching.performance import Said
 from weighbridge.ports import Stores
 from weighbridge.ports.log import LAST
 from weighbridge.records import MOVED, PRODUCTION
+from weighbridge.score.ruling import action_codes
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def lately(case: UseCase, stores: Stores, last: str, as_of_us: int | None) -> La
     labels = labels.filter(pc.and_(about, pc.less_equal(labels["arrived_us"], until)))
     columns = to_columns(compile_plan(case), events, labels)
     y = latest_labels(columns.label_row, columns.label_value, len(columns), trust_of(case.label, labels))
-    said = Said(decisions["probability"].to_numpy(), y, columns.event_us, clusters(case, columns.values))
+    propensity = np.array(decisions["propensity"].fill_null(np.nan).to_numpy(), dtype=np.float64)
+    decided = (clusters(case, columns.values), action_codes(decisions), propensity)
+    said = Said(decisions["probability"].to_numpy(), y, columns.event_us, *decided)
     moments, span_us = ints(decisions["decided_us"]), duration_us(last)
     newest = int(moments.max(initial=0))
     in_window = moments > newest - span_us

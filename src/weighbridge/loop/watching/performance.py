@@ -15,6 +15,7 @@ from weighbridge.kernel import metrics
 from weighbridge.kernel.arrays import Bools, Floats, Ints
 from weighbridge.kernel.estimate import calibration_z, expected_at, expected_average_precision, in_the_large_z
 from weighbridge.loop.training.evaluate import summary
+from weighbridge.loop.trials.outcome import observed_weights
 from weighbridge.loop.watching.drift import TOO_FEW
 from weighbridge.score.scorer import Thresholds
 
@@ -30,18 +31,31 @@ class Said:
     """What a bundle said and what is known of it.
 
     probability: float64[n]; y: int64[n], -1 where no label has come; event_us: int64[n], when the events happened;
-    groups: int64[n] each, the number of each row's cluster by every key.
+    groups: int64[n] each, the number of each row's cluster by every key. action: int64[n], places in ACTIONS;
+    propensity: float64[n] as recorded, NaN where chance had no say.
     """
 
     probability: Floats
     y: Ints
     event_us: Ints
     groups: Sequence[Ints]
+    action: Ints
+    propensity: Floats
 
-    def of(self, chosen: Bools) -> Said:
+    def of(self, chosen: Bools | Ints) -> Said:
         """Return the chosen rows."""
         groups = [np.unique(group[chosen], return_inverse=True)[1].astype(np.int64) for group in self.groups]
-        return Said(self.probability[chosen], self.y[chosen], self.event_us[chosen], groups)
+        p, y, event_us = self.probability[chosen], self.y[chosen], self.event_us[chosen]
+        return Said(p, y, event_us, groups, self.action[chosen], self.propensity[chosen])
+
+    @property
+    def weight(self) -> Floats:
+        """For how many events each row speaks once its label is known, float64[n]; see `observed_weights`."""
+        return observed_weights(self.action, self.propensity)[0]
+
+    def spoken(self) -> Said:
+        """Return the rows as often as events they speak for, rounded."""
+        return self.of(np.repeat(np.arange(len(self.y)), np.rint(self.weight).astype(np.int64)))
 
 
 def estimated(said: Said, thresholds: Thresholds, *, calibrated: bool = True) -> dict[str, Any]:
@@ -61,12 +75,17 @@ def estimated(said: Said, thresholds: Thresholds, *, calibrated: bool = True) ->
 
 
 def realised(said: Said, thresholds: Thresholds) -> dict[str, Any]:
-    """Return the performance on labelled rows, in the terms of `estimated`; recall with its 95 % interval."""
-    y, p = said.y, said.probability
+    """Return the performance on labelled rows, each as often as events it speaks for, in the terms of `estimated`.
+
+    The 95 % interval of recall goes by Kish's effective number of positives.
+    """
+    weight, spoken = said.weight[said.y == 1], said.spoken()
+    y, p = spoken.y, spoken.probability
     review, decline = _at(y, p, thresholds.review_at), _at(y, p, thresholds.decline_at)
     positives = int(y.sum())
     caught = int((y[p >= thresholds.review_at] == 1).sum())
-    exact = binomtest(caught, positives).proportion_ci(0.95) if positives else None
+    count = round(float(weight.sum()) ** 2 / float((weight**2).sum())) if positives else 0
+    exact = binomtest(round(caught / positives * count), count).proportion_ci(0.95) if positives else None
     return summary({
         "rows": len(p), "positives": positives, "average_precision": metrics.average_precision(y, p),
         "precision": review[0], "recall": review[1], "decline_precision": decline[0], "decline_recall": decline[1],
@@ -135,9 +154,10 @@ def by_day(
             "estimated_precision": promise[0], "labelled": len(known.y),
         }  # fmt: skip
         if len(known.y):
-            precision, recall = _at(known.y, known.probability, thresholds.review_at)
+            spoken = known.spoken()
+            precision, recall = _at(spoken.y, spoken.probability, thresholds.review_at)
             entry |= {
-                "recall": recall, "precision": precision, "positives": int(known.y.sum()),
+                "recall": recall, "precision": precision, "positives": int(spoken.y.sum()),
                 "brier": metrics.brier(known.y, known.probability),
                 "brier_promised": float(np.mean(known.probability * (1 - known.probability))) if calibrated else None,
             }  # fmt: skip
