@@ -53,6 +53,11 @@ def memory_stores(case, folder: Path) -> Stores:
     )  # fmt: skip
 
 
+def pytest_collection_modifyitems(items):
+    """The file that takes longest comes first, so that no core waits for it at the end."""
+    items.sort(key=lambda item: "test_docs.py" not in item.nodeid)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def patience():
     """No deadline passes in a test, however busy the machine is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import zipfile
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.lib import format as npy
 
 from weighbridge.kernel.arrays import Arrays
 
+# numpy reads headers with Python's parser, and that of Python 3.11 counts its depth for all threads together:
+# two that read at once may be told "AST constructor recursion depth mismatch" (CPython issue 106905)
+_READING = threading.Lock()
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -23,6 +27,11 @@ def to_bytes(arrays: Arrays) -> bytes:
 
 def from_bytes(content: bytes) -> Arrays:
     """Return the arrays of an npz file. Raises ValueError for one that would take more memory than it has bytes."""
+    with _READING:
+        return _read(content)
+
+
+def _read(content: bytes) -> Arrays:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for member in archive.infolist():
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > len(content):
