@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 ACTIONS = ("approve", "review", "decline")  # from the mildest to the hardest
+DECLINE = ACTIONS[-1]

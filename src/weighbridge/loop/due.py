@@ -53,7 +53,7 @@ def _watched(case: UseCase, stores: Stores, last_us: int | None) -> Due | None:
 def _settled(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
     if case.retrain.matured is None or stores.registry.alias(PRODUCTION) is None:
         return None
-    trained_us = int(named(case, stores, None).facts["lineage"]["trained_until_us"])
+    trained_us = named(case, stores, None).trained_until_us
     events, labels = stores.log.events(), stores.log.labels()
     until_us = clock.now_us() - case.label.matures_us
     young = pc.and_(pc.greater(events["event_us"], trained_us), pc.less_equal(events["event_us"], until_us))

@@ -111,8 +111,8 @@ def _measured(evidence: Evidence, g: Gate) -> Measured:
     if g.figure in MEASURES:
         return MEASURES[g.figure](evidence, g)
     lineage, figure = candidate.facts["lineage"], candidate.facts["validation"][g.figure]
-    if evidence.as_of_us < lineage["trained_until_us"] + case.label.matures_us:
-        return immature(f"its validation reaches to {us_to_iso(lineage['trained_until_us'])}, and labels take longer")
+    if evidence.as_of_us < candidate.trained_until_us + case.label.matures_us:
+        return immature(f"its validation reaches to {us_to_iso(candidate.trained_until_us)}, and labels take longer")
     positives = int(lineage["positives"]["validation"])
     if figure is None or positives < ENOUGH_POSITIVES:
         return immature(f"{positives} positives in the validation set are too few, {ENOUGH_POSITIVES} are needed")
@@ -133,7 +133,7 @@ def _against(evidence: Evidence, g: Gate) -> Measured:
     if found is None:
         return immature("its validation is not in this home; train again")
     data, validated, said = found
-    chosen = validated & (data.columns.event_us > rival.facts["lineage"]["trained_until_us"])
+    chosen = validated & (data.columns.event_us > rival.trained_until_us)
     rows = data.rows(case, chosen)
     positives = int((data.labels[chosen] == 1).sum())
     if positives < ENOUGH_POSITIVES:

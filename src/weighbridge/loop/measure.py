@@ -25,6 +25,7 @@ from weighbridge.loop.watching.drift import TOO_FEW, clusters, judge, overall, s
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 from weighbridge.score.bundle import Bundle, load
+from weighbridge.stores.tables import vectors_of
 
 ENOUGH_DECISIONS, ENOUGH_POSITIVES = 100, 10
 TIMED, WARM = 400, 50
@@ -132,8 +133,7 @@ def flagged_shift(evidence: Evidence, g: Gate) -> Measured:
         return immature(
             f"{len(decided)} decisions of production in {g.last} are too few, {ENOUGH_DECISIONS} are needed"
         )
-    vectors = np.frombuffer(b"".join(decided["vector"].to_pylist()), dtype="<f4").reshape(len(decided), -1)
-    ours = evidence.candidate.scorer.probability(vectors) >= evidence.candidate.thresholds.review_at
+    ours = evidence.candidate.scorer.probability(vectors_of(decided)) >= evidence.candidate.thresholds.review_at
     theirs = decided["probability"].to_numpy() >= production.thresholds.review_at
     told = f"{ours.mean():.2%} flagged, {theirs.mean():.2%} by production, of {len(decided):,} decisions in {g.last}"
     return Measured(float(abs(ours.mean() - theirs.mean())), told)

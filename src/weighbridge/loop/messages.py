@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.clock import us_to_iso
+from weighbridge.declare.actions import DECLINE
 from weighbridge.declare.case import UseCase
 from weighbridge.loop.simulate import World
 
@@ -34,7 +35,7 @@ class Hearing:
 
     def note(self, event_id: str, action: str) -> None:
         """Take in what became of an event."""
-        if action == "decline":
+        if action == DECLINE:
             self._declined.add(event_id)
 
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.clock import DAY_US
+from weighbridge.declare.actions import DECLINE
 from weighbridge.declare.case import UseCase
 from weighbridge.ports import Log
 from weighbridge.records import Stored
 
-DECLINE = "decline"
 AT_ONCE = 16_384  # places of the log that are read at once
 
 

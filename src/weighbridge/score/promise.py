@@ -30,11 +30,9 @@ def deliver(future: Promise, outcome: object, fault: BaseException | None) -> No
 
 def ended(work: Callable[[], None]) -> BaseException | None:
     """Do work; return what it raised, or None."""
-    done = promise()
-    with Keeping(done):
+    with Catching() as caught:
         work()
-        done.set_result(None)
-    return done.exception()
+    return caught.fault
 
 
 class Keeping:

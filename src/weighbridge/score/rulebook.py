@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from weighbridge.declare.actions import ACTIONS
+from weighbridge.declare.actions import ACTIONS, DECLINE
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.explore import Explore
 from weighbridge.declare.policy import ListOf, Rule
@@ -23,7 +23,6 @@ from weighbridge.score.condition import Holds, holds
 from weighbridge.score.explore import Explorer, Recorded, spent_today
 from weighbridge.score.scorer import Acting, Thresholds
 
-DECLINE = ACTIONS[-1]
 NOTHING: Mapping[str, Any] = {"rules": [], "lists": []}  # what applies where nobody noted anything
 POLICY = "policy"  # the kind of note that tells which rules and lists apply from its place on
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from weighbridge.loop.pages.web import document
 from weighbridge.loop.trials.difference import sentence
-from weighbridge.serve.tune_page import STYLE
 
 HEADINGS = ("", "live", "tried", "difference", "95 % interval of it")
 WORDS = {
@@ -20,6 +20,7 @@ SHARES = ("recall", "precision")
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 760, 260, 70, 30, 16
 SEGMENT_HEADINGS = ("", "decisions", "positives caught", "good declined", "cost", "95 % interval of the difference")
 LIVE, TRIED, LIMIT = "#57606a", "#0969da", "#bf8700"
+STYLE = f".gone {{ color: {LIVE} }}"
 
 
 def table(figures: Mapping[str, Any]) -> list[list[str]]:
@@ -72,24 +73,20 @@ def page(figures: Mapping[str, Any], case_name: str) -> str:
                for change in figures["changes"]]  # fmt: skip
     dearest = [[each[name] for name in ("event_id", "live", "trial", "probability", "amount", "label")]
                for each in figures["dearest"]]  # fmt: skip
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(case_name)}: backtest</title>
-<style>{STYLE}td:first-child, th:first-child {{ text-align: left }} .gone {{ color: {LIVE} }}</style></head><body>
-<h1>{escape(case_name)}: backtest</h1>
-<p>{escape(sentence(figures))}</p>
-<p>Tried: {escape(_tried(figures["tried"]))}</p>
-{_table(HEADINGS, table(figures["figures"]))}
-<ul>{"".join(f"<li>{escape(note)}</li>" for note in notes(figures))}</ul>
-{_plot("Reviews a day, against the capacity", dates, reviews, capacity)}
-{_plot("Cost by labels, added up", dates, costs, None)}
-<h2>By segment</h2>
-{_table(SEGMENT_HEADINGS, _segments(figures))}
-<h2>From live to tried</h2>
-{_table(("live", "tried", "decisions", "positive", "negative", "too young"), changes)}
-<h2>The dearest that are decided otherwise</h2>
-{_table(("event", "live", "tried", "probability", "amount", "label"), dearest)}
-</body></html>
-"""
+    parts = [
+        f"<p>{escape(sentence(figures))}</p>",
+        f"<p>Tried: {escape(_tried(figures['tried']))}</p>",
+        _table(HEADINGS, table(figures["figures"])),
+        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes(figures))}</ul>",
+        _plot("Reviews a day, against the capacity", dates, reviews, capacity),
+        _plot("Cost by labels, added up", dates, costs, None),
+        "<h2>By segment</h2>", _table(SEGMENT_HEADINGS, _segments(figures)),
+        "<h2>From live to tried</h2>",
+        _table(("live", "tried", "decisions", "positive", "negative", "too young"), changes),
+        "<h2>The dearest that are decided otherwise</h2>",
+        _table(("event", "live", "tried", "probability", "amount", "label"), dearest),
+    ]  # fmt: skip
+    return document(f"{case_name}: backtest", parts, STYLE)
 
 
 def _tried(tried: Mapping[str, Any]) -> str:

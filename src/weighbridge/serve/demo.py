@@ -37,6 +37,7 @@ from weighbridge.serve.server import bind, serving
 from weighbridge.serve.sinks import sinks_of
 from weighbridge.serve.traffic import Caller, replay
 from weighbridge.serve.wiring import Home, open_desk, open_home, sole_writer
+from weighbridge.stores.tables import vectors_of
 
 WEEK_US = 7 * DAY_US
 FIRST_MONDAY_US = 4 * DAY_US  # 1970-01-05
@@ -157,7 +158,7 @@ class Demo:
         served = decisions.filter(pc.equal(decisions["bundle"], newest))
         truth = dict(zip(*(self.world.labels[c].to_pylist() for c in ("event_id", "label")), strict=True))
         y = np.array([truth[i] for i in served["event_id"].to_pylist()], dtype=np.int64)
-        vectors = np.frombuffer(b"".join(served["vector"].to_pylist()), dtype="<f4").reshape(len(served), -1)
+        vectors = vectors_of(served)
         old = next(b for b, _, _ in self.stores.registry.bundles() if b.startswith(figures["champion_before"]))
         before = load(old, self.case, self.stores.bundles, self.stores.signer).scorer.probability(vectors)
         figures["ap_before"] = round(average_precision(y, before), 4)

@@ -102,9 +102,9 @@ class _Together:
         self._transport.close()
 
     def _send(self) -> None:
-        if self._parts:
-            self._transport.write(b"".join(self._parts))
-            self._parts = []
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():  # the caller may have hung up since
+            self._transport.write(b"".join(parts))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a transport has
         return getattr(self._transport, name)

@@ -6,17 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
+from weighbridge.loop.pages.web import document
 from weighbridge.loop.tune import Curve, Point, Tuned
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 760, 340, 70, 40, 20
 TICKS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
-th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid #d8dee4 }
-tr.chosen { background: #fff4d6; font-weight: 600 }
-svg { width: 100%; height: auto } svg text { font-size: 12px; fill: #57606a }
-"""
+STYLE = "tr.chosen { background: #fff4d6; font-weight: 600 }"
 COLUMNS: tuple[tuple[str, Callable[[Point], str]], ...] = (
     ("review at", lambda p: _threshold(p.review_at)),
     ("decline at", lambda p: _threshold(p.decline_at)),
@@ -50,16 +45,13 @@ def page(tuned: Tuned, case_name: str) -> str:
         ("Cost a day by the threshold of decline, review the best for it", tuned.by_decline_at, tuned.best.decline_at),
     )
     plots = "\n".join(_plot(*each, tuned.approve_all) for each in drawn)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(case_name)}: cost of thresholds</title>
-<style>{STYLE}</style></head><body>
-<h1>{escape(case_name)}: cost of thresholds</h1>
-<p>{escape(sentence(tuned))}</p>
-{plots}
-<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>
-<p>The model alone, by the costs declared now: rules and lists have no part in these figures.</p>
-</body></html>
-"""
+    parts = [
+        f"<p>{escape(sentence(tuned))}</p>",
+        plots,
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
+        "<p>The model alone, by the costs declared now: rules and lists have no part in these figures.</p>",
+    ]
+    return document(f"{case_name}: cost of thresholds", parts, STYLE)
 
 
 def sentence(tuned: Tuned) -> str:

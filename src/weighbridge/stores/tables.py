@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Vectors
 from weighbridge.records import DecisionRecord, EventRecord, Head, Reason, Stored
 
 LABELS = pa.schema(
@@ -77,6 +78,12 @@ def decision_of(row: Mapping[str, Any]) -> DecisionRecord:
     members = {k: row[k] for k in DECISIONS.names if k not in ("seq", "hash")}
     read = {**{k: tuple(json.loads(row[k])) for k in ("rules", "degraded")}, "reasons": reasons_of(row["reasons"])}
     return DecisionRecord(**{**members, **read})
+
+
+def vectors_of(decisions: pa.Table) -> Vectors:
+    """Return the vectors of a table of decisions, float32[n, features]; there is one, and all are of one width."""
+    stored = b"".join(decisions["vector"].to_pylist())
+    return np.frombuffer(stored, dtype="<f4").reshape(len(decisions), -1)
 
 
 def told_as_text(decision: DecisionRecord) -> dict[str, str | None]:

@@ -10,12 +10,14 @@ from weighbridge.loop.pages.plots import STYLE
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def document(title: str, parts: Sequence[str]) -> str:
-    """Return a page of parts that are HTML already."""
+def document(title: str, parts: Sequence[str], style: str = "") -> str:
+    """Return a page of parts that are HTML already; `style` is what it has of its own."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f"<style>{STYLE}{style}</style></head><body>\n<h1>{escape(title)}</h1>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
     )
 
 

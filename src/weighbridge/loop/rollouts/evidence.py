@@ -19,6 +19,7 @@ from weighbridge.loop.rollouts.met import arms
 from weighbridge.loop.rollouts.underway import Underway
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle
+from weighbridge.stores.tables import vectors_of
 
 AT_ONCE = 16_384  # places of the log that are read at once, and whose sums are kept once they are full
 SETTLED = 4_096  # places behind which a shadow has said what it will say
@@ -208,8 +209,7 @@ def said_by(bundle: Bundle, decisions: pa.Table) -> Floats:
     """Return what a bundle says to the stored vectors of decisions, float64[n]."""
     if not len(decisions):
         return np.empty(0)
-    vectors = np.frombuffer(b"".join(decisions["vector"].to_pylist()), dtype="<f4").reshape(len(decisions), -1)
-    return bundle.scorer.probability(vectors)
+    return bundle.scorer.probability(vectors_of(decisions))
 
 
 def _by(group: Ints, x: Floats, groups: int) -> Floats:

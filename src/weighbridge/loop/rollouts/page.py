@@ -6,38 +6,35 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from weighbridge.loop.pages.plots import AMBER, BLUE, GREY, RED, STYLE, lines
+from weighbridge.loop.pages.plots import AMBER, BLUE, GREY, RED, lines
+from weighbridge.loop.pages.web import document, table
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 COLUMNS = ("", "verdict", "so far", "interval", "outcomes", "evidence, 10^", "breaks at, 10^")
 WIDTH, HEIGHT, LEFT, MARGIN = 760, 200, 64, 16
 
 
 def page(figures: Mapping[str, Any], paths: Mapping[str, Mapping[str, Any]], case_name: str, sentence: str) -> str:
     """Return the page as HTML; figures: those of the look, paths: what `guard.paths` returns."""
-    title = f"{case_name}: rollout of {figures['candidate'][:12]}"
-    drawn = "".join(_guard(name, path) for name, path in paths.items())
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n<p>{escape(sentence)}</p>\n"
-        + _table(figures["verdicts"])
-        + "<p>The band is a confidence sequence: the true mean lies in it at all times at once, but for the declared "
+    parts = [
+        f"<p>{escape(sentence)}</p>",
+        _table(figures["verdicts"]),
+        "<p>The band is a confidence sequence: the true mean lies in it at all times at once, but for the declared "
         "chance. Evidence is the capital of bets against the bound; where it reaches the red line, the bundle is "
-        "out.</p>" + f"{drawn}\n</body></html>\n"
-    )
+        "out.</p>",
+        *(_guard(name, path) for name, path in paths.items()),
+    ]
+    return document(f"{case_name}: rollout of {figures['candidate'][:12]}", parts)
 
 
 def _table(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
-    rows = []
-    for v in (v for v in verdicts if "evidence_log10" in v):
-        cells = (
+    rows = [
+        (
             v["gate"], v["verdict"], f"{v['figure']:.4g}", "{:.4f} to {:.4f}".format(*v["interval"]), f"{v['count']:,}",
             f"{v['evidence_log10']:.1f}", f"{v['needed_log10']:.1f}",
-        )  # fmt: skip
-        rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        )
+        for v in verdicts if "evidence_log10" in v
+    ]  # fmt: skip
+    return table(COLUMNS, rows)
 
 
 def _guard(name: str, path: Mapping[str, Any]) -> str:

@@ -131,7 +131,7 @@ def _inverted(
 def _of_champion(case: UseCase, data: TrainingSet, champion: Bundle) -> Verdict:
     """Hold production's own model against the labels that matured since it was trained, or all where those are few."""
     least, name = case.training.poisoning.separation, "inverted labels: production's ROC-AUC"
-    since = data.mature & (data.columns.event_us > champion.facts["lineage"]["trained_until_us"])
+    since = data.mature & (data.columns.event_us > champion.trained_until_us)
     few = min((data.labels[since] == 1).sum(), (data.labels[since] == 0).sum()) < ENOUGH_POSITIVES
     rows = data.places(data.mature if few else since)
     y = data.labels[rows]

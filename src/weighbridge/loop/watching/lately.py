@@ -23,6 +23,7 @@ from weighbridge.ports import Stores
 from weighbridge.ports.log import LAST
 from weighbridge.records import MOVED, PRODUCTION
 from weighbridge.score.ruling import action_codes
+from weighbridge.stores.tables import vectors_of
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ class Lately:
     @cached_property
     def vectors(self) -> Vectors:
         """The vectors of the window, float32[window, features]."""
-        rows = self.decisions["vector"].filter(pa.array(self.last)).to_pylist()
-        return np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
+        return vectors_of(self.decisions.filter(pa.array(self.last)))
 
     @property
     def probability(self) -> Floats:

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.clock import DAY_US
+from weighbridge.declare.actions import DECLINE
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Overloaded, Rejected, StoreFailure
 from weighbridge.ports import Log
 from weighbridge.records import DecisionRecord, Head
 from weighbridge.score.answer import Answer
-from weighbridge.score.rulebook import DECLINE
 from weighbridge.stores.tables import decision_of
 
 Body = Mapping[str, Any]
@@ -111,10 +111,10 @@ class Book:
                 self.answered[event_id] = bodies[0] if len(bodies) == 1 else None, decision
         self.unsure.clear()
         check(len(set(stored)) == len(stored), "an event is stored twice")
-        decided = self.log.decisions(self.since)["event_id"].to_pylist()
-        check(decided == stored, "events and decisions about them are not the same")
+        decisions = self.log.decisions(self.since)
+        check(decisions["event_id"].to_pylist() == stored, "events and decisions about them are not the same")
         check(set(stored) == set(self.answered), f"acknowledged and stored differ: {_some(set(stored), self.answered)}")
-        for row in self.log.decisions(self.since).to_pylist():
+        for row in decisions.to_pylist():
             event_id, decision = row["event_id"], decision_of(row)
             check(self.answered[event_id][1] == decision, f"the decision about {event_id} has changed")
         self._labels(labels)

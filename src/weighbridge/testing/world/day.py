@@ -13,7 +13,7 @@ from typing import Any
 
 from weighbridge.clock import ManualClock
 from weighbridge.declare.case import UseCase
-from weighbridge.errors import WeighbridgeError
+from weighbridge.errors import Conflict, Overloaded, Rejected, WeighbridgeError
 from weighbridge.loop.audit import audit
 from weighbridge.loop.seal import seal
 from weighbridge.loop.traffic import Wish, direct
@@ -209,4 +209,4 @@ class Day:
 
 def _refused(outcome: object) -> bool:
     """Whether an outcome was told before anything died: an event that breaks its contract, or another's id."""
-    return type(outcome).__name__ in ("Rejected", "Conflict", "Overloaded")
+    return isinstance(outcome, Rejected | Conflict | Overloaded)
