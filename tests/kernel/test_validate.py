@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.clock import iso_to_us, us_to_iso
-from weighbridge.declare import Contract, Id, Integer, Key, Money, Time
+from weighbridge.declare import Category, Contract, Id, Integer, Key, Money, Number, Time
 from weighbridge.errors import InputError, Rejected
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.validate import parse_event, parse_table
@@ -181,3 +181,70 @@ def test_an_arrival_column_is_read_when_it_is_mapped():
     assert parse_table(SMALL, table, {"arrived": "seen"}, NAMES)[0]["arrived_us"].to_pylist() == [NOW + 2_000_000]
     late = table.set_column(5, "seen", pa.array([NOW + 601_000_000], pa.timestamp("us")))
     assert parse_table(SMALL, late, {"arrived": "seen"}, NAMES)[1].rejects.rules == ["late"]
+
+
+LENIENT = Contract("lenient", [
+    Id("loan", whole=True), Time("at"), Integer("days", at_most=0, optional=True, means_missing=[365243]),
+    Number("share", at_least=0, at_most=1, decimals=3, optional=True, means_missing=[9.99]),
+    Integer("year", at_least=0, at_most=9, cap=True, optional=True, means_missing=[-1]),
+    Category("sex", one_of=["F", "M"], optional=True, means_missing=["XNA"]),
+    Category("work", one_of=["cook", "other"], other="other", optional=True, means_missing=["XNA", "XAP"]),
+])  # fmt: skip
+texts = st.sampled_from([None, "F", "M", "XNA", "XAP", "cook", "other", "smith", " "])
+days = st.sampled_from([None, -3648.0, -3648.5, 0.0, 1.0, 365243.0, 365243.0001, -365243.0, 1e300])
+shares = st.sampled_from([None, 0.5, 9.99, 9.9904, 9.98, 1.0004, 1.0006, -0.0001])
+years = st.sampled_from([None, -1, -2, 0, 9, 12])
+lenient_rows = st.lists(st.tuples(days, shares, years, texts, texts), max_size=10)
+
+
+def written(value):
+    return None if value is None else str(value)
+
+
+@pytest.mark.parametrize("as_text", [True, False], ids=["csv", "parquet"])
+@given(lenient_rows)
+def test_rows_and_columns_agree_on_what_means_missing_and_what_is_another(as_text, rows):
+    names = ("days", "share", "year", "sex", "work")
+    bodies = [
+        {"loan": 100_000 + n, "at": us_to_iso(NOW), **dict(zip(names, row, strict=True))} for n, row in enumerate(rows)
+    ]
+    expected, refused = {}, {}
+    for n, body in enumerate(bodies):
+        try:
+            expected[n] = parse_event(LENIENT, body, NOW, NAMES).values
+        except Rejected as rejected:
+            refused[n] = (rejected.field, rejected.rule)
+    columns = {name: [body[name] for body in bodies] for name in names}
+    kinds = dict.fromkeys(names, pa.string()) | {} if as_text else {
+        "days": pa.float64(), "share": pa.float64(), "year": pa.int64(), "sex": pa.string(), "work": pa.string()}  # fmt: skip
+    table = {name: pa.array([written(v) if as_text else v for v in columns[name]], kinds[name]) for name in names}
+    table["loan"] = pa.array([b["loan"] for b in bodies], pa.int64() if not as_text else None).cast(
+        pa.string() if as_text else pa.float64()
+    )
+    table["at"] = pa.array([NOW] * len(rows), pa.timestamp("us", "UTC"))
+    accepted, check = parse_table(LENIENT, pa.table(table), {}, NAMES)
+    assert {r["row"]: tuple(r[name] for name in names) for r in accepted.to_pylist()} == expected
+    assert {r["row"]: (r["field"], r["rule"]) for r in check.rejects.table().to_pylist()} == refused
+    assert sum(check.others.values()) == sum(row[4] in ("F", "M", "smith", " ") for row in rows)
+    assert accepted["event_id"].to_pylist() == [str(100_000 + n) for n in expected]
+
+
+def test_what_means_missing_is_missing_and_what_is_not_listed_is_another():
+    body = {"loan": 7, "at": us_to_iso(NOW), "days": 365243, "share": 9.99, "sex": "XNA", "work": "smith"}
+    assert parse_event(LENIENT, body, NOW, NAMES).values == (None, None, None, None, "other")
+    assert parse_event(LENIENT, {**body, "days": -3648.0, "loan": "8"}, NOW, NAMES).values[0] == -3648
+    for loan in (True, 7.0, "07", "7.0", "x", "7\n"):
+        with pytest.raises(Rejected):
+            parse_event(LENIENT, {**body, "loan": loan}, NOW, NAMES)
+
+
+def test_an_optional_column_may_be_absent_and_is_told():
+    table = pa.table({"loan": ["1", "02"], "at": pa.array([NOW] * 2, pa.timestamp("us")), "sex": ["F", None]})
+    accepted, check = parse_table(LENIENT, table, {}, NAMES)
+    assert accepted.select(["event_id", "days", "work", "sex"]).to_pylist() == [
+        {"event_id": "1", "days": None, "work": None, "sex": "F"}
+    ]
+    assert check.without == ["days", "share", "year", "work"]
+    assert check.rejects.table()["rule"].to_pylist() == ["whole"]
+    with pytest.raises(InputError, match="column 'DAYS' for field days is missing"):
+        parse_table(LENIENT, table, {"days": "DAYS"}, NAMES)

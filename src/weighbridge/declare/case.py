@@ -124,7 +124,7 @@ class UseCase:
                 raise refuse(
                     where, f"{operand} is a {type(field).__name__}", "encode a Category, whose values are listed"
                 )
-            if not feature.encoding and not field.numeric:
+            if not feature.encoding and not field.numeric and feature.kind != "is_missing":
                 raise refuse(where, f"{operand} is a {type(field).__name__}", "use a number, or encode() a Category")
 
     def _check_stages(self, place: str) -> None:

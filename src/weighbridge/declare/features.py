@@ -57,6 +57,11 @@ def log(field: Operand, *, name: str = "") -> RowFeature:
     return _make("log", [field], name, "{0}_log")
 
 
+def is_missing(field: Operand, *, name: str = "") -> RowFeature:
+    """1 where a field is missing or a feature undefined, else 0."""
+    return _make("is_missing", [field], name, "{0}_is_missing")
+
+
 def is_round(field: str, *, to: float = 1, name: str = "") -> RowFeature:
     """1 when a number is a whole multiple of `to`, else 0."""
     if not to > 0:
@@ -84,6 +89,28 @@ def ratio(numerator: Operand, denominator: Operand, *, name: str = "") -> RowFea
 def difference(left: Operand, right: Operand, *, name: str = "") -> RowFeature:
     """a - b."""
     return _make("difference", [left, right], name, "{0}_minus_{1}")
+
+
+def mean_of(*operands: Operand, name: str = "") -> RowFeature:
+    """The mean of the two or three numbers that are there; undefined where none is."""
+    return _several("mean_of", operands, name)
+
+
+def least_of(*operands: Operand, name: str = "") -> RowFeature:
+    """The least of the two or three numbers that are there; undefined where none is."""
+    return _several("least_of", operands, name)
+
+
+def most_of(*operands: Operand, name: str = "") -> RowFeature:
+    """The largest of the two or three numbers that are there; undefined where none is."""
+    return _several("most_of", operands, name)
+
+
+def _several(kind: str, operands: Sequence[Operand], name: str) -> RowFeature:
+    if not 2 <= len(operands) <= 3:
+        raise refuse(f"{kind}()", f"it has {len(operands)} operands", "give two or three")
+    joined = "_".join("{" + str(place) + "}" for place in range(len(operands)))
+    return _make(kind, operands, name, f"{joined}_{kind.removesuffix('_of')}", len(operands))
 
 
 def encode(field: str, *, how: str = "ordinal", name: str = "") -> RowFeature:

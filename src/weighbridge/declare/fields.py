@@ -14,74 +14,29 @@ from functools import cached_property
 from typing import ClassVar
 
 from weighbridge.clock import duration_us
-from weighbridge.errors import DeclarationError
+from weighbridge.declare.field import Field, Rule, refuse
 from weighbridge.identity import ULID_PATTERN
 
-PII_CLASSES = ("none", "pseudonymised")
+__all__ = [
+    "INT64_MAX", "WHOLE", "Category", "Field", "Id", "Integer", "Key", "Money", "Number", "Numeric", "Rule", "Text",
+    "Time", "check_duration", "refuse",
+]  # fmt: skip
 INT64_MAX = 2**63 - 1
-Rule = tuple[str, object]
-
-
-def refuse(where: str, what: str, fix: str) -> DeclarationError:
-    """Return the error of a wrong declaration: one sentence with place, fault and fix."""
-    return DeclarationError(f"{where}: {what}; {fix}")
-
-
-@dataclass(frozen=True)
-class Field:
-    """One named field of an event.
-
-    `column` names it in files when it is called otherwise there. `pii="pseudonymised"` replaces the value
-    by a keyed pseudonym at the door, before anything is logged or stored.
-    """
-
-    name: str
-    column: str | None = None
-    optional: bool = False
-    pii: str = "none"
-
-    numeric: ClassVar[bool] = False
-    json_type: ClassVar[str] = "string"
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
-            raise refuse(f"field {self.name!r}", "this is not a name", "use letters, digits and underscores")
-        if self.pii not in PII_CLASSES:
-            raise refuse(f"field {self.name}", f"pii={self.pii!r} is no PII class", f"use one of {PII_CLASSES}")
-        if self.pii == "pseudonymised" and not isinstance(self, Id | Key | Text):
-            raise refuse(f"field {self.name}", "only text can be pseudonymised", "drop pii= or make it a Key or Text")
-
-    @property
-    def source(self) -> str:
-        """The column that holds this field in a file."""
-        return self.column or self.name
-
-    @property
-    def scale(self) -> int:
-        """Stored integer per unit: 100 for money in cents, 1 for whole numbers."""
-        return 1
-
-    def rules(self) -> tuple[Rule, ...]:
-        """Return (rule, bound) pairs on the stored value, in the order they are checked."""
-        return ()
-
-    @cached_property
-    def checks(self) -> tuple[Rule, ...]:
-        """The rules, worked out once."""
-        return self.rules()
-
-    @property
-    def magnitude(self) -> int | None:
-        """The largest absolute stored value, or None where the declaration sets no bound."""
-        return None
+WHOLE = "-?(0|[1-9][0-9]*)"
 
 
 @dataclass(frozen=True)
 class Text(Field):
-    """Free text, optionally of a pattern (a whole-match regular expression)."""
+    """Free text, optionally of a pattern (a whole-match regular expression).
+
+    `whole=True`: what is written is a whole number, such as the number of a loan; JSON may then give it as a number.
+    """
 
     pattern: str | None = None
     longest: int = 256
+    whole: bool = False
+
+    free_text: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,11 +46,14 @@ class Text(Field):
             raise refuse(
                 f"field {self.name}", f"its pattern is not a regular expression ({fault})", "mend it"
             ) from None
+        if self.whole and self.pattern:
+            raise refuse(f"field {self.name}", "whole=True and pattern= are both given", "keep one of them")
 
     def rules(self) -> tuple[Rule, ...]:
-        """Length first, then the pattern."""
+        """Length first, then what it must look like."""
         pattern: tuple[Rule, ...] = (("pattern", self.pattern),) if self.pattern else ()
-        return (("not_empty", 1), ("longest", self.longest), *pattern)
+        whole: tuple[Rule, ...] = (("whole", WHOLE),) if self.whole else ()
+        return (("not_empty", 1), ("longest", self.longest), *pattern, *whole)
 
 
 @dataclass(frozen=True)
@@ -108,8 +66,8 @@ class Id(Text):
         super().__post_init__()
         if self.pii != "none" or self.optional:
             raise refuse(f"field {self.name}", "an Id is what labels and retries name", "drop pii= and optional=")
-        if self.ulid and self.pattern:
-            raise refuse(f"field {self.name}", "ulid=True and pattern= are both given", "keep one of them")
+        if self.ulid and (self.pattern or self.whole):
+            raise refuse(f"field {self.name}", "ulid=True and another form are both given", "keep one of them")
 
     def rules(self) -> tuple[Rule, ...]:
         """As text; a ULID is 26 characters of Crockford's base 32 (github.com/ulid/spec)."""
@@ -143,28 +101,39 @@ class Time(Field):
 
 @dataclass(frozen=True)
 class Numeric(Field):
-    """A number between `at_least` and `at_most`; with `cap=True` what lies beyond is capped, not refused."""
+    """A number between `at_least` and `at_most`; with `cap=True` what lies beyond is capped, not refused.
+
+    `means_missing`: numbers by which a source says that there is none, such as 365243; they are stored as missing.
+    """
 
     at_least: float | None = None
     at_most: float | None = None
     cap: bool = False
+    means_missing: Sequence[float] = ()
 
     numeric: ClassVar[bool] = True
     json_type: ClassVar[str] = "number"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "means_missing", tuple(self.means_missing))
         bounds = [b for b in (self.at_least, self.at_most) if b is not None]
-        if any(isinstance(b, bool) or not isinstance(b, int | float) or not math.isfinite(b) for b in bounds):
+        if not all(_finite(number) for number in (*bounds, *self.means_missing)):
             raise refuse(
-                f"field {self.name}", "a bound is not a finite number", "write at_least= and at_most= as numbers"
+                f"field {self.name}", "a bound is not a finite number", "write its bounds and means_missing= as numbers"
             )
+        check_missing(self, self.means_missing)
         if len(bounds) == 2 and bounds[0] > bounds[1]:
             raise refuse(f"field {self.name}", f"at_least={bounds[0]} is above at_most={bounds[1]}", "swap them")
         if self.cap and not bounds:
             raise refuse(f"field {self.name}", "cap=True has no bound to cap at", "give at_least= or at_most=")
         if self.magnitude is not None and self.magnitude > INT64_MAX:
             raise refuse(f"field {self.name}", "its bounds overflow 64 bits", "use fewer decimals or nearer bounds")
+
+    @cached_property
+    def missing(self) -> frozenset[int | str]:
+        """As stored integers."""
+        return frozenset(round(number * self.scale) for number in self.means_missing)
 
     def stored_bounds(self) -> tuple[int | None, int | None]:
         """Return the bounds as stored integers."""
@@ -218,19 +187,49 @@ class Integer(Numeric):
 
 @dataclass(frozen=True)
 class Category(Field):
-    """One of a closed list of texts; its code is its place in the list."""
+    """One of a closed list of texts; its code is its place in the list.
+
+    `other` names the one that stands for every value that is not listed; without it such a value is refused.
+    `means_missing`: texts by which a source says that there is none, such as "XNA"; they are stored as missing.
+    """
 
     one_of: Sequence[str] = ()
+    other: str | None = None
+    means_missing: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "one_of", tuple(self.one_of))
+        for name in ("one_of", "means_missing"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.one_of or len(set(self.one_of)) != len(self.one_of):
             raise refuse(f"field {self.name}", "one_of= is empty or names a value twice", "list each value once")
+        if self.other is not None and self.other not in self.one_of:
+            raise refuse(f"field {self.name}", f"other={self.other!r} is not in one_of", "list it there too")
+        both = sorted(set(self.means_missing) & set(self.one_of))
+        if both:
+            raise refuse(
+                f"field {self.name}", f"{both[0]!r} is a value and means missing", "keep it in one of the lists"
+            )
+        check_missing(self, self.means_missing)
+
+    @cached_property
+    def missing(self) -> frozenset[int | str]:
+        """As they are written."""
+        return frozenset(self.means_missing)
 
     def rules(self) -> tuple[Rule, ...]:
-        """Membership."""
-        return (("one_of", self.one_of),)
+        """Membership, where no value stands for the rest."""
+        return (("one_of", self.one_of),) if self.other is None else ()
+
+
+def check_missing(field: Field, means_missing: Sequence[object]) -> None:
+    """Refuse values that mean missing on a field that must be there."""
+    if means_missing and not field.optional:
+        raise refuse(f"field {field.name}", "means_missing= says it may be missing", "add optional=True")
+
+
+def _finite(number: object) -> bool:
+    return not isinstance(number, bool) and isinstance(number, int | float) and math.isfinite(number)
 
 
 def check_duration(where: str, option: str, text: str) -> int:

@@ -23,6 +23,7 @@ from weighbridge.kernel.zones import zone_table
 
 RowOp = IntEnum("RowOp", (
     "VALUE", "LOG", "IS_ROUND", "BUCKET", "ZSCORE", "RATIO", "DIFFERENCE",
+    "IS_MISSING", "MEAN_OF", "LEAST_OF", "MOST_OF",
     "HOUR_OF_DAY", "DAY_OF_WEEK", "IS_WEEKEND", "IS_BUSINESS_HOURS", "IS_BETWEEN_HOURS",
 ), start=0)  # fmt: skip
 # the packed tables of Plan.program; then the program of each entity

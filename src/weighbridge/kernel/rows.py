@@ -80,6 +80,25 @@ def arithmetic(operation: int, a: float, b: float, c: float, parameters: Floats)
 
 
 @njit(cache=True, nogil=True)
+def present(operation: int, a: float, b: float, c: float, parameters: Floats) -> float:
+    """Whether a is missing, and the mean, the least and the most of those of two or three numbers that are there."""
+    if operation == RowOp.IS_MISSING:
+        return 1.0 if math.isnan(a) else 0.0
+    total, there, least, most = 0.0, 0, np.nan, np.nan
+    for place in range(int(parameters[0])):
+        x = a if place == 0 else (b if place == 1 else c)
+        if math.isnan(x):
+            continue
+        least = x if there == 0 or x < least else least
+        most = x if there == 0 or x > most else most
+        total += x
+        there += 1
+    if operation == RowOp.MEAN_OF:
+        return total / there if there > 0 else np.nan
+    return least if operation == RowOp.LEAST_OF else most
+
+
+@njit(cache=True, nogil=True)
 def load_fields(program: Ints, values: Ints, rows: int, registers: Floats) -> None:
     """Write the fields of events (int64[rows, f], stored) as float64 in major units; a missing one is NaN."""
     scales = table(program, SCALES)[0].view(np.float64)
@@ -110,6 +129,10 @@ def row_features(program: Ints, event_us: Ints, rows: int, registers: Floats) ->
         a = registers[ops[number, 1]]
         b = registers[ops[number, 2]] if ops[number, 2] >= 0 else a
         c = registers[ops[number, 3]] if ops[number, 3] >= 0 else a
+        if operation >= RowOp.IS_MISSING:
+            for i in range(rows):
+                out[i] = present(operation, a[i], b[i], c[i], mine)
+            continue
         for i in range(rows):
             out[i] = arithmetic(operation, a[i], b[i], c[i], mine)
 

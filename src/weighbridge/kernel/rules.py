@@ -26,6 +26,7 @@ BROKEN: dict[str, Callable[[Any, Any], Any]] = {
     "not_empty": lambda value, bound: len(value) < bound,
     "longest": lambda value, bound: len(value) > bound,
     "pattern": lambda value, pattern: re.fullmatch(pattern, value) is None,
+    "whole": lambda value, pattern: re.fullmatch(pattern, value) is None,
     "one_of": lambda value, values: value not in values,
 }
 SENTENCES = {
@@ -36,6 +37,7 @@ SENTENCES = {
     "not_empty": "it must not be empty",
     "longest": "it must have at most {} characters",
     "pattern": "it must match {}",
+    "whole": "it must be a whole number",
     "one_of": "it must be one of {}",
     "required": "it is required",
     "known": "the contract has no such field",
@@ -68,14 +70,25 @@ def shown(field: Field, rule: str, bound: object) -> object:
     return ", ".join(bound) if isinstance(bound, tuple) else bound
 
 
-def stored_value(field: Field, value: object) -> int | str:
-    """Return a present value as it is stored; raises Rejected for the first rule it breaks."""
+def stored_value(field: Field, value: object) -> int | str | None:
+    """Return a present value as it is stored, None where it means missing; raises Rejected for the first broken rule.
+
+    A category's value that is not listed is stored as the declared other one.
+    """
     if isinstance(field, Numeric):
         stored: Any = stored_number(field, value)
     elif isinstance(value, str) and isinstance(field, Text | Category):
         stored = value
+    elif isinstance(field, Text) and field.whole and isinstance(value, int) and not isinstance(value, bool):
+        stored = str(value)
     else:
         raise reject(field.name, "type", f"text, not {json_type(value)}")
+    if stored in field.missing:
+        return None
+    if isinstance(field, Category) and field.other is not None and stored not in field.one_of:
+        return field.other
+    if isinstance(field, Numeric) and field.cap:
+        return capped(field, stored)
     for rule, bound in field.checks:
         if BROKEN[rule](stored, bound):
             raise reject(field.name, rule, shown(field, rule, bound))
@@ -101,11 +114,14 @@ def stored_number(field: Numeric, value: object) -> int:
         stored = value * field.scale
     if abs(stored) > INT64_MAX:
         raise reject(field.name, "fits")
-    if field.cap:
-        low, high = field.stored_bounds()
-        stored = stored if low is None else max(stored, low)
-        stored = stored if high is None else min(stored, high)
     return stored
+
+
+def capped(field: Numeric, stored: int) -> int:
+    """Return a stored number within the declared bounds."""
+    low, high = field.stored_bounds()
+    stored = stored if low is None else max(stored, low)
+    return stored if high is None else min(stored, high)
 
 
 def stored_time(field: Time, value: object, *, naive_is_utc: bool = False) -> int:

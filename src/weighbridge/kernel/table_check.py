@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.declare.fields import INT64_MAX, Field, Integer, Money, Numeric, Text, Time
+from weighbridge.declare.fields import INT64_MAX, WHOLE, Category, Field, Integer, Money, Numeric, Text, Time
 from weighbridge.errors import InputError, Rejected
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.rules import BROKEN, EARLIEST_US, LATEST_US, reject, shown, stored_time, stored_value
+
+IN_COLUMNS = {"not_empty", "longest", "whole"}  # rules on text that are asked of a column at once
 
 
 @dataclass
@@ -52,11 +54,17 @@ class Rejects:
 
 
 class TableCheck:
-    """Reads the columns of one table under a contract, collecting rejects; `good` marks rows not yet refused."""
+    """Reads the columns of one table under a contract, collecting rejects; `good` marks rows not yet refused.
+
+    `without` names the optional fields that have no column in the table; `others` counts, by field, the rows whose
+    value is not listed and became the declared other one.
+    """
 
     def __init__(self, table: pa.Table, mapping: Mapping[str, str]) -> None:
         self.table, self.mapping = table, mapping
         self.rejects = Rejects()
+        self.without: list[str] = []
+        self.others: dict[str, int] = {}
         self.good: Bools = np.ones(len(table), dtype=np.bool_)
 
     def column(self, name: str, source: str) -> pa.Array:
@@ -79,7 +87,11 @@ class TableCheck:
 
     def read(self, item: Field, pseudonyms: Pseudonyms) -> pa.Array:
         """Return a payload or id field's stored values (int64 or text, null where missing or refused)."""
+        if item.optional and item.source not in self.table.column_names and item.name not in self.mapping:
+            self.without.append(item.name)
+            return pa.nulls(len(self.table), pa.int64() if item.numeric else pa.string())
         column = self.column(item.name, item.source)
+        column = column if item.numeric else _whole(column)
         absent = column.is_null().to_numpy(zero_copy_only=False)
         if not item.optional:
             self.refuse(absent, reject(item.name, "required"))
@@ -91,11 +103,7 @@ class TableCheck:
             return self._numbers(item, column if number else self._cast(item, column, pa.float64()), absent)
         if not plain:
             column = self._cast(item, column, pa.string())
-        if (
-            isinstance(item, Text)
-            and item.pii == "none"
-            and all(rule in ("not_empty", "longest") for rule, _ in item.rules())
-        ):
+        if isinstance(item, Text) and item.pii == "none" and {rule for rule, _ in item.rules()} <= IN_COLUMNS:
             return self._plain_text(item, column)
         return self._by_value(item, column, pseudonyms)
 
@@ -112,6 +120,9 @@ class TableCheck:
         lengths = pc.utf8_length(column).fill_null(1).to_numpy(zero_copy_only=False)
         self.refuse(lengths < 1, reject(item.name, "not_empty"))
         self.refuse(lengths > item.longest, reject(item.name, "longest", item.longest))
+        if item.whole:
+            fits = pc.match_substring_regex(column, f"\\A(?:{WHOLE})\\z").fill_null(True)
+            self.refuse(~fits.to_numpy(zero_copy_only=False), reject(item.name, "whole"))
         return pc.cast(column, pa.string())
 
     def _by_value(self, item: Field, column: pa.Array, pseudonyms: Pseudonyms) -> pa.Array:
@@ -119,16 +130,20 @@ class TableCheck:
         encoded = column.dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         stored: list[int | str | None] = []
-        refused = _Refused()
+        refused, others = _Refused(), []
         for code, text in enumerate(encoded.dictionary.to_pylist()):
             try:
                 value = stored_value(item, _number(text) if item.numeric and isinstance(text, str) else text)
+                if isinstance(item, Category) and value != text and value is not None:
+                    others.append(code)
                 stored.append(pseudonyms.of(str(value)) if item.pii == "pseudonymised" else value)
             except Rejected as rejected:
                 refused.add(code, rejected)
                 stored.append(None)
         for reason, found in refused:
             self.refuse(np.isin(codes, found), reason)
+        if others:
+            self.others[item.name] = int(np.isin(codes, others).sum())
         kind = pa.int64() if item.numeric else pa.string()
         return pa.array(stored, kind).take(encoded.indices)
 
@@ -159,6 +174,8 @@ class TableCheck:
             fits = (whole <= largest) & (whole >= -largest)
             self.refuse(~fits, reject(item.name, "fits"))
             stored = np.where(fits, whole, 0) * item.scale
+        if item.missing:
+            absent = absent | np.isin(stored, np.array(list(item.missing), dtype=np.int64))
         if item.cap:
             low, high = item.stored_bounds()
             stored = np.clip(stored, low, high)
@@ -204,6 +221,16 @@ class _Refused:
 
     def __iter__(self) -> Iterator[tuple[Rejected, list[int]]]:
         return ((Rejected(*reason), places) for reason, places in self._places.items())
+
+
+def _whole(column: pa.Array) -> pa.Array:
+    """Return floats that are all whole numbers as integers: numbers of loans that a file keeps as 100002.0."""
+    if not pa.types.is_floating(column.type):
+        return column
+    known = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    numbers = known.drop_null().to_numpy()
+    whole = bool((np.abs(numbers) < 2.0**53).all()) and not (numbers % 1).any()
+    return pc.cast(known, pa.int64()) if whole else known
 
 
 def _number(text: str) -> object:

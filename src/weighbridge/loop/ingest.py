@@ -60,7 +60,19 @@ def ingest(
     rejected = pa.concat_tables(rejects)
     if len(rejected):
         stores.tables.put(f"{REJECTS}/{run.id}", rejected)
-    return run.finish(*_told(stores, len(events), accepted, repeated, records, waiting, rejected, run.id))
+    sentence, figures = _told(stores, len(events), accepted, repeated, records, waiting, rejected, run.id)
+    figures |= {"without": check.without, "others": check.others}
+    return run.finish(sentence + _lenient(check), figures)
+
+
+def _lenient(check: TableCheck) -> str:
+    """Return what was taken although the file has no such column, or a value that is not listed."""
+    without, others = check.without, sum(check.others.values())
+    more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+    told = f", without the optional columns {', '.join(without[:3])}{more}" if without else ""
+    if others:
+        told += f", {others:,} values that are not listed became the declared other one ({', '.join(check.others)})"
+    return told
 
 
 def _told(

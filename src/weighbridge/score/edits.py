@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from weighbridge.clock import duration_us, iso_to_us
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.fields import Field
 from weighbridge.declare.policy import ListOf
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.rules import json_type, reject, stored_value, unknown
@@ -67,8 +68,15 @@ def _value(case: UseCase, declared: ListOf, body: Mapping[str, object], pseudony
             return raw
         if is_stored:
             raise reject("value", "type", "a pseudonym that this home made")
-        return pseudonyms.of(str(stored_value(field, raw)))
-    return str(stored_value(field, raw))
+        return pseudonyms.of(_told(field, raw))
+    return _told(field, raw)
+
+
+def _told(field: Field, raw: object) -> str:
+    stored = stored_value(field, raw)
+    if stored is None:  # it means that there is none
+        raise reject("value", "required")
+    return str(stored)
 
 
 def _until(body: Mapping[str, object], now_us: int) -> int | None:

@@ -37,18 +37,26 @@ def _property(field: Field) -> dict[str, Any]:
             "format": "date-time",
             "description": f"at most {field.future} ahead of its arrival, {field.late} behind it",
         }
+    elif isinstance(field, Category) and field.other is not None:
+        schema["description"] = f"one of {', '.join(field.one_of)}; another counts as {field.other}"
     elif isinstance(field, Category):
-        schema["enum"] = [*field.one_of, None] if field.optional else list(field.one_of)
+        listed = [*field.one_of, *field.means_missing]
+        schema["enum"] = [*listed, None] if field.optional else listed
     elif isinstance(field, Numeric) and not field.cap:
         schema |= {k: v for k, v in (("minimum", field.at_least), ("maximum", field.at_most)) if v is not None}
     elif isinstance(field, Text):
         rules = dict(field.rules())
         schema |= {"minLength": 1, "maxLength": rules["longest"]} if "longest" in rules else {}
-        schema |= {"pattern": f"^(?:{rules['pattern']})$"} if "pattern" in rules else {}
+        pattern = rules.get("pattern", rules.get("whole"))
+        schema |= {"pattern": f"^(?:{pattern})$"} if pattern else {}
+        if field.whole:
+            schema["type"] = ["integer", *(schema["type"] if field.optional else [schema["type"]])]
     if isinstance(field, Money):  # multipleOf is no help: 98.55 is no multiple of 0.01 in binary
         schema["description"] = f"at most {field.decimals} decimals"
     if field.pii != "none":
         schema["x-pii"] = field.pii
+    if isinstance(field, Numeric) and field.means_missing:
+        return {"anyOf": [schema, {"enum": list(field.means_missing), "description": "means that it is missing"}]}
     return schema
 
 

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,12 @@ from weighbridge.declare.fields import Category
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
 }  # fmt: skip
+PRESENT: dict[str, Callable[[list[float]], float]] = {  # of the operands that are defined
+    "is_missing": lambda x: float(not x),
+    "mean_of": lambda x: reduce(operator.add, x) / len(x) if x else math.nan,
+    "least_of": lambda x: min(x, default=math.nan),
+    "most_of": lambda x: max(x, default=math.nan),
+}
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,11 @@ class Oracle:
     def _row(self, f: RowFeature, d: Event) -> float:
         if not f.operands:
             return self._calendar(f, d)
+        if f.kind == "is_missing" and isinstance(f.operands[0], str):
+            return float(d.values[f.operands[0]] is None)
         x = [self._operand(o, d) for o in f.operands]
+        if f.kind in PRESENT:
+            return PRESENT[f.kind]([v for v in x if not math.isnan(v)])
         if any(map(math.isnan, x)):
             return math.nan
         p = f.parameters

@@ -102,6 +102,27 @@ class Row:
             return f"{self._first} equals {self._phrase(1)}"
         return f"{self._first} is {self._amount(abs(value))} {'above' if value > 0 else 'below'} {self._phrase(1)}"
 
+    def is_missing(self, value: Value) -> str:
+        """Whether."""
+        return f"{self._first} is {'missing' if value else 'there'}"
+
+    def mean_of(self, value: Value) -> str:
+        """Of those that are there."""
+        return self._several("mean", value)
+
+    def least_of(self, value: Value) -> str:
+        """Of those that are there."""
+        return self._several("least", value)
+
+    def most_of(self, value: Value) -> str:
+        """Of those that are there."""
+        return self._several("largest", value)
+
+    def _several(self, which: str, value: Value) -> str:
+        *first, last = (self._phrase(place) for place in range(len(self.feature.operands)))
+        of = f"{', '.join(first)} and {last}"
+        return f"{of} are all missing" if value is None else f"the {which} of {of} is {self._amount(value)}"
+
     def hour_of_day(self, value: Value) -> str:
         """An hour."""
         hour = int(value or 0)
