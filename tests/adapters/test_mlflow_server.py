@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -43,25 +44,33 @@ def environment(folder, *packages):
 
 
 @contextmanager
-def server(python, folder):
-    """Give the URL of an MLflow server over SQLite, through which files go too."""
-    port = postgres.free_port()
-    words = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1",
-             "--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", "./artifacts"]  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(list(map(str, words)), cwd=folder, stdout=log, stderr=log, env=ENVIRONMENT)
+def answering(words, folder, port, path, extra=None):
+    """Run a server until the block ends; give its URL once it answers."""
+    name = folder / f"{port}.log"
+    with name.open("wb") as log:
+        running = subprocess.Popen(
+            list(map(str, words)), cwd=folder, stdout=log, stderr=log, env={**ENVIRONMENT, **(extra or {})}
+        )
     until = time.monotonic() + 180
     try:
         while running.poll() is None and time.monotonic() < until:
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
                 break
             time.sleep(0.5)
         else:
-            raise AssertionError((folder / "log").read_text())
+            raise AssertionError(name.read_text())
         yield f"http://127.0.0.1:{port}"
     finally:
         running.terminate()
         running.wait(60)
+
+
+def server(python, folder, backend="sqlite:///server.db", artifacts="./artifacts", extra=None):
+    """Give the URL of an MLflow server, through which files go too."""
+    port = postgres.free_port()
+    words = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1",
+             "--backend-store-uri", backend, "--artifacts-destination", artifacts]  # fmt: skip
+    return answering(words, folder, port, "/health", extra)
 
 
 def check(trained, address):
@@ -112,3 +121,27 @@ def test_a_postgresql_mirrors(trained, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # PostgreSQL does not end before its clients
     with postgres.running() as url:
         check(trained, Address(url.replace("postgresql:", "postgresql+psycopg:"), "x", (tmp_path / "files").as_uri()))
+
+
+@pytest.mark.skipif(bool(postgres.MISSING), reason=postgres.MISSING)
+def test_a_server_over_postgresql_and_s3_mirrors(trained, tmp_path):
+    """What the files are is seen in the bucket itself: every bundle's manifest is there, and nothing stays beside."""
+    packages = f"mlflow=={version('mlflow-skinny')}", "psycopg2-binary", "boto3", "moto[server]"
+    python, port = environment(tmp_path / "server", *packages), postgres.free_port()
+    keys = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1"}
+    keys |= {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"}
+    with (
+        answering([python.parent / "moto_server", "-H", "127.0.0.1", "-p", port], tmp_path, port, "/") as s3,
+        postgres.running() as url,
+    ):
+        asked = urllib.request.Request(f"{s3}/mlflow-artifacts", method="PUT")
+        urllib.request.urlopen(asked, timeout=10).close()
+        extra = {**keys, "MLFLOW_S3_ENDPOINT_URL": s3}
+        backend = url.replace("postgresql:", "postgresql+psycopg2:")
+        with server(python, tmp_path, backend, "s3://mlflow-artifacts/home", extra) as uri:
+            check(trained, Address(uri, "stored"))
+        with urllib.request.urlopen(f"{s3}/mlflow-artifacts?list-type=2&max-keys=10000", timeout=10) as listed:
+            keys_there = re.findall(r"<Key>([^<]+)</Key>", listed.read().decode())
+    assert sum(key.endswith("/manifest.json") for key in keys_there) >= len(trained.registry.bundles())
+    assert all(key.startswith("home/") for key in keys_there)
+    assert not (tmp_path / "artifacts").exists()
