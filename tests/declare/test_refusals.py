@@ -83,7 +83,7 @@ REFUSED = {
     "whole": (lambda: Key("k", whole=True, pattern="[0-9]+"), "keep one"),
     "mean of one": (lambda: mean_of("amount"), "give two or three"),
     "two ids": (lambda: Contract("c", [Id("a"), Id("b"), Time("t")]), "has 2 Id fields"),
-    "no time": (lambda: Contract("c", [Id("a")]), "has 0 Time fields"),
+    "two times": (lambda: Contract("c", [Id("a"), Time("t"), Time("u")]), "has 2 Time fields"),
     "field twice": (lambda: Contract("c", [Id("a"), Time("t"), Key("k"), Key("k")]), "field k stands twice"),
     "events per key": (lambda: Contract("c", [Id("a"), Time("t")], events_per_key=0), "out of range"),
     "by": (lambda: P.by("amount"), "group by a Key"),

@@ -2,6 +2,7 @@
 
 from weighbridge.declare.aggregates import Aggregate, Entity
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.children import Child, minus
 from weighbridge.declare.conditions import above, at_least, at_most, below, differs, equal
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.explore import Explore
@@ -36,6 +37,7 @@ from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
 from weighbridge.declare.reasons import Reasons, Says
 from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Guardrails, Rollout, Step
+from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.search import Range, Search
 from weighbridge.declare.select import Select
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
@@ -46,6 +48,7 @@ from weighbridge.declare.watch import Watch
 __all__ = [
     "Aggregate",
     "Category",
+    "Child",
     "Contract",
     "Costs",
     "Entity",
@@ -70,6 +73,7 @@ __all__ = [
     "Reasons",
     "Retrain",
     "Rollout",
+    "Rollup",
     "Rule",
     "Says",
     "Search",
@@ -108,6 +112,7 @@ __all__ = [
     "log",
     "logistic",
     "mean_of",
+    "minus",
     "most_of",
     "random_forest",
     "ratio",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weighbridge.clock import duration_text
-from weighbridge.declare.conditions import Condition
+from weighbridge.declare.conditions import Condition, check_condition
 from weighbridge.declare.fields import INT64_MAX, Category, Field, Text, check_duration, refuse
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Entity:
             raise refuse(place, f"the window last={last!r} until={until!r} is empty", "make until= shorter than last=")
         conditions = (where,) if isinstance(where, Condition) else tuple(where)
         for condition in conditions:
-            self._check_condition(place, condition)
+            check_condition(place, self.contract.field(condition.field, place), condition)
         if field is not None:
             self._check_field(place, kind, self.contract.field(field, place))
         parts = [self.name, field or "", kind, measure, duration_text(last_us)]
@@ -174,15 +174,6 @@ class Entity:
         power = 2 if kind == "std" else 1
         if self.contract.events_per_key * field.magnitude**power > INT64_MAX:
             raise refuse(place, "its sum can overflow 64 bits", "lower events_per_key, the bounds or the decimals")
-
-    def _check_condition(self, place: str, condition: Condition) -> None:
-        field = self.contract.field(condition.field, place)
-        if field.numeric != (not isinstance(condition.value, str)) or isinstance(condition.value, bool):
-            raise refuse(place, f"where= compares {field.name} with {condition.value!r}", "compare with its own type")
-        if not field.numeric and condition.operator not in ("==", "!="):
-            raise refuse(place, f"where= orders the text field {field.name}", "use equal() or differs()")
-        if isinstance(field, Category) and condition.value not in field.one_of:
-            raise refuse(place, f"where= names {condition.value!r}, not a {field.name}", f"use one of {field.one_of}")
 
 
 Last = str | Sequence[str]

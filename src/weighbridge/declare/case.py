@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from weighbridge.clock import DAY_US, duration_us
+from weighbridge.clock import DAY_US
 from weighbridge.declare.aggregates import Aggregate
+from weighbridge.declare.children import Child, check_children
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.features import Feature, Features, RowFeature, flatten, parts
 from weighbridge.declare.fields import Category, Key, check_duration, refuse
@@ -19,6 +20,7 @@ from weighbridge.declare.policy import Policy
 from weighbridge.declare.reasons import Reasons
 from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Rollout
+from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.simulation import Simulation
 from weighbridge.declare.stages import Stage, standard_stages
 from weighbridge.declare.training import Training
@@ -30,8 +32,9 @@ from weighbridge.identity import describe, digest
 class UseCase:
     """Everything there is to say about one use case, checked whole when it is made.
 
-    `keep`: how long the log keeps an event after its arrival, with its labels, its decision and its id, such as "400d";
-    None keeps all for ever. Raises DeclarationError with one sentence: what, where, the fix.
+    `children`: the tables of rows that belong to an event, a parent before its own. `keep`: how long the log keeps an
+    event after its arrival, with its labels, its decision and its id, such as "400d"; None keeps all for ever. Raises
+    DeclarationError with one sentence: what, where, the fix.
     """
 
     name: str
@@ -49,9 +52,10 @@ class UseCase:
     stages: Sequence[Stage] = standard_stages()
     simulate: Simulation | None = None
     keep: str | None = None
+    children: Sequence[Child] = ()
 
     def __post_init__(self) -> None:
-        for name in ("models", "gates", "stages"):
+        for name in ("models", "gates", "stages", "children"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "features", tuple(flatten(self.features)))
         place = f"use case {self.name}"
@@ -59,6 +63,7 @@ class UseCase:
             raise refuse(place, "its name is not an identifier", "use letters, digits and underscores")
         if not self.vector or not self.models:
             raise refuse(place, "it has no features or no models", "declare at least one of each")
+        check_children(place, self.events, self.children)
         self._check_label(place)
         self._check_features(place)
         self._check_stages(place)
@@ -93,7 +98,7 @@ class UseCase:
         if self.keep is None:
             return
         longest_us = max((f.last_us for f in self.computed if isinstance(f, Aggregate)), default=0)
-        least_us = longest_us + duration_us(self.events.time.late) + self.label.matures_us
+        least_us = longest_us + self.events.late_us + self.label.matures_us
         if check_duration(place, "keep", self.keep) < least_us:
             raise refuse(
                 place,
@@ -110,6 +115,9 @@ class UseCase:
             where = f"feature {feature.name}"
             if isinstance(feature, Aggregate):
                 self.events.by(feature.key)
+            elif isinstance(feature, Rollup):
+                if feature.child not in self.children:
+                    raise refuse(where, f"its table {feature.table} is not declared", "add it: UseCase(children=[...])")
             else:
                 self._check_row(where, feature)
 
@@ -170,14 +178,19 @@ class UseCase:
         return tuple(p for p, f in enumerate(self.vector) if not any(isinstance(part, Aggregate) for part in parts(f)))
 
     @cached_property
+    def rows_digest(self) -> str:
+        """Digest of what the stored events and child rows depend on: their contracts."""
+        return digest([self.events, *self.children]) if self.children else digest(self.events)
+
+    @cached_property
     def state_digest(self) -> str:
         """Digest of what state depends on: contract and aggregates."""
         return digest([self.events, *(f for f in self.computed if isinstance(f, Aggregate))])
 
     @cached_property
     def vector_digest(self) -> str:
-        """Digest of what vectors depend on: state and row features."""
-        return digest([self.state_digest, *self.vector])
+        """Digest of what vectors depend on: state, child tables and row features."""
+        return digest([self.state_digest, *self.children, *self.vector])
 
     @cached_property
     def digest(self) -> str:

@@ -1,8 +1,10 @@
-"""Conditions on an event's own fields, for `where=`: `card.count(last="7d", where=above("amount", 100))`."""
+"""Conditions on the fields of an event or a child row: `card.count(last="7d", where=above("amount", 100))`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from weighbridge.declare.fields import Category, Field, refuse
 
 OPERATORS = ("==", "!=", ">=", "<=", ">", "<")
 
@@ -50,3 +52,13 @@ def above(field: str, value: float) -> Condition:
 def below(field: str, value: float) -> Condition:
     """Events whose number is less than this."""
     return Condition(field, "<", value)
+
+
+def check_condition(place: str, field: Field, condition: Condition) -> None:
+    """Refuse a condition that does not fit the field it names."""
+    if field.numeric != (not isinstance(condition.value, str)) or isinstance(condition.value, bool):
+        raise refuse(place, f"where= compares {field.name} with {condition.value!r}", "compare with its own type")
+    if not field.numeric and condition.operator not in ("==", "!="):
+        raise refuse(place, f"where= orders the text field {field.name}", "use equal() or differs()")
+    if isinstance(field, Category) and condition.value not in field.one_of:
+        raise refuse(place, f"where= names {condition.value!r}, not a {field.name}", f"use one of {field.one_of}")

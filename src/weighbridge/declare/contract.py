@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from weighbridge.clock import duration_us
 from weighbridge.declare.aggregates import Entity
 from weighbridge.declare.fields import Field, Id, Key, Time, refuse
 
-RESERVED = ("row", "seq", "event_id", "event_us", "arrived_us")
+RESERVED = ("row", "seq", "event_id", "event_us", "arrived_us", "sent")
+ARRIVED = Time("arrived")  # a moment that a file tells and no contract declares
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A named, closed list of fields with exactly one `Id` and one `Time`.
+    """A named, closed list of fields with exactly one `Id` and at most one `Time`.
 
+    Without a `Time` an event happens when it arrives.
     `events_per_key` bounds how many retained events one key may have; it is enforced when state is built and
     served, and it is what makes every sum provably free of overflow.
     """
@@ -30,10 +33,11 @@ class Contract:
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise refuse(f"contract {self.name}", f"field {twice[0]} stands twice", "rename one of them")
-        for kind in (Id, Time):
-            count = sum(isinstance(f, kind) for f in self.fields)
-            if count != 1:
-                raise refuse(f"contract {self.name}", f"it has {count} {kind.__name__} fields", "declare exactly one")
+        ids, times = (sum(isinstance(f, kind) for f in self.fields) for kind in (Id, Time))
+        if ids != 1:
+            raise refuse(f"contract {self.name}", f"it has {ids} Id fields", "declare exactly one")
+        if times > 1:
+            raise refuse(f"contract {self.name}", f"it has {times} Time fields", "declare one, or none")
         taken = {n for n in names if n in RESERVED} - {self.id.name}
         if taken:
             raise refuse(
@@ -48,9 +52,19 @@ class Contract:
         return next(f for f in self.fields if isinstance(f, Id))
 
     @cached_property
-    def time(self) -> Time:
-        """The field that tells when an event happened."""
-        return next(f for f in self.fields if isinstance(f, Time))
+    def time(self) -> Time | None:
+        """The field that tells when an event happened; None where its arrival does."""
+        return next((f for f in self.fields if isinstance(f, Time)), None)
+
+    @cached_property
+    def late_us(self) -> int:
+        """How long after it happened an event may arrive, microseconds."""
+        return duration_us(self.time.late) if self.time else 0
+
+    @cached_property
+    def future_us(self) -> int:
+        """How long before it happened an event may arrive, microseconds."""
+        return duration_us(self.time.future) if self.time else 0
 
     @cached_property
     def names(self) -> frozenset[str]:

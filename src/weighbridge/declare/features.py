@@ -1,6 +1,6 @@
-"""Row features: functions of the event itself, of aggregates, and of one another.
+"""Row features: functions of the event itself, of aggregates and rollups, and of one another.
 
-A `Feature` is an `Aggregate` or a `RowFeature`. Operands are field names or features.
+A `Feature` is an `Aggregate`, a `Rollup` or a `RowFeature`. Operands are field names or features.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from weighbridge.declare.aggregates import Aggregate, Made
 from weighbridge.declare.fields import refuse
+from weighbridge.declare.rollups import Rolled, Rollup
 
 ENCODINGS = ("ordinal", "one_hot", "target")
 
@@ -20,20 +21,20 @@ class RowFeature:
     """One value computed from operands; `parameters` and `zone` refine the kind."""
 
     kind: str
-    operands: tuple[str | Aggregate | RowFeature, ...]
+    operands: tuple[str | Aggregate | Rollup | RowFeature, ...]
     name: str
     parameters: tuple[float, ...] = ()
     zone: str = "UTC"
     encoding: str = ""
 
 
-Feature = Aggregate | RowFeature
-Operand = str | RowFeature | Made
+Feature = Aggregate | Rollup | RowFeature
+Operand = str | RowFeature | Made | Rolled
 Features = Iterable["Feature | Sequence[Feature]"]
 
 
 def _operand(place: str, operand: Operand) -> str | Feature:
-    if isinstance(operand, str | Aggregate | RowFeature):
+    if isinstance(operand, str | Aggregate | Rollup | RowFeature):
         return operand
     raise refuse(place, "an operand is a list of windows", "give last= one window, not a list")
 
@@ -168,7 +169,7 @@ def _hours(kind: str, start: int, end: int) -> tuple[int, int]:
 def flatten(features: Features) -> Iterator[Feature]:
     """Yield every feature of a declared list, unfolding those made for several windows."""
     for feature in features:
-        if isinstance(feature, Aggregate | RowFeature):
+        if isinstance(feature, Aggregate | Rollup | RowFeature):
             yield feature
         else:
             yield from feature

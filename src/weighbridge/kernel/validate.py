@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from weighbridge.declare.contract import Contract
+from weighbridge.declare.contract import ARRIVED, Contract
 from weighbridge.declare.fields import Time
+from weighbridge.errors import InputError
 from weighbridge.identity import Pseudonyms
+from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.rules import BROKEN, reject, stored_time, stored_value, time_rules, unknown
 from weighbridge.kernel.table_check import TableCheck
 from weighbridge.records import EventRecord
@@ -24,7 +26,7 @@ def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int,
         if not isinstance(name, str) or name not in contract.names:
             raise unknown(str(name))
     values: list[int | str | None] = []
-    event_id, event_us = "", 0
+    event_id, event_us = "", arrived_us
     for item in contract.fields:
         raw = body.get(item.name)
         if raw is None:
@@ -48,24 +50,37 @@ def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int,
 
 
 def parse_table(
-    contract: Contract, table: pa.Table, mapping: Mapping[str, str], pseudonyms: Pseudonyms
+    contract: Contract, table: pa.Table, mapping: Mapping[str, str], pseudonyms: Pseudonyms, now_us: int | None = None
 ) -> tuple[pa.Table, TableCheck]:
     """Return the accepted rows as they are stored, and the check with its rejects.
 
     Columns: row (int64, place in the file), event_id, event_us, arrived_us, then the payload. `arrived_us` is the
-    contract's declared column, or the one `mapping` names, else the event's own time. Raises
-    InputError when a column is missing.
+    contract's declared column, or the one `mapping` names, else the event's own time, else `now_us`. Raises
+    InputError when a column is missing, or nothing tells when the rows arrived.
     """
     check = TableCheck(table, mapping)
-    time = contract.time
     columns: dict[str, pa.Array] = {"row": pa.array(np.arange(len(table)), pa.int64())}
     columns["event_id"] = check.read(contract.id, pseudonyms)
-    event_us = check.times(time, time.name, time.source)
-    told = time.arrived or "arrived" in mapping
-    arrived_us = check.times(time, "arrived", time.arrived or "arrived") if told else event_us
-    for rule, bound, text in time_rules(time):
-        check.refuse(BROKEN[rule](event_us - arrived_us, bound), reject(time.name, rule, text))
+    event_us, arrived_us = _moments(check, contract, now_us)
     columns["event_us"], columns["arrived_us"] = pa.array(event_us), pa.array(arrived_us)
     for item in contract.payload:
         columns[item.name] = check.read(item, pseudonyms)
     return pa.table(columns).filter(pa.array(check.good)), check
+
+
+def _moments(check: TableCheck, contract: Contract, now_us: int | None) -> tuple[Ints, Ints]:
+    """Return when the rows of a table happened and arrived, and refuse those too early or late by their contract."""
+    time = contract.time
+    source = time.arrived if time else None
+    told = source is not None or "arrived" in check.mapping
+    arrived_us = check.times(ARRIVED, "arrived", source or "arrived") if told else None
+    if time is None:
+        if arrived_us is None and now_us is None:
+            raise InputError(f"nothing tells when the rows of {contract.name} arrived; name it: --map arrived=...")
+        whole = np.full(len(check.table), now_us or 0, dtype=np.int64) if arrived_us is None else arrived_us
+        return whole, whole
+    event_us = check.times(time, time.name, time.source)
+    arrived_us = event_us if arrived_us is None else arrived_us
+    for rule, bound, text in time_rules(time):
+        check.refuse(BROKEN[rule](event_us - arrived_us, bound), reject(time.name, rule, text))
+    return event_us, arrived_us

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.contract import ARRIVED
 from weighbridge.errors import InputError
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.rules import reject
@@ -43,7 +44,7 @@ def ingest(
     run = Run("ingest", stores, clock)
     mapping = checked_mapping(case, mapping or {})
     now_us = clock.now_us()
-    good, check = parse_table(case.events, events, mapping, stores.pseudonyms)
+    good, check = parse_table(case.events, events, mapping, stores.pseudonyms, now_us)
     good = _not_from_the_future(case, good, check, now_us)
     accepted, repeated = _once(case, stores, good, check)
     rejects = [check.rejects.table()]
@@ -118,7 +119,8 @@ def _not_from_the_future(case: UseCase, good: pa.Table, check: TableCheck, now_u
     """Leave out rows that arrive after the present."""
     early = pc.less_equal(good["arrived_us"], now_us)
     late = good["row"].filter(pc.invert(early)).to_numpy()
-    check.rejects.add(np.asarray(late, dtype=np.int64), reject(case.events.time.name, "arrived"))
+    name = (case.events.time or ARRIVED).name
+    check.rejects.add(np.asarray(late, dtype=np.int64), reject(name, "arrived"))
     return good.filter(early)
 
 

@@ -48,11 +48,12 @@ def messages(case: UseCase, world: World, from_us: int) -> list[Message]:
     """Return everything that arrives from a time on, in the order of arrival, labels before events."""
     found: list[tuple[int, int, Message]] = []
     events = world.events.filter(pc.greater_equal(world.events["arrived"].cast(pa.int64()), from_us))
-    time_name = case.events.time.name
+    time = case.events.time
     for row in events.to_pylist():
         arrived_us = _us(row.pop("arrived"))
         body = {f.name: row[f.source] for f in case.events.fields}
-        body[time_name] = us_to_iso(_us(body[time_name]))
+        if time is not None:
+            body[time.name] = us_to_iso(_us(body[time.name]))
         found.append((arrived_us, 1, Message(arrived_us, "/predict", body)))
     labels = world.labels.filter(pc.greater_equal(world.labels["arrived"].cast(pa.int64()), from_us))
     for row in labels.to_pylist():

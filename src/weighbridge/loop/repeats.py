@@ -41,7 +41,8 @@ def repeats(case: UseCase, log: EventLog, accepted: pa.Table) -> Repeats:
     suspects = np.flatnonzero(~first | stored)
     if not len(suspects):
         return Repeats(first, stored, clashing)
-    content = [name for name in event_schema(case.events).names if name not in ("seq", "arrived_us")]
+    apart = ("seq", "arrived_us") if case.events.time else ("seq", "arrived_us", "event_us")
+    content = [name for name in event_schema(case.events).names if name not in apart]
     told = accepted.select(content)
     again = ids.take(pa.array(suspects))
     before = told.filter(pc.and_(pa.array(first), pc.is_in(ids, value_set=again)))

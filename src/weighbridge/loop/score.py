@@ -46,9 +46,10 @@ def score(
     column is missing or there are more than `MOST_ROWS`.
     """
     mapping = checked_mapping(case, mapping)
+    now_us = stores.log.head().arrived_us  # the present of events without a time
     accepted, rejects, rows = list[pa.Table](), Rejects(), 0
     for piece in pieces:
-        good, check = parse_table(case.events, piece, mapping, stores.pseudonyms)
+        good, check = parse_table(case.events, piece, mapping, stores.pseudonyms, now_us)
         accepted.append(good.set_column(0, "row", pa.array(ints(good["row"]) + rows)))
         rejects.extend(check.rejects, rows)
         rows += len(piece)

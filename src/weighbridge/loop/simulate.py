@@ -174,7 +174,7 @@ class _Maker:
 
     def _world(self, rows: _Rows) -> World:
         rng = self.rng
-        late_us = min(duration_us(self.case.events.time.late), DAY_US)
+        late_us = min(self.case.events.late_us, DAY_US)
         n = len(rows.actor)
         delay = np.where(
             rng.random(n) < self.s.late_share, rng.uniform(0, 0.9 * late_us, n), rng.uniform(0, 2 * SECOND_US, n)

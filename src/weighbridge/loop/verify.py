@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pyarrow.compute as pc
 
-from weighbridge.clock import Clock, duration_us
+from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import Plan, compile_plan
@@ -69,4 +69,4 @@ def whole_from_us(plan: Plan, stores: Stores) -> int:
     if forgotten_us is None:
         return -(2**63)
     span_us = max((entity.span_us for entity in plan.entities), default=0)
-    return forgotten_us + duration_us(plan.case.events.time.future) + span_us
+    return forgotten_us + plan.case.events.future_us + span_us

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Rejected
@@ -34,6 +35,8 @@ class Intake:
                 raise
             event = parse_event(self._contract, body, earlier.arrived_us, self._stores.pseudonyms)
         earlier = self.earlier(event.event_id)
+        if earlier is not None and self._contract.time is None:
+            event = replace(event, event_us=earlier.event_us)  # it happened when it arrived first
         if earlier is not None and not earlier.same_content(event):
             raise Conflict(
                 f"event {event.event_id} is stored already with other content; send a new id for a new event"

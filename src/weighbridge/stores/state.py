@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.clock import duration_us
 from weighbridge.declare.fields import Category
 from weighbridge.errors import Rejected, StoreFailure
 from weighbridge.kernel import step
@@ -54,8 +53,7 @@ class MemoryState:
         self._early: dict[str, int] = {}  # labels of events still to come
         self._read: EventRecord | None = None  # the event whose values the workspace holds
         self._latest_us, self._appended = 0, 0
-        time = plan.case.events.time
-        self._kept_us = max((e.span_us for e in plan.entities), default=0) + duration_us(time.late)
+        self._kept_us = max((e.span_us for e in plan.entities), default=0) + plan.case.events.late_us
 
     @property
     def waiting(self) -> int:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,10 +21,9 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.conditions import Condition
 from weighbridge.declare.features import Feature, RowFeature
 from weighbridge.declare.fields import Category
+from weighbridge.declare.rollups import Rollup
+from weighbridge.testing.rolled import COMPARISONS, ChildRow, Owner, Row, rolled
 
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
-}  # fmt: skip
 PRESENT: dict[str, Callable[[list[float]], float]] = {  # of the operands that are defined
     "is_missing": lambda x: float(not x),
     "mean_of": lambda x: reduce(operator.add, x) / len(x) if x else math.nan,
@@ -36,12 +34,13 @@ PRESENT: dict[str, Callable[[list[float]], float]] = {  # of the operands that a
 
 @dataclass(frozen=True)
 class Event:
-    """One event of the log: `values` are stored values by field name (None: missing)."""
+    """One event of the log: `values` are stored values by field name (None: missing), `sent` child rows by table."""
 
     seq: int
     event_us: int
     id: str
     values: Mapping[str, int | str | None]
+    sent: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,10 @@ class LabelRecord:
 class Oracle:
     """Computes vectors straight from the declaration and the whole log."""
 
-    def __init__(self, case: UseCase, events: Sequence[Event], labels: Sequence[LabelRecord]) -> None:
-        self.case = case
+    def __init__(
+        self, case: UseCase, events: Sequence[Event], labels: Sequence[LabelRecord], rows: Sequence[ChildRow] = ()
+    ) -> None:
+        self.case, self.rows = case, rows
         self.events = sorted(events, key=lambda e: e.seq)
         self.labels = sorted(labels, key=lambda r: r.seq)
         self.scales = {f.name: f.scale for f in case.events.payload}
@@ -73,6 +74,8 @@ class Oracle:
 
     def feature(self, feature: Feature, d: Event) -> float:
         """Return one feature of one decision."""
+        if isinstance(feature, Rollup):
+            return rolled(feature, Owner(d.seq, d.event_us, d.sent, d.values), self.rows)
         return self._aggregate(feature, d) if isinstance(feature, Aggregate) else self._row(feature, d)
 
     def window(self, a: Aggregate, d: Event) -> list[Event]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from weighbridge.clock import duration_us
 from weighbridge.declare import (
     Category,
     Contract,
@@ -137,7 +136,7 @@ def stepped(case: UseCase, events: Sequence[Event], labels: Sequence[LabelRecord
 
 def record_of(case: UseCase, event: Event) -> EventRecord:
     """Return an oracle's event as the record a log holds; it arrives as early as its contract allows."""
-    arrived_us = event.event_us - duration_us(case.events.time.future)
+    arrived_us = event.event_us - case.events.future_us
     return EventRecord(event.id, event.event_us, arrived_us, tuple(event.values[f.name] for f in case.events.payload))
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from weighbridge.declare.aggregates import Aggregate
 from weighbridge.declare.features import Feature
-from weighbridge.declare.sentences.history import History
-from weighbridge.declare.sentences.row import Row
+from weighbridge.declare.sentences.row import told_by
 from weighbridge.declare.sentences.template import render
 from weighbridge.declare.sentences.words import words
 
@@ -21,7 +19,7 @@ def sentence(case: UseCase, feature: Feature, value: float | None) -> str:
 
     Only numbers, and the texts of categories, are shown: free text and keys never are.
     """
-    told = History(case, feature) if isinstance(feature, Aggregate) else Row(case, feature)
+    told = told_by(case, feature)
     if value is not None and not math.isfinite(value):
         return f"{words(feature.name)} is {value}"
     says = case.reasons.says.get(feature.name)

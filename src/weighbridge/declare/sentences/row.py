@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from weighbridge.declare.aggregates import Aggregate
-from weighbridge.declare.features import RowFeature
+from weighbridge.declare.features import Feature, RowFeature
 from weighbridge.declare.fields import Category
+from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.sentences.history import History, Value
+from weighbridge.declare.sentences.rolled import Rolled
 from weighbridge.declare.sentences.words import amount, plain, words
 
 if TYPE_CHECKING:
@@ -159,14 +161,14 @@ class Row:
         operand = self.feature.operands[place]
         if isinstance(operand, str):
             return words(operand)
-        return (History if isinstance(operand, Aggregate) else Row)(self.case, operand).phrase  # type: ignore[arg-type]
+        return told_by(self.case, operand).phrase
 
     def _amount(self, value: float) -> str:
         """Return a number in the unit of the first operand."""
         operand = self.feature.operands[0]
         if isinstance(operand, str):
             return amount(value, self.case.events.field(operand, self.feature.name))
-        return History(self.case, operand).shown(value) if isinstance(operand, Aggregate) else plain(value)
+        return plain(value) if isinstance(operand, RowFeature) else told_by(self.case, operand).shown(value)
 
     def _category(self, code: float) -> str:
         operand = self.feature.operands[0]
@@ -174,3 +176,10 @@ class Row:
         field = self.case.events.field(operand, self.feature.name)
         assert isinstance(field, Category)
         return field.one_of[int(code)] if 0 <= code < len(field.one_of) else "unknown"
+
+
+def told_by(case: UseCase, feature: Feature) -> History | Rolled | Row:
+    """Return the sentences of a feature."""
+    if isinstance(feature, Aggregate):
+        return History(case, feature)
+    return Rolled(case, feature) if isinstance(feature, Rollup) else Row(case, feature)

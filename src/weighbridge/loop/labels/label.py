@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.contract import ARRIVED
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.rules import reject
@@ -34,7 +35,7 @@ def labels_of_column(case: UseCase, good: pa.Table, events: pa.Table, mapping: M
     told = mapping.get("label_arrived", case.label.arrived)
     rows = good["row"].to_numpy()
     if told:
-        arrived = check.times(case.events.time, "label_arrived", told)[rows]
+        arrived = check.times(ARRIVED, "label_arrived", told)[rows]
     else:
         arrived = good["event_us"].to_numpy() + case.label.arrives_us
     arrived = np.maximum(arrived, good["arrived_us"].to_numpy())
@@ -50,7 +51,7 @@ def labels_of_table(
     own = case.events.id.source
     ids = check.column("event_id", own if own in labels.column_names else "event_id").cast(pa.string())
     values = _values(check, "label", case.label.source if case.label.source in labels.column_names else "label")
-    arrived = check.times(case.events.time, "label_arrived", mapping.get("label_arrived", "arrived"))
+    arrived = check.times(ARRIVED, "label_arrived", mapping.get("label_arrived", "arrived"))
     here = pc.is_in(ids, value_set=good["event_id"].combine_chunks())
     known = np.asarray(pc.or_(here, stores.log.known(ids)).to_numpy(zero_copy_only=False), dtype=np.bool_)
     check.refuse(~known, reject("event_id", "event"))

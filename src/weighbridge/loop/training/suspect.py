@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from weighbridge.clock import DAY_US, SECOND_US, duration_us
+from weighbridge.clock import DAY_US, SECOND_US
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.models import lightgbm
 from weighbridge.errors import BundleRefused
@@ -215,7 +215,7 @@ def _missing(case: UseCase, data: TrainingSet) -> Verdict:
 def _time_travel(case: UseCase, stores: Stores, data: TrainingSet) -> list[Verdict]:
     """Labels that arrived before their events, and vectors that are not what was known at their event's arrival."""
     columns, told, bound = data.columns, data.told, case.training.poisoning.early
-    happened = columns.event_us[columns.label_row] - duration_us(case.events.time.future)
+    happened = columns.event_us[columns.label_row] - case.events.future_us
     early = float(np.mean(ints(told["arrived_us"]) < happened)) if len(told) else 0.0
     plan = compile_plan(case)
     sound = np.flatnonzero(data.mature & (columns.event_us >= whole_from_us(plan, stores)))

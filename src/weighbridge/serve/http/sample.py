@@ -35,4 +35,5 @@ class Samples:
         row = self._rows[number % len(self._rows)]
         found = {field.name: row[field.source] for field in contract.fields}
         entropy = hashlib.sha256(f"{now_us} {number}".encode()).digest()
-        return {**found, contract.id.name: ulid_at(now_us, entropy), contract.time.name: us_to_iso(now_us)}
+        found[contract.id.name] = ulid_at(now_us, entropy)
+        return found if contract.time is None else {**found, contract.time.name: us_to_iso(now_us)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weighbridge.clock import DAY_US, duration_us, iso_to_us, us_to_iso
+from weighbridge.clock import DAY_US, iso_to_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.explore import Explore
 from weighbridge.declare.fields import Numeric
@@ -63,12 +63,12 @@ def script(case: UseCase, seed: int, start_us: int, events: int) -> list[Act]:
 def _about(case: UseCase, rng: random.Random, message: Message) -> Iterator[Act]:
     """Yield an event as it comes in: late, early, broken, twice, or with other content; and its labels."""
     time, body, at_us = case.events.time, message.body, message.arrived_us
-    late_us, future_us, chance = duration_us(time.late), duration_us(time.future), rng.random()
+    late_us, future_us, chance = case.events.late_us, case.events.future_us, rng.random()
     if chance < 0.04:
         at_us += int(rng.uniform(0, 0.9) * late_us)  # behind others, and in time
     elif chance < 0.055:
         at_us += late_us + int(rng.expovariate(1 / (30 * MINUTE_US))) + MINUTE_US
-    elif chance < 0.07:
+    elif chance < 0.07 and time is not None:
         ahead_us = int(rng.uniform(0, 2) * future_us)
         body = {**body, time.name: us_to_iso(iso_to_us(body[time.name]) + ahead_us)}
     elif chance < 0.08:
@@ -95,7 +95,8 @@ def _other(case: UseCase, rng: random.Random, body: dict[str, Any]) -> dict[str,
     for field in case.events.payload:
         if isinstance(field, Numeric) and isinstance(body.get(field.name), int | float):
             return {**body, field.name: 1 if body[field.name] != 1 else 2}
-    return {**body, case.events.time.name: us_to_iso(iso_to_us(body[case.events.time.name]) - rng.randint(1, 1000))}
+    time = case.events.time
+    return body if time is None else {**body, time.name: us_to_iso(iso_to_us(body[time.name]) - rng.randint(1, 1000))}
 
 
 def _beside(
