@@ -29,10 +29,10 @@ train-local: setup
 	$(BIN)/weigh run card_fraud $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations 25 --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 test-unit: setup
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 soak: setup
 	WEIGHBRIDGE_SOAK=1 $(BIN)/python -m pytest $(ARGS)
