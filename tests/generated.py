@@ -23,6 +23,7 @@ from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[1]
+CASES = sorted(path.stem for path in (ROOT / "src" / "weighbridge" / "cases").glob("[a-z]*.py"))
 
 
 def cli_reference() -> str:
@@ -59,10 +60,10 @@ def openapi() -> str:
 
 
 def generated() -> dict[Path, str]:
-    schema = json.dumps(event_schema(find_case("card_fraud")), indent=2) + "\n"
+    schemas = {name: json.dumps(event_schema(find_case(name)), indent=2) + "\n" for name in CASES}
     return {
         ROOT / "docs" / "cli.md": cli_reference(),
-        ROOT / "docs" / "schema" / "card_fraud.json": schema,
+        **{ROOT / "docs" / "schema" / f"{name}.json": text for name, text in schemas.items()},
         ROOT / "docs" / "schema" / "card_fraud.openapi.json": openapi(),
         ROOT / ".env.example": settings_example(),
     }

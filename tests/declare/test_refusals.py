@@ -123,7 +123,7 @@ REFUSED = {
     "maturity": (lambda: Label("bad", matures="later"), "is not a duration"),
     "pattern share": (lambda: Pattern("p", at="card_id", share=0), "out of range"),
     "pattern events": (lambda: Pattern("p", at="card_id", share=1, events=(0, 2)), "no range"),
-    "no pattern": (lambda: Simulation("card_id", 1, 1, "amount", []), "active from the start"),
+    "no pattern": (lambda: Simulation("card_id", 1, "amount", []), "active from the start"),
     "label as field": (lambda: replace(case, label=Label("amount", matures="7d")), "also a field"),
     "own label": (lambda: replace(case, features=[value("is_fraud")]), "its own label|own label"),
     "text feature": (lambda: replace(case, features=[log("country")]), "encode() a Category"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,9 +154,21 @@ class UseCase:
         where = f"{place}, Simulation"
         if not isinstance(self.events.field(simulation.actor, where), Key):
             raise refuse(where, f"actor={simulation.actor!r} is not a Key", "name the Key field that acts")
+        self._check_names(where, simulation)
         for pattern in simulation.patterns:
             for name in (pattern.at, *(change.field for change in pattern.changes)):
                 self.events.field(name, f"{where}, pattern {pattern.name}")
+
+    def _check_names(self, where: str, simulation: Simulation) -> None:
+        """Refuse a world whose keys would break their own contract."""
+        for name in simulation.names:
+            self.events.field(name, f"{where}, names")
+        for field in self.events.payload:
+            if isinstance(field, Key) and field.pattern:
+                made = simulation.called(field.name, 1)
+                if not re.fullmatch(field.pattern, made):
+                    raise refuse(where, f"{field.name} would be called {made!r}, which its pattern does not match",
+                                 f'give names={{"{field.name}": ...}}')  # fmt: skip
 
     @property
     def vector(self) -> tuple[Feature, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -23,13 +23,16 @@ class Field:
     """One named field of an event.
 
     `column` names it in files when it is called otherwise there. `pii="pseudonymised"` replaces the value
-    by a keyed pseudonym at the door, before anything is logged or stored.
+    by a keyed pseudonym at the door, before anything is logged or stored. `description` and `unit` (such as "USD")
+    are for people: schemas and the data dictionary tell them, and no digest depends on them.
     """
 
     name: str
     column: str | None = None
     optional: bool = False
     pii: str = "none"
+    description: str = field(default="", repr=False, kw_only=True)
+    unit: str = field(default="", repr=False, kw_only=True)
 
     numeric: ClassVar[bool] = False
     free_text: ClassVar[bool] = False

@@ -13,7 +13,8 @@ METRICS = (
 LOWER_IS_BETTER = ("brier", "ece", "net_cost")
 OF_WINDOW = ("feature_psi", "score_psi", "flagged_shift", "canary_errors", "rejected_share")
 CHECKS = (
-    "parity_mismatches", "leakiest_feature_auc", "recall_gap", "label_coverage", "latency_us_p99", *OF_WINDOW, *METRICS,
+    "parity_mismatches", "leakiest_feature_auc", "recall_gap", "label_coverage", "latency_us_p95", "latency_us_p99",
+    *OF_WINDOW, *METRICS,
 )  # fmt: skip
 RIVALS = ("production", "staging")
 
@@ -35,8 +36,9 @@ class Gate:
 
     `recall_gap`: how much lower the recall of the worst value of the Category `by` is than that of all (equal
     opportunity, Hardt et al. 2016); it closes when that is sure at 95 % (Wilson 1927). `label_coverage`: the share of
-    mature events with a label. `latency_us_p99`: of scoring one vector, measured here. `parity_mismatches`: values that
-    differ between replay and the online path. `leakiest_feature_auc`: the best a single feature does.
+    mature events with a label. `latency_us_p95`, `latency_us_p99`: of scoring one vector, measured here.
+    `parity_mismatches`: values that differ between replay and the online path. `leakiest_feature_auc`: the best a
+    single feature does.
     """
 
     figure: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from weighbridge.declare.fields import check_duration, refuse
 
@@ -97,30 +97,42 @@ class Pattern:
 class Simulation:
     """The world: `actor` is the key field whose members act; every other key field is a place they visit.
 
-    `place_fields` are the categories that belong to a place and not to the actor. `events` over `days`; `rate` is the
-    share of positive events before any late-starting pattern; labels of positives
-    arrive after an exponential delay of mean `delay` (never later than the label matures), negatives when it matures.
+    `names` says how the members of a key field are called, such as {"user_id": "user-{}"}, with their number for {};
+    the others are c000001 (actors) or m000001 (places). `place_fields` are the categories that belong to a place and
+    not to the actor. `events` over `days`; `rate` is the share of positive events before any late-starting pattern;
+    labels of positives arrive after an exponential delay of mean `delay` (never later than the label matures),
+    negatives when it matures.
     """
 
     actor: str
     actors: int
-    places: int
     amount: str
     patterns: Sequence[Pattern]
+    places: int = 1
     place_fields: Sequence[str] = ()
     days: int = 80
     events: int = 48_000
     rate: float = 0.01
     delay: str = "36h"
     late_share: float = 0.01
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patterns", tuple(self.patterns))
         object.__setattr__(self, "place_fields", tuple(self.place_fields))
         check_duration("Simulation", "delay", self.delay)
+        for name, form in self.names.items():
+            if form.count("{}") != 1:
+                raise refuse(f"Simulation, names of {name}", f"{form!r} has no single {{}}", 'write such as "user-{}"')
         if min(self.actors, self.places, self.days, self.events) < 1:
             raise refuse("Simulation", "it has no actors, places, days or events", "give 1 or more of each")
         if not 0 < self.rate < 0.5 or not 0 <= self.late_share < 1:
             raise refuse("Simulation", "rate or late_share is out of range", "use 0 < rate < 0.5, 0 <= late_share < 1")
         if not any(pattern.starts == 0 for pattern in self.patterns):
             raise refuse("Simulation", "no pattern is active from the start", "give one pattern starts=0")
+
+    def called(self, name: str, number: int) -> str:
+        """Return what a member of a key field is called."""
+        if name in self.names:
+            return self.names[name].replace("{}", str(number))
+        return f"{'c' if name == self.actor else 'm'}{number:06d}"

@@ -204,8 +204,8 @@ class _Maker:
         if field is self.case.events.time:
             return _moments(rows.at_us + self.start_us)
         if isinstance(field, Key):
-            codes, letter = (rows.actor, "c") if field.name == self.s.actor else (rows.place, "m")
-            return pa.array([f"{letter}{code:06d}" for code in codes.tolist()])
+            codes = rows.actor if field.name == self.s.actor else rows.place
+            return pa.array([self.s.called(field.name, code) for code in codes.tolist()])
         if isinstance(field, Category):
             return pa.array(list(field.one_of)).take(pa.array(rows.other[field.name].astype(np.int64)))
         if isinstance(field, Numeric):
