@@ -50,6 +50,12 @@ def ulid_at(at_us: int, entropy: bytes) -> str:
     return str(ULID((at_us // 1_000).to_bytes(6, "big") + entropy[:10]))
 
 
+def chance(text: str, seed: int) -> int:
+    """Return the seeded hash of a text, 0 to 2**63 - 1: the same on every machine."""
+    code = hashlib.blake2b(text.encode(), digest_size=8, key=seed.to_bytes(8, "little", signed=True)).digest()
+    return int.from_bytes(code, "little") >> 1
+
+
 class Pseudonyms:
     """Keyed pseudonyms: HMAC-SHA256 cut to 128 bits, prefixed with the id of the key.
 

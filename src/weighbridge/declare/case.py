@@ -17,14 +17,14 @@ from weighbridge.declare.fields import Category, Key, check_duration, refuse
 from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import LATEST, Label
 from weighbridge.declare.models import Model
-from weighbridge.declare.policy import Policy
+from weighbridge.declare.policy import EVERY_DAY, Policy
 from weighbridge.declare.reasons import Reasons
 from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.simulation import Simulation
 from weighbridge.declare.stages import Stage, standard_stages
-from weighbridge.declare.training import Training
+from weighbridge.declare.training import STRATIFIED, Training
 from weighbridge.declare.watch import Watch
 from weighbridge.identity import describe, digest
 
@@ -72,6 +72,7 @@ class UseCase:
         self.reasons.check(place, self.vector)
         self._check_keep(place)
         self._check_gates()
+        self._check_split(place)
         self.policy.conditions(self.events, self.feature_names)
         self.rollout.sticks_to(self.events)
 
@@ -86,6 +87,12 @@ class UseCase:
                 place,
                 f"{ordered[0]} counts the latest labels, and resolve={self.label.resolve!r} another",
                 'take the label_ features out, or use resolve="latest"',
+            )
+
+    def _check_split(self, place: str) -> None:
+        if self.training.split == STRATIFIED and self.policy.capacity_on == EVERY_DAY:
+            raise refuse(
+                place, "a stratified split knows no days to bound each", 'use capacity_on="average_day" in Policy'
             )
 
     def _check_gates(self) -> None:

@@ -6,18 +6,21 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.gates import Gate
 from weighbridge.errors import BundleRefused, InputError
+from weighbridge.kernel.arrays import Floats, Ints
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.labels.ledger import coverage
 from weighbridge.loop.measure import ENOUGH_POSITIVES, MEASURES, Evidence, Measured, immature, not_applicable
 from weighbridge.loop.report import Report, Run, write_report
 from weighbridge.loop.training.evaluate import difference
 from weighbridge.loop.training.training_set import TrainingSet, training_set
+from weighbridge.loop.training.validated import validation_name
 from weighbridge.ports import Stores
 from weighbridge.records import LabelRecord
 from weighbridge.score.bundle import Bundle, load
@@ -133,20 +136,27 @@ def _against(evidence: Evidence, g: Gate) -> Measured:
     if found is None:
         return immature("its validation is not in this home; train again")
     data, validated, said = found
-    chosen = validated & (data.columns.event_us > rival.trained_until_us)
+    theirs = None if data.drawn is None else stores.tables.get(validation_name(current))
+    if theirs is None:
+        chosen = validated & (data.columns.event_us > rival.trained_until_us)
+    else:  # time says nothing: what both said of rows that neither was fitted on when it said so
+        chosen = validated & np.isin(data.columns.seq, theirs["seq"].to_numpy())
     rows = data.rows(case, chosen)
     positives = int((data.labels[chosen] == 1).sum())
     if positives < ENOUGH_POSITIVES:
         return immature(
             f"{positives} positives since {g.against} was trained are too few, {ENOUGH_POSITIVES} are needed"
         )
-    ours = said["probability"].to_numpy()[
-        np.searchsorted(said["seq"].to_numpy(), data.columns.seq[data.places(chosen)])
-    ]
-    theirs = rival.scorer.probability(rows.vectors)
-    gain, low, high = difference(case, rows, g.figure, (ours, candidate.thresholds), (theirs, rival.thresholds))
+    seq = data.columns.seq[data.places(chosen)]
+    ours, other = _said(said, seq), rival.scorer.probability(rows.vectors) if theirs is None else _said(theirs, seq)
+    gain, low, high = difference(case, rows, g.figure, (ours, candidate.thresholds), (other, rival.thresholds))
     why = f"candidate - {g.against}, paired bootstrap over {rows.days} days, {positives} positives"
     return Measured(gain, why, None, (low, high))
+
+
+def _said(said: pa.Table, seq: Ints) -> Floats:
+    """Return what a bundle's winner said of validation rows, float64[n]. seq: int64[n]."""
+    return np.asarray(said["probability"].to_numpy()[np.searchsorted(said["seq"].to_numpy(), seq)])
 
 
 def parity_mismatches(case: UseCase, stores: Stores, data: TrainingSet) -> int:

@@ -72,7 +72,12 @@ def train(
     facts = remembered(case, stores, data, done, (winner, scorer), chosen)
     facts |= {"event_only": _told(case, event_only, alone), "training_data": suspicion.kept, "searches": searches}
     facts["learning_curve"] = learning_curve(
-        case, winner, data.columns.event_us[fitting], lessons, selected, validation
+        case,
+        winner,
+        (data.columns.event_us if data.drawn is None else data.drawn)[fitting],
+        lessons,
+        selected,
+        validation,
     )
     facts["event_time"] = claim(case, data, winner, selected, stores.budget.cores)
     scorers = (scorer, finish(case, event_only, mature, alone, validation) if event_only else None)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from weighbridge.clock import DAY_US, us_to_iso
+from weighbridge.clock import us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.thresholds import Ladder
-from weighbridge.loop.training.evaluate import Rows, costs_of, ladder_of
+from weighbridge.loop.training.evaluate import Rows, costs_of, days_of, ladder_of
 from weighbridge.loop.training.validated import validation_name
 from weighbridge.ports import Stores
 from weighbridge.score.bundle import Bundle
@@ -79,11 +79,10 @@ def tune(case: UseCase, stores: Stores, bundle: Bundle) -> Tuned:
     The probabilities are those the winner gave while training; rules and lists have no part in it. Raises InputError
     when the period is not in this home any more.
     """
-    rows, probability = _validated(case, stores, bundle)
+    rows, probability, day_us = _validated(case, stores, bundle)
     found = ladder_of(case, rows, probability)
     best = tuple(float(found.at[step]) for step in reversed(found.best()))
     limits = bundle.thresholds
-    day_us = (int(rows.day.min()) * DAY_US, int(rows.day.max()) * DAY_US)
     return Tuned(
         bundle=bundle.id,
         model=str(bundle.facts["model"]),
@@ -103,7 +102,7 @@ def tune(case: UseCase, stores: Stores, bundle: Bundle) -> Tuned:
     )
 
 
-def _validated(case: UseCase, stores: Stores, bundle: Bundle) -> tuple[Rows, Floats]:
+def _validated(case: UseCase, stores: Stores, bundle: Bundle) -> tuple[Rows, Floats, tuple[int, int]]:
     said = stores.tables.get(validation_name(bundle.id))
     if said is None or not len(said):
         raise InputError(f"the validation of bundle {bundle.version} is not in this home; train again")
@@ -116,9 +115,12 @@ def _validated(case: UseCase, stores: Stores, bundle: Bundle) -> tuple[Rows, Flo
     name = case.policy.costs.amount
     if name is not None:
         amount = ints(pc.fill_null(events[name], 0)) / case.events.field(name, "Costs").scale
-    day = ints(events["event_us"]) // DAY_US
-    rows = Rows(np.empty((len(said), 0), dtype=np.float32), ints(said["y"]), day, np.zeros_like(day), amount)
-    return rows, np.asarray(said["probability"].to_numpy(), dtype=np.float64)
+    event_us = ints(events["event_us"])
+    day, rows_per_day = days_of(case, ints(events["seq"]), event_us)
+    nothing = np.empty((len(said), 0), dtype=np.float32)
+    rows = Rows(nothing, ints(said["y"]), day, np.zeros_like(day), amount, rows_per_day)
+    probability = np.asarray(said["probability"].to_numpy(), dtype=np.float64)
+    return rows, probability, (int(event_us.min()), int(event_us.max()))
 
 
 def _point(case: UseCase, rows: Rows, probability: Floats, review_at: float, decline_at: float) -> Point:

@@ -13,33 +13,42 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Key
 from weighbridge.declare.gates import LOWER_IS_BETTER
 from weighbridge.declare.policy import EVERY_DAY
+from weighbridge.declare.training import STRATIFIED
 from weighbridge.kernel import metrics
 from weighbridge.kernel.arrays import MISSING, Floats, Ints, Vectors
 from weighbridge.kernel.replay import Columns
+from weighbridge.kernel.split import parts
 from weighbridge.kernel.thresholds import Ladder, ladder
 from weighbridge.score.scorer import Thresholds
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled rows to evaluate on: vectors float32[n, f], y int64[n], and what metrics need of the events."""
+    """Labelled rows to evaluate on: vectors float32[n, f], y int64[n], and what metrics need of the events.
+
+    `day`: int64[n], blocks to resample and halve by; `rows_per_day` is declared where they are no days.
+    """
 
     vectors: Vectors
     y: Ints
     day: Ints
     key: Ints
     amount: Floats
+    rows_per_day: int | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def at(self, places: Ints) -> Rows:
         """Return the rows at these places, int64[m]."""
-        return Rows(self.vectors[places], self.y[places], self.day[places], self.key[places], self.amount[places])
+        day, key, amount = self.day[places], self.key[places], self.amount[places]
+        return Rows(self.vectors[places], self.y[places], day, key, amount, self.rows_per_day)
 
     @property
     def days(self) -> int:
-        """How many days the rows span."""
+        """How many days the rows span, or make where time says nothing."""
+        if self.rows_per_day is not None:
+            return max(1, round(len(self) / self.rows_per_day))
         return int(self.day.max() - self.day.min()) + 1 if len(self.day) else 0
 
 
@@ -55,9 +64,16 @@ def rows_of(case: UseCase, columns: Columns, vectors: Vectors, labels: Ints, cho
         place = [f.name for f in payload].index(case.policy.costs.amount)
         stored = columns.values[chosen, place]
         amount = np.where(stored == MISSING, 0, stored) / payload[place].scale
-    day = columns.event_us[chosen] // DAY_US
+    day, rows_per_day = days_of(case, columns.seq[chosen], columns.event_us[chosen])
     key = columns.values[chosen, keys[0]] if keys else np.arange(len(chosen))
-    return Rows(vectors[chosen], labels[chosen], day, key, amount)
+    return Rows(vectors[chosen], labels[chosen], day, key, amount, rows_per_day)
+
+
+def days_of(case: UseCase, seq: Ints, event_us: Ints) -> tuple[Ints, int | None]:
+    """Return the day of each row, int64[n], or its part by hash and the declared rows of a day."""
+    if case.training.split == STRATIFIED:
+        return parts(seq, case.training.seed), case.training.rows_per_day
+    return event_us // DAY_US, None
 
 
 def costs_of(case: UseCase) -> tuple[float, float, float]:

@@ -49,7 +49,9 @@ def claim(case: UseCase, data: TrainingSet, winner: Candidate, selected: list[in
     begins_us, columns = data.split.validation_from_us, data.columns
     X = event_time_vectors(compile_plan(case), columns, cores=cores)
     fitting = (data.labels >= 0) & (columns.event_us <= begins_us)
-    if data.split.train.any():
+    if data.drawn is not None:  # time says nothing: the same rows train
+        fitting = data.split.train
+    elif data.split.train.any():
         fitting &= columns.event_us >= columns.event_us[data.split.train].min()
     late = _label_arrived_after(data, begins_us)
     ahead = fitting & (late | (X.view(np.uint32) != data.vectors.view(np.uint32)).any(axis=1))

@@ -35,6 +35,8 @@ def folds(case: UseCase, data: TrainingSet, number: int) -> list[Fold]:
     InputError when none is left.
     """
     train, event_us = data.split.train, data.columns.event_us
+    if data.drawn is not None:
+        return _by_chance(case, data, number)
     gap_us = duration_us(case.training.gap) if case.training.gap else case.label.matures_us
     first_us, last_us = int(event_us[train].min()), int(event_us[train].max())
     edges = np.linspace((first_us + gap_us + last_us) / 2, last_us, number + 1).astype(np.int64).tolist()
@@ -57,3 +59,18 @@ def folds(case: UseCase, data: TrainingSet, number: int) -> list[Fold]:
 
 def _both(y: Ints) -> bool:
     return 0 < int(y.sum()) < len(y)
+
+
+def _by_chance(case: UseCase, data: TrainingSet, number: int) -> list[Fold]:
+    """Return folds of a stratified split: rows of the same content are in the same fold."""
+    assert data.drawn is not None
+    train, found = data.split.train, []
+    for part in range(number):
+        judging = train & (data.drawn % number == part)
+        fitting = train & ~judging
+        if not _both(data.labels[fitting]) or not _both(data.labels[judging]):
+            raise InputError("the training rows are too few to be cut into folds; give more history, or fewer folds")
+        lessons = Lessons(data.vectors[fitting], data.labels[fitting], data.weight[fitting])
+        rows = rows_of(case, data.columns, data.vectors, data.labels, data.places(judging))
+        found.append(Fold(fitting, judging, data.split.validation_from_us, lessons, rows))
+    return found

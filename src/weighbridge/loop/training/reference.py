@@ -43,6 +43,8 @@ def _profiled(values: Floats | Any, groups: list[Ints], *, categorical: bool = F
 
 def _begins(case: UseCase, feature: Feature, data: TrainingSet) -> int:
     """Return the time after which a feature's rows count, microseconds: whole lengths of `last` where there is room."""
+    if data.drawn is not None:  # time says nothing: all rows count
+        return int(data.columns.event_us.min()) - 1
     windows = [
         p.last_us + (case.label.matures_us if p.of_labels else 0) for p in parts(feature) if isinstance(p, Aggregate)
     ]

@@ -19,6 +19,7 @@ from weighbridge.kernel.columns import ints
 from weighbridge.kernel.metrics import roc_auc
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
+from weighbridge.kernel.split import on_both_sides
 from weighbridge.loop.training.training_set import TrainingSet
 from weighbridge.loop.verify import whole_from_us
 from weighbridge.ports import Stores
@@ -56,6 +57,7 @@ def suspect(case: UseCase, stores: Stores, data: TrainingSet) -> Suspicion:
     inverted, rate = _inverted(case, data, champion, before)
     repeated, share = _duplicates(case, data, before)
     verdicts = [*flipped, *inverted, _burst(case, data), repeated, _leak(case, data), _missing(case, data)]
+    verdicts += _sides(data)
     return Suspicion([*verdicts, *_time_travel(case, stores, data)], kept | rate | {"duplicates": share})
 
 
@@ -210,6 +212,19 @@ def _missing(case: UseCase, data: TrainingSet) -> Verdict:
     worst, bound = int(np.argmax(rise)), case.training.poisoning.missing
     return _verdict("NaN column: rise of the missing share", float(rise[worst]), bound, rise[worst] <= bound,
                     case.feature_names[worst])  # fmt: skip
+
+
+def _sides(data: TrainingSet) -> list[Verdict]:
+    """Rows of a stratified split that stand on both sides: an id, or the same content under another id."""
+    if data.content is None:
+        return []
+    ids, copies = on_both_sides(data.columns.seq, data.split), on_both_sides(data.content, data.split)
+    held = data.content[data.mature]
+    told = f"{len(held) - len(np.unique(held)):,} of {len(held):,} rows repeat another's content"
+    return [
+        _verdict("split: ids on both sides", ids, 0, ids == 0, "of training and validation"),
+        _verdict("split: copies on both sides", copies, 0, copies == 0, told),
+    ]
 
 
 def _time_travel(case: UseCase, stores: Stores, data: TrainingSet) -> list[Verdict]:

@@ -10,12 +10,15 @@ import pyarrow.compute as pc
 
 from weighbridge.clock import duration_us
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.fields import Text
+from weighbridge.declare.training import STRATIFIED
 from weighbridge.errors import InputError
+from weighbridge.identity import chance
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
 from weighbridge.kernel.columns import ints, to_columns
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import Columns
-from weighbridge.kernel.split import Split, latest_labels, time_split
+from weighbridge.kernel.split import Split, content, grouped, latest_labels, stratified_split, time_split
 from weighbridge.loop.build import HEAD_SEQ, table_name
 from weighbridge.loop.labels.ledger import trust_of
 from weighbridge.loop.training.evaluate import Rows, rows_of
@@ -29,7 +32,8 @@ class TrainingSet:
 
     `known_then` are the labels that had arrived when validation begins, the only ones that fitting sees. `told` are the
     label records about these rows, as `columns.label_row` has them. `weight`, float64[rows], is for how many events a
-    row speaks: above 1 for those that were explored, which speak for would-be declines like them.
+    row speaks: above 1 for those that were explored, which speak for would-be declines like them. `content` and
+    `drawn`, int64[n], are of a stratified split: a number that rows of the same content share, and their chance.
     """
 
     columns: Columns
@@ -42,6 +46,8 @@ class TrainingSet:
     until_us: int
     told: pa.Table
     weight: Floats
+    content: Ints | None = None
+    drawn: Ints | None = None
 
     def rows(self, case: UseCase, chosen: Bools) -> Rows:
         """Return chosen rows to evaluate on, at their `places`."""
@@ -88,6 +94,13 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     newest_us = int(columns.event_us[labels >= 0].max(initial=0))
     until_us = min((head_us if as_of_us is None else as_of_us) - case.label.matures_us, newest_us)
     training = case.training
+    if training.split == STRATIFIED:
+        same, drawn = _chances(case, events, columns)
+        settled = (labels >= 0) & (columns.event_us <= until_us)
+        split = stratified_split(labels, drawn, settled, training.share, head_us if as_of_us is None else as_of_us)
+        return TrainingSet(
+            columns, vectors, labels, labels, split, settled, head_us, until_us, about, weight, same, drawn
+        )
     split = time_split(
         columns.event_us,
         labels >= 0,
@@ -103,3 +116,15 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     known_then = latest_labels(columns.label_row[then], columns.label_value[then], len(columns), trust[then])
     split = replace(split, train=split.train & (known_then >= 0))
     return TrainingSet(columns, vectors, labels, known_then, split, mature, head_us, until_us, about, weight)
+
+
+def _chances(case: UseCase, events: pa.Table, columns: Columns) -> tuple[Ints, Ints]:
+    """Return a number of each row's content, and the chance by which its side is drawn: that of all of its content."""
+    values = columns.values.copy()
+    for place, field in enumerate(case.events.payload):
+        if isinstance(field, Text):
+            codes = events[field.name].combine_chunks().dictionary_encode().indices
+            values[:, place] = codes.fill_null(-1).to_numpy(zero_copy_only=False)
+    same = content(values)
+    own = np.array([chance(id, case.training.seed) for id in events["event_id"].to_pylist()], dtype=np.int64)
+    return same, grouped(same, own)
