@@ -119,6 +119,11 @@ REFUSED = {
     "gate compare": (lambda: Gate("parity_mismatches", no_worse_by=1), "no production value"),
     "stage": (lambda: Stage("dance"), "verb is unknown"),
     "metric": (lambda: Training(metric="luck"), "metric='luck'"),
+    "split": (lambda: Training(split="luck"), "split='luck'"),
+    "split share": (lambda: Training(split="stratified", share=1.0), "out of range"),
+    "split history": (lambda: Training(split="stratified", history="90d"), "split by time"),
+    "split days": (lambda: replace(case, training=Training(split="stratified"), policy=replace(
+        case.policy, capacity_on="every_day")), "knows no days"),
     "keep": (lambda: Select(most=0), "keeps none"),
     "maturity": (lambda: Label("bad", matures="later"), "is not a duration"),
     "pattern share": (lambda: Pattern("p", at="card_id", share=0), "out of range"),

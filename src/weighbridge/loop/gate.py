@@ -150,7 +150,8 @@ def _against(evidence: Evidence, g: Gate) -> Measured:
     seq = data.columns.seq[data.places(chosen)]
     ours, other = _said(said, seq), rival.scorer.probability(rows.vectors) if theirs is None else _said(theirs, seq)
     gain, low, high = difference(case, rows, g.figure, (ours, candidate.thresholds), (other, rival.thresholds))
-    why = f"candidate - {g.against}, paired bootstrap over {rows.days} days, {positives} positives"
+    blocks = f"{rows.days} days" if theirs is None else f"{len(np.unique(rows.day))} parts"
+    why = f"candidate - {g.against}, paired bootstrap over {blocks}, {positives} positives"
     return Measured(gain, why, None, (low, high))
 
 
