@@ -1,8 +1,10 @@
 """Credit cards: will a client default next month? Real clients of a bank in Taiwan, 2005, six months of each.
 
-A table that arrived at once, without a time: the split is stratified. Data: Default of Credit Card Clients (I-C. Yeh, UCI
-Machine Learning Repository), not part of this repository.
+A table that arrived at once, without a time: the split is stratified.
+Data: Default of Credit Card Clients (I-C. Yeh, UCI Machine Learning Repository), not part of this repository.
 """
+
+from itertools import pairwise
 
 from weighbridge.declare import (
     Category,
@@ -60,7 +62,7 @@ case = UseCase(
         *(ratio(bill, "LIMIT_BAL") for bill in BILLS),
         *(ratio(paid, bill) for paid, bill in zip(PAID, BILLS[1:], strict=False)),
         mean_of(*PAID[:3], name="paid_mean_1_to_3"), log(mean_of(*PAID[3:], name="paid_mean_4_to_6")),
-        *(difference(new, old) for new, old in zip(BILLS, BILLS[1:], strict=False)),
+        *(difference(new, old) for new, old in pairwise(BILLS)),
     ],
     label=Label("default", matures="0s", column="default.payment.next.month"),
     models=[
