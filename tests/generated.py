@@ -13,6 +13,7 @@ from weighbridge.clock import SystemClock
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.score.decide import Desk
 from weighbridge.serve.cli import app
+from weighbridge.serve.cli.export import Tool, rendered
 from weighbridge.serve.http.app import documented
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.schema import event_schema
@@ -66,7 +67,12 @@ def generated() -> dict[Path, str]:
         **{ROOT / "docs" / "schema" / f"{name}.json": text for name, text in schemas.items()},
         ROOT / "docs" / "schema" / "card_fraud.openapi.json": openapi(),
         ROOT / ".env.example": settings_example(),
+        **{path: text for name in CASES for tool in Tool for path, text in exported(tool, name).items()},
     }
+
+
+def exported(tool: str, name: str) -> dict[Path, str]:
+    return rendered(tool, name, ROOT / "deploy" / name)[0]
 
 
 if __name__ == "__main__":

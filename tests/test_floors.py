@@ -28,7 +28,7 @@ LIBRARIES = {
     "learners": {"numpy", "optuna", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
-    "adapters": {"pyarrow", "psycopg", "structlog", "mlflow", "requests", "alembic", "sqlalchemy", "pandas", "numpy"},
+    "adapters": {"pyarrow", "psycopg", "structlog", "mlflow", "requests", "alembic", "sqlalchemy", "pandas", "numpy", "yaml"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog", "prometheus_client", "uvloop", "orjson"},
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm", "scipy"},

@@ -41,7 +41,7 @@ from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.search import Range, Search
 from weighbridge.declare.select import Select
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
-from weighbridge.declare.stages import Stage, standard_stages
+from weighbridge.declare.stages import Stage, nightly_stages, standard_stages
 from weighbridge.declare.training import Training
 from weighbridge.declare.watch import Watch
 
@@ -114,6 +114,7 @@ __all__ = [
     "mean_of",
     "minus",
     "most_of",
+    "nightly_stages",
     "random_forest",
     "ratio",
     "standard_gates",

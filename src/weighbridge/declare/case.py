@@ -23,7 +23,7 @@ from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.simulation import Simulation
-from weighbridge.declare.stages import Stage, standard_stages
+from weighbridge.declare.stages import Stage, fitting, standard_stages
 from weighbridge.declare.training import STRATIFIED, Training
 from weighbridge.declare.watch import Watch
 from weighbridge.identity import describe, digest
@@ -67,7 +67,8 @@ class UseCase:
         check_children(place, self.events, self.children)
         self._check_label(place)
         self._check_features(place)
-        self._check_stages(place)
+        simulated = self.simulate is not None
+        object.__setattr__(self, "stages", fitting(place, self.stages, simulated=simulated))
         self._check_money(place)
         self.reasons.check(place, self.vector)
         self._check_keep(place)
@@ -142,14 +143,6 @@ class UseCase:
                 )
             if not feature.encoding and not field.numeric and feature.kind != "is_missing":
                 raise refuse(where, f"{operand} is a {type(field).__name__}", "use a number, or encode() a Category")
-
-    def _check_stages(self, place: str) -> None:
-        before: set[str] = set()
-        for stage in self.stages:
-            missing = [verb for verb in stage.after if verb not in before]
-            if missing:
-                raise refuse(place, f"stage {stage.verb} comes before {missing[0]}", "list stages in their order")
-            before.add(stage.verb)
 
     def _check_money(self, place: str) -> None:
         amount = self.policy.costs.amount

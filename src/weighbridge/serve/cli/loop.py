@@ -1,4 +1,4 @@
-"""Commands of the loop: run, retrain, gate, promote, watch, verify, registry, history."""
+"""Commands of the loop: retrain, gate, promote, watch, verify, registry, history."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from weighbridge.serve.cli.options import (
     Bundle,
     CaseName,
     HomeFolder,
+    aligned,
     app,
     closed_gates_exit_1,
     open_case,
@@ -24,25 +25,6 @@ from weighbridge.serve.cli.options import (
     settings_of,
     show,
 )
-
-
-@app.command()
-def run(
-    case: CaseName,
-    stage: Annotated[str | None, typer.Argument(help="one stage only [default: all, in order]")] = None,
-    force: Annotated[bool, typer.Option("--force", help="run even what has not changed")] = False,
-    home: HomeFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the stages of the loop on what the home's log holds; what has not changed is skipped."""
-    from weighbridge.clock import SystemClock
-    from weighbridge.loop.run import run as run_stages
-
-    declared, opened = open_case(case, home, create=False)
-    with mirrored(declared, opened), progress_bar("train") as progress, closed_gates_exit_1():
-        reports = run_stages(declared, opened.stores, SystemClock(), {}, progress, only=stage, force=force)
-    for report in reports:
-        show(report, as_json=as_json)
 
 
 @app.command()
@@ -115,9 +97,7 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             figure += " [{:.4f}, {:.4f}]".format(*v["interval"])
         word = v["verdict"] if v["verdict"] != "closed" else "CLOSED"
         rows.append((word, v["gate"], figure, v["why"]))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from aligned(rows)
 
 
 @app.command()

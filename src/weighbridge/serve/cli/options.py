@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,6 +105,13 @@ def show(report: Report, *, as_json: bool) -> None:
         typer.echo(f"{report.verb:<9} {report.sentence} ({report.seconds:.1f} s)")
         if "html" in report.figures:
             typer.echo(f"  page      {report.figures['html']}")
+
+
+def aligned(table: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows of text as lines whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 @contextmanager
