@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -71,7 +73,7 @@ def test_a_label_mixed_up_separates_nothing(clients):
 def test_loans_arrive_by_their_second_clock(tmp_path):
     stores, clock = memory_stores(loans, tmp_path), ManualClock(NOW)
     table = read_file(DATA / "loans.parquet").slice(0, 3_000)
-    created = pc.add(table["created_timestamp"], np.timedelta64(2, "D"))
+    created = pc.add(table["created_timestamp"], pa.scalar(timedelta(days=2)))
     later = table.set_column(table.column_names.index("created_timestamp"), "created_timestamp", created)
     told = ingest(loans, stores, clock, later)
     assert (told.figures["accepted"], told.figures["rejected"]) == (3_000, 0)
