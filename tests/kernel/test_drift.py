@@ -16,7 +16,6 @@ from weighbridge.kernel.drift import (
     benjamini_hochberg,
     chi_square,
     coarse,
-    design_effect,
     kolmogorov_smirnov,
     profile,
     psi,
@@ -125,21 +124,3 @@ def test_psi_is_zero_at_home_and_large_away():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
 def test_false_discoveries_are_controlled_as_by_scipy(p):
     assert benjamini_hochberg(np.array(p)) == pytest.approx(stats.false_discovery_control(p), abs=1e-15)
-
-
-def test_rows_that_are_copies_tell_as_much_as_one():
-    rng = np.random.default_rng(3)
-    cells = rng.integers(0, 6, 300)
-    six = np.ones(6, dtype=bool)
-    assert design_effect(cells, six, np.arange(300)) == pytest.approx(1.0)
-    assert design_effect(np.repeat(cells, 8), six, np.repeat(np.arange(300), 8)) == pytest.approx(8.0)
-    alike = design_effect(rng.integers(0, 6, 2_400), six, np.repeat(np.arange(300), 8))
-    assert 1 <= alike < 1.3
-    assert design_effect(np.zeros(0, dtype=np.int64), six, np.zeros(0, dtype=np.int64)) == 1.0
-    assert design_effect(np.zeros(9, dtype=np.int64), np.arange(6) == 0, np.arange(9)) == 1.0
-
-
-def test_a_bin_that_nobody_is_in_is_no_proof_of_independence():
-    groups, two = np.repeat(np.arange(100), 20), np.ones(2, dtype=bool)
-    assert design_effect(np.zeros(2_000, dtype=np.int64), two, groups) == pytest.approx(20.0)
-    assert chi_square(np.array([970, 30]), np.array([2_000, 0]), 20.0) == (0.0, 0)

@@ -21,7 +21,6 @@ FINE = 120  # bins of the ECDF that Kolmogorov-Smirnov compares: every 12th edge
 WIDTH = 127  # edges a search goes through, so that it takes seven steps
 FLOOR = 1e-4  # the least share of a bin in the index, so that an empty one does not make it infinite
 LEAST_EXPECTED = 5.0  # rows a cell of the chi-square table must expect: Cochran (1954)
-FEW_CLUSTERS = 5
 
 Profile = Mapping[str, Any]
 
@@ -170,30 +169,6 @@ def _pooled(table: Floats) -> Floats:
     together = int(np.searchsorted(np.cumsum(totals), least)) + 1  # at least so many of the rarest make one
     together = min(max(together, int((~enough).sum())), len(order))
     return np.c_[table[:, order[:together]].sum(axis=1), table[:, order[together:]]]
-
-
-def design_effect(cells: Ints, known: Bools, groups: Ints) -> float:
-    """Return how many times more the shares of a sample vary than if its rows were independent; at least 1.
-
-    cells: int[n], each row's bin; known: bool[bins], which bins the reference has rows in; groups: int[n], each row's
-    cluster, such as its card, numbered from 0. The mean of the design effects of the bins, as in the first-order
-    correction of Rao and Scott (1981, 1984): rows divided by it are an effective number. A bin that fewer than 5
-    clusters are in tells nothing about itself: there all rows of a cluster are taken to be alike.
-    """
-    rows, bins = len(cells), len(known)
-    if not rows:
-        return 1.0
-    size = np.bincount(groups)
-    table = np.bincount(groups * bins + cells, minlength=len(size) * bins).reshape(len(size), bins)
-    share = table.sum(axis=0) / rows
-    seen = known | (share > 0)
-    if seen.sum() < 2:
-        return 1.0
-    table, share = table[:, seen], share[seen]
-    alike = float((size.astype(np.float64) ** 2).sum() / rows) * (1 - share)
-    measured = ((table - np.outer(size, share)) ** 2).sum(axis=0) / np.maximum(share, 1 / rows) / rows
-    few = (table > 0).sum(axis=0) < FEW_CLUSTERS
-    return float(max(1.0, np.where(few, alike, measured).sum() / (len(share) - 1)))
 
 
 def benjamini_hochberg(p: Floats) -> Floats:

@@ -21,7 +21,7 @@ from weighbridge.loop.labels.ledger import ledger
 from weighbridge.loop.rollouts.met import meant_for
 from weighbridge.loop.training.training_set import TrainingSet
 from weighbridge.loop.training.validated import validation_name
-from weighbridge.loop.watching.drift import TOO_FEW, clusters, judge, overall, sampled
+from weighbridge.loop.watching.drift import TOO_FEW, check_counted, clusters, judge, overall, sampled
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 from weighbridge.score.bundle import Bundle, load
@@ -108,6 +108,7 @@ def score_psi(evidence: Evidence, g: Gate) -> Measured:
 def _drifted(evidence: Evidence, profiles: dict[str, Any], values: Vectors | Floats, rows: Bools, g: Gate) -> Measured:
     if not len(values):
         return immature(f"no event in {g.last}")
+    check_counted(evidence.candidate.version, profiles)
     groups = [group[rows] for group in clusters(evidence.case, evidence.data().columns.values)]
     moved = judge(evidence.case.watch, profiles, sampled(profiles, values, groups))
     if overall(moved) == TOO_FEW:

@@ -10,12 +10,11 @@ import numpy as np
 from weighbridge.clock import Clock, duration_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.watch import NONE
-from weighbridge.errors import InputError
 from weighbridge.loop.labels.ledger import coverage
 from weighbridge.loop.report import Report, Run, write_report
 from weighbridge.loop.training.validated import validation_name
 from weighbridge.loop.watching.alert import send
-from weighbridge.loop.watching.drift import TOO_FEW, Moved, distribution, judge, overall, sampled
+from weighbridge.loop.watching.drift import TOO_FEW, Moved, check_counted, distribution, judge, overall, sampled
 from weighbridge.loop.watching.lately import Lately, lately
 from weighbridge.loop.watching.page import page
 from weighbridge.loop.watching.performance import (
@@ -96,8 +95,7 @@ def _moved(case: UseCase, champion: Bundle, seen: Lately) -> tuple[list[Moved], 
     if not seen.fills:
         return [], {}, "decisions do not fill the window yet"
     reference = champion.facts["reference"]
-    if "design_effect" not in reference["scores"]:
-        raise InputError(f"bundle {champion.version} was made before its reference was counted; run `weigh retrain`")
+    check_counted(champion.version, {SCORE: reference["scores"]})
     groups, scores = seen.groups, {SCORE: reference["scores"]}
     features = {name: reference["features"][name] for name in case.feature_names}  # in the order of the vector
     window = sampled(features, seen.vectors, groups) | sampled(scores, seen.probability.reshape(-1, 1), groups)

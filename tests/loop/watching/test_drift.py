@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ import pytest
 from tests.conftest import SOAK
 from weighbridge.declare import Watch
 from weighbridge.declare.watch import SEVERITIES
+from weighbridge.kernel.clustered import INDEPENDENT, MANY
 from weighbridge.kernel.drift import benjamini_hochberg, coarse, profile, psi
 from weighbridge.loop.watching.drift import TOO_FEW, distribution, judge, overall, sampled
 
 WINDOWS = 1_000 if SOAK else 40
 ROWS = (500, 1_000, 5_000)
 FEATURES = 30
-CUSTOMERS = 200  # of clustered windows: everything about a customer is alike
+ALL_CLUSTERED = [(customers, alike) for customers in (20, 50, 100, 200, 1_000) for alike in (0.5, 1.0)]
+CLUSTERED = ALL_CLUSTERED if SOAK else [(20, 0.5), (50, 0.5), (200, 1.0)]
 
 
 def drawn(rng, n):
@@ -44,7 +47,9 @@ def drawn(rng, n):
 def reference():
     """Profiles as a bundle keeps them: through JSON."""
     rows = drawn(np.random.default_rng(1), 20_000)
-    made = {f"f{c}": profile(rows[:, c], categorical=c % 6 == 4) | {"design_effect": 1.0} for c in range(FEATURES)}
+    made = {
+        f"f{c}": profile(rows[:, c], categorical=c % 6 == 4) | {"spreads": [list(INDEPENDENT)]} for c in range(FEATURES)
+    }
     return json.loads(json.dumps(made))
 
 
@@ -68,18 +73,30 @@ def test_uncorrected_tests_would_cry_wolf(reference):
     assert sum(any(m.p_value < 0.05 for m in window) for window in windows) > 10
 
 
-def test_windows_of_few_customers_stay_quiet(reference):
-    """Rows of one customer are alike: without their design effect quiet windows would look moved."""
+@pytest.mark.parametrize(("customers", "alike"), CLUSTERED)
+def test_windows_of_few_customers_stay_quiet(reference, customers, alike):
+    """Rows of one customer are alike, all or half of them: the fewer customers, the less is sure.
+
+    The negative controls: rows taken as independent, and a spread of few customers taken as known.
+    """
     rng = np.random.default_rng(8)
-    alarms, fooled = 0, 0
+    alarms, fooled, known = 0, 0, 0
     for _ in range(WINDOWS):
-        who = np.sort(rng.integers(0, CUSTOMERS, 2_000))
-        rows = drawn(rng, CUSTOMERS)[who]
-        alarms += overall(judged(reference, rows, [who])) != "none"
+        who = np.sort(rng.integers(0, customers, 2_000))
+        rows = np.where(rng.random((2_000, FEATURES)) < alike, drawn(rng, customers)[who], drawn(rng, 2_000))
+        who = np.unique(who, return_inverse=True)[1]
+        window = sampled(reference, rows, [who])
+        certain = {name: replace(s, spreads=[s.spreads[0]._replace(degrees=MANY, cumulative_degrees=MANY)])
+                   for name, s in window.items()}  # fmt: skip
+        alarms += overall(judge(Watch(), reference, window)) != "none"
+        known += overall(judge(Watch(), reference, certain)) != "none"
         fooled += overall(judged(reference, rows)) != "none"
-    print(f"{alarms} alarms in {WINDOWS} windows of {CUSTOMERS} customers, {fooled} without the design effect")
+    print(
+        f"{customers} customers, {alike:.0%} alike: {alarms} alarms, {known} with a known spread, {fooled} without any"
+    )
     assert alarms <= 0.01 * WINDOWS
-    assert fooled > 0.25 * WINDOWS
+    assert fooled > 0.25 * WINDOWS or customers * (1 - alike) >= 50
+    assert known > 0.01 * WINDOWS or customers > 20 or alike == 1
 
 
 def tilted(column, by):
@@ -129,7 +146,7 @@ def test_too_few_rows_are_not_judged(reference):
     assert {m.severity for m in found} == {TOO_FEW}
     assert overall(found) == TOO_FEW
     assert overall(judged(reference, drawn(np.random.default_rng(3), 0))) == TOO_FEW
-    short = {**reference, "f0": profile(np.zeros(0, dtype=np.float32)) | {"design_effect": 1.0}}
+    short = {**reference, "f0": profile(np.zeros(0, dtype=np.float32)) | {"spreads": [list(INDEPENDENT)]}}
     found = {m.feature: m for m in judged(short, drawn(np.random.default_rng(4), 1_000))}
     assert found["f0"].severity == TOO_FEW
     assert {m.severity for n, m in found.items() if n != "f0"} == {"none"}

@@ -38,7 +38,7 @@ def reference(case: UseCase, data: TrainingSet, scorer: Scorer) -> dict[str, Any
 
 def _profiled(values: Floats | Any, groups: list[Ints], *, categorical: bool = False) -> dict[str, Any]:  # noqa: ANN401
     made = profile(values, categorical=categorical)
-    return {**made, "design_effect": sampled({"": made}, values.reshape(-1, 1), groups)[""].design_effect}
+    return {**made, "spreads": [list(s) for s in sampled({"": made}, values.reshape(-1, 1), groups)[""].spreads]}
 
 
 def _begins(case: UseCase, feature: Feature, data: TrainingSet) -> int:

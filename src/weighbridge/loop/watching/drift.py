@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2, kstwo
 
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Key
 from weighbridge.declare.watch import NONE, SEVERITIES, Watch
+from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.clustered import (
+    INDEPENDENT,
+    MANY,
+    Spread,
+    spread,
+    together,
+)
 from weighbridge.kernel.drift import (
     Counter,
     Profile,
@@ -21,20 +28,20 @@ from weighbridge.kernel.drift import (
     chi_square,
     coarse,
     coarser,
-    design_effect,
     kolmogorov_smirnov,
     psi,
 )
+from weighbridge.loop.watching.significance import chi_square_p_value, kolmogorov_p_value
 
 TOO_FEW = "not enough data"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What was counted of one feature: rows by fine bin, missing last, and its design effect."""
+    """What was counted of one feature: rows by fine bin, missing last, and their spread by every key."""
 
     counts: Ints
-    design_effect: float = 1.0
+    spreads: Sequence[Spread] = (INDEPENDENT,)
 
 
 def clusters(case: UseCase, values: Ints) -> list[Ints]:
@@ -53,18 +60,25 @@ def clusters(case: UseCase, values: Ints) -> list[Ints]:
     return found
 
 
+def check_counted(version: str, profiles: Mapping[str, Profile]) -> None:
+    """Raise InputError where a bundle's reference is of an older form, without what its clusters take from it."""
+    if not all("spreads" in one for one in profiles.values()):
+        raise InputError(f"bundle {version} was made before its reference was counted; run `weigh retrain`")
+
+
 def sampled(profiles: Mapping[str, Profile], values: npt.NDArray[Any], groups: Sequence[Ints]) -> dict[str, Sample]:
     """Count rows into the bins of profiles; values: float[n, profiles]; groups: as `clusters` gives them.
 
-    The design effect of a feature is the largest that any of the groups gives.
+    Without groups rows count as independent.
     """
     places = Counter(list(profiles.values())).places(values)
+    ordered = [(np.argsort(group, kind="stable"), np.r_[0, np.cumsum(np.bincount(group))]) for group in groups]
     found = {}
     for column, (name, one) in enumerate(profiles.items()):
         fine = places[:, column].astype(np.int64)
-        known, cells = coarse(one, np.array(one["counts"], dtype=np.int64)) > 0, coarser(one)[fine]
-        effect = max((design_effect(cells, known, group) for group in groups), default=1.0)
-        found[name] = Sample(np.bincount(fine, minlength=len(one["edges"]) + 2), effect)
+        known, cells = coarse(one, np.array(one["counts"], dtype=np.int64)) > 0, coarser(one)
+        spreads = [spread(fine[order], starts, cells, known) for order, starts in ordered]
+        found[name] = Sample(np.bincount(fine, minlength=len(one["edges"]) + 2), spreads or [INDEPENDENT])
     return found
 
 
@@ -75,6 +89,7 @@ class Moved:
     `effect` is the index less `chance`, its mean where nothing has moved: (bins - 1) (1/n + 1/N), Yurdakul (2018), with
     rows divided by their design effects, and so are the tests: `design_effect` is that of the difference. `p_value` is
     twice the smaller of the two tests' (Bonferroni), `adjusted` the same after Benjamini-Hochberg over all features.
+    `degrees` are those of freedom of the design effect: with few clusters it is an estimate, and the tests are wide.
     """
 
     feature: str
@@ -87,6 +102,7 @@ class Moved:
     psi: float
     chance: float
     effect: float
+    degrees: float = MANY
     ks: float | None = None
     ks_p_value: float | None = None
     chi_square: float | None = None
@@ -138,27 +154,34 @@ def _measured(watch: Watch, name: str, reference: Profile, sample: Sample) -> Mo
     counts, then = sample.counts, np.array(reference["counts"], dtype=np.int64)
     rows, before = int(counts.sum()), int(then.sum())
     e, a = coarse(reference, then), coarse(reference, counts)
-    index, chance, design = 0.0, 0.0, 1.0
+    index, chance, design, spreads = 0.0, 0.0, 1.0, [INDEPENDENT]
     if rows and before:
-        spread = sample.design_effect / rows + reference["design_effect"] / before
-        design = spread / (1 / rows + 1 / before)
-        index, chance = psi(e, a), max(int(((e + a) > 0).sum()) - 1, 0) * spread
+        both = zip(sample.spreads, reference["spreads"], strict=True)
+        spreads = [together(now, rows, Spread(*past), before) for now, past in both]
+        design = max(s.design_effect for s in spreads)
+        index = psi(e, a)
+        chance = max(int(((e + a) > 0).sum()) - 1, 0) * design * (1 / rows + 1 / before)
     missing, was = float(counts[-1] / max(rows, 1)), float(then[-1] / max(before, 1))
-    m = Moved(name, NONE, rows, before, missing, was, design, index, chance, max(index - chance, 0.0))
-    return m if min(rows, before) < watch.at_least else _tested(m, reference, then, counts)
+    m = Moved(name, NONE, rows, before, missing, was, design, index, chance, max(index - chance, 0.0),
+              min(s.degrees for s in spreads))  # fmt: skip
+    return m if min(rows, before) < watch.at_least else _tested(m, reference, then, counts, spreads)
 
 
-def _tested(m: Moved, reference: Profile, then: Ints, counts: Ints) -> Moved:
-    """Add the tests: chi-square on the bins of the index, Kolmogorov-Smirnov where order means something."""
-    p_values = []
-    statistic, degrees = chi_square(coarse(reference, then), coarse(reference, counts), m.design_effect)
-    if degrees:
-        p_values.append(float(chi2.sf(statistic, degrees)))
-        m = replace(m, chi_square=statistic, chi_square_p_value=p_values[-1])
+def _tested(m: Moved, reference: Profile, then: Ints, counts: Ints, spreads: Sequence[Spread]) -> Moved:
+    """Add the tests: chi-square on the bins of the index, Kolmogorov-Smirnov where order means something.
+
+    The p-value of each is the largest that any key gives.
+    """
+    p_values, e, a = [], coarse(reference, then), coarse(reference, counts)
+    tests = [(s, *chi_square(e, a, s.design_effect)) for s in spreads]
+    squared = [(chi_square_p_value(statistic, degrees, s), statistic) for s, statistic, degrees in tests if degrees]
+    if len(squared) == len(tests):
+        p_value, statistic = max(squared)
+        p_values.append(p_value)
+        m = replace(m, chi_square=statistic, chi_square_p_value=p_value)
     distance = float("nan") if reference["categorical"] else kolmogorov_smirnov(then, counts)
     if np.isfinite(distance):
         now, past = int(counts[:-1].sum()), int(then[:-1].sum())
-        together = max(1, round(now * past / (now + past) / m.design_effect))
-        p_values.append(float(kstwo.sf(distance, together)))
+        p_values.append(max(kolmogorov_p_value(distance, now * past / (now + past), s) for s in spreads))
         m = replace(m, ks=distance, ks_p_value=p_values[-1])
     return replace(m, p_value=min(1.0, len(p_values) * min(p_values))) if p_values else m
