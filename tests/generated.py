@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import typer.main
 from typer.main import get_command
 
+from weighbridge import cases
 from weighbridge.clock import SystemClock
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.score.decide import Desk
@@ -24,7 +26,7 @@ from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[1]
-CASES = sorted(path.stem for path in (ROOT / "src" / "weighbridge" / "cases").glob("[a-z]*.py"))
+CASES = sorted(module.name for module in pkgutil.iter_modules(cases.__path__))
 
 
 def cli_reference() -> str:

@@ -19,6 +19,7 @@ from weighbridge.declare.labels import LATEST, Label
 from weighbridge.declare.models import Model
 from weighbridge.declare.policy import EVERY_DAY, Policy
 from weighbridge.declare.reasons import Reasons
+from weighbridge.declare.relations import Relations
 from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.rollups import Rollup
@@ -51,7 +52,7 @@ class UseCase:
     watch: Watch = Watch()
     gates: Sequence[Gate] = standard_gates()
     stages: Sequence[Stage] = standard_stages()
-    simulate: Simulation | None = None
+    simulate: Simulation | Relations | None = None
     keep: str | None = None
     children: Sequence[Child] = ()
 
@@ -149,7 +150,7 @@ class UseCase:
         if amount is not None and not self.events.field(amount, f"{place}, Costs").numeric:
             raise refuse(f"{place}, Costs", f"amount={amount!r} is not a number", "name a Money field")
         simulation = self.simulate
-        if simulation is None:
+        if not isinstance(simulation, Simulation):
             return
         where = f"{place}, Simulation"
         if not isinstance(self.events.field(simulation.actor, where), Key):

@@ -38,9 +38,9 @@ def simulate(case: UseCase, *, seed: int, start_us: int, events: int | None = No
 
     Raises InputError when the use case declares no simulation.
     """
-    if case.simulate is None:
+    if not isinstance(case.simulate, Simulation):
         raise InputError(
-            f"use case {case.name} declares no simulation; give it simulate=Simulation(...) or ingest a file"
+            f"use case {case.name} declares no simulated stream; give it simulate=Simulation(...) or ingest a file"
         )
     return _Maker(case, case.simulate, seed, start_us, events or case.simulate.events).make()
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from weighbridge.clock import DAY_US, ManualClock, SystemClock, us_to_iso
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.simulation import Simulation
 from weighbridge.errors import HomeError, InputError
 from weighbridge.kernel.metrics import average_precision
 from weighbridge.loop.build import build
@@ -71,7 +72,7 @@ class Demo:
     """One run of the demo on one home."""
 
     def __init__(self, case: UseCase, home: Home, world: World, start_us: int, console: Console) -> None:
-        if case.simulate is None or not any(p.starts for p in case.simulate.patterns):
+        if not isinstance(case.simulate, Simulation) or not any(p.starts for p in case.simulate.patterns):
             raise InputError(f"use case {case.name} simulates no late-starting pattern; the demo needs one")
         self.case, self.home, self.world, self.console = case, home, world, console
         self.stores = home.stores
@@ -222,7 +223,7 @@ def run_demo(
     case: UseCase, folder: Path, *, events: int | None, seed: int, rate: float, host: str, port: int, console: Console
 ) -> dict[str, Any]:
     """Tell the whole story once and return its summary; its seconds count from the start of this process."""
-    if case.simulate is None:
+    if not isinstance(case.simulate, Simulation):
         raise InputError(f"use case {case.name} declares no simulation; the demo needs one")
     fresh_home(folder)
     log_to(folder / "logs", "warning")

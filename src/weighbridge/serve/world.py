@@ -10,6 +10,7 @@ from pathlib import Path
 
 from weighbridge.clock import DAY_US, ManualClock, iso_to_us
 from weighbridge.declare import UseCase, lightgbm, logistic
+from weighbridge.declare.simulation import Simulation
 from weighbridge.loop.build import build
 from weighbridge.loop.ingest import ingest
 from weighbridge.loop.messages import arrived_before
@@ -34,7 +35,7 @@ def make_template(name: str, folder: Path) -> None:
     """Make the home that every day begins with: a history, and two bundles, one of them in production."""
     case = lasting(find_case(name), None)
     home, clock = open_home(case, folder, create=True, acknowledge="written"), ManualClock(START_US)
-    began_us = START_US - case.simulate.days * DAY_US if case.simulate else START_US
+    began_us = START_US - case.simulate.days * DAY_US if isinstance(case.simulate, Simulation) else START_US
     world = simulate(case, seed=0, start_us=began_us, events=HISTORY_EVENTS)
     past = arrived_before(world.events, START_US), arrived_before(world.labels, START_US)
     with home.writing():

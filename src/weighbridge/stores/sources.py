@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +92,28 @@ def write_file(path: Path, table: pa.Table) -> None:
             pq.write_table(table, file, compression="zstd")
         else:
             pyarrow.csv.write_csv(table, file)
+
+
+@contextmanager
+def writing(folder: Path, form: str) -> Iterator[Callable[[str, pa.Table], None]]:
+    """Give `put(name, table)`, which adds rows to the file of that name; all are in place when the block ends well.
+
+    form: "csv" or "parquet". Raises InputError for another, StoreFailure when a file cannot be written.
+    """
+    if form not in ("csv", "parquet"):
+        raise InputError(f"{form!r} is no format of files; use csv or parquet")
+    folder.mkdir(parents=True, exist_ok=True)
+    writers: dict[str, Any] = {}
+    with ExitStack() as files, ExitStack() as open_writers:
+
+        def put(name: str, table: pa.Table) -> None:
+            if name not in writers:
+                file = files.enter_context(replacing(folder / f"{name}.{form}"))
+                if form == "csv":
+                    made = pyarrow.csv.CSVWriter(file, table.schema)
+                else:
+                    made = pq.ParquetWriter(file, table.schema, compression="zstd")
+                writers[name] = open_writers.enter_context(made)
+            writers[name].write_table(table)
+
+        yield put

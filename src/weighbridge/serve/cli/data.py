@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from weighbridge.declare.case import UseCase
 from weighbridge.serve.cli.options import (
     AsJson,
     CaseName,
@@ -37,14 +38,25 @@ def simulate(
     starts: Annotated[float | None, typer.Option(help="when late patterns start, as a fraction of the time")] = None,
     form: Annotated[str, typer.Option("--format", help="csv or parquet")] = "parquet",
 ) -> None:
-    """Write a simulated world: events and, apart from them, labels with their own arrival."""
+    """Write a simulated world: events and, apart from them, labels with their own arrival.
+
+    A use case whose events have child tables gets a file for each table instead, labels beside the events, as
+    large as asked, made and written block by block.
+    """
+    from weighbridge.declare.relations import Relations
+    from weighbridge.declare.simulation import Simulation
     from weighbridge.errors import InputError
     from weighbridge.loop.simulate import simulate as make
     from weighbridge.serve.wiring import find_case
     from weighbridge.stores.sources import write_file
 
     declared = find_case(case)
-    if declared.simulate is not None:
+    if isinstance(declared.simulate, Relations):
+        if rate is not None or starts is not None:
+            raise InputError("--rate and --starts are of streams of events; this use case simulates related tables")
+        _write_related(declared, out, events, seed, form)
+        return
+    if isinstance(declared.simulate, Simulation):
         world_of = declared.simulate
         patterns = [replace(p, starts=starts) if p.starts and starts is not None else p for p in world_of.patterns]
         world_of = replace(world_of, rate=world_of.rate if rate is None else rate, patterns=patterns)
@@ -58,6 +70,20 @@ def simulate(
         path = out / f"{declared.name}_{name}.{form}"
         write_file(path, table)
         typer.echo(f"{path}: {len(table):,} rows")
+
+
+def _write_related(case: UseCase, out: Path, events: int | None, seed: int, form: str) -> None:
+    from weighbridge.loop.relations import related
+    from weighbridge.stores.sources import writing
+
+    with progress_bar("simulate") as progress, writing(out, form) as put:
+        rows: dict[str, int] = {}
+        for tables in related(case, seed=seed, events=events, progress=progress):
+            for name, table in tables.items():
+                put(name, table)
+                rows[name] = rows.get(name, 0) + len(table)
+    for name, count in rows.items():
+        typer.echo(f"{out / name}.{form}: {count:,} rows")
 
 
 @app.command()

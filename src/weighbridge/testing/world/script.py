@@ -11,6 +11,7 @@ from weighbridge.clock import DAY_US, iso_to_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.explore import Explore
 from weighbridge.declare.fields import Numeric
+from weighbridge.declare.simulation import Simulation
 from weighbridge.errors import InputError
 from weighbridge.loop.messages import Message, messages
 from weighbridge.loop.simulate import simulate
@@ -37,7 +38,7 @@ def lasting(case: UseCase, days: int | None) -> UseCase:
     No answer of it hurries for a real clock. It declines and explores as it declares, or else a lot of what is sent,
     and under a small cap. Raises InputError when it declares no simulation.
     """
-    if case.simulate is None:
+    if not isinstance(case.simulate, Simulation):
         raise InputError(f"use case {case.name} declares no simulation; give it simulate=Simulation(...)")
     world = replace(case.simulate, actors=ACTORS, places=PLACES, days=days or case.simulate.days)
     fallback = replace(case.policy.fallback, deadline=NEVER)
