@@ -32,6 +32,7 @@ from weighbridge.stores.memory import (
 )
 from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.memory_log import MemoryLog
+from weighbridge.stores.rows import MemoryRows
 
 SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 settings.register_profile(
@@ -49,7 +50,7 @@ def memory_stores(case, folder: Path) -> Stores:
     log = MemoryLog(case.events, audit)
     return Stores(
         log, MemoryTables(), MemoryRegistry(log, audit), MemoryTracker(), MemoryBundles(),
-        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), MemoryLocks(), folder,
+        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), MemoryLocks(), MemoryRows(), folder,
     )  # fmt: skip
 
 

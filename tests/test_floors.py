@@ -24,7 +24,7 @@ LIBRARIES = {
     "identity": {"ulid"},
     "ports": {"pyarrow"},
     "kernel": {"numpy", "numba", "llvmlite", "pyarrow"},
-    "stores": {"numpy", "orjson", "pyarrow"},
+    "stores": {"numpy", "orjson", "pyarrow", "duckdb"},
     "learners": {"numpy", "optuna", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},

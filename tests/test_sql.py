@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from tests.strategies import logs
 from tests.test_parity import CASE, edge_log
 from tests.test_time_semantics import InMemory
 from weighbridge.declare import Aggregate
-from weighbridge.errors import InputError, MissingExtra
+from weighbridge.errors import InputError
 from weighbridge.testing import sql
 from weighbridge.testing.samples import differing, label_table_of, replayed, table_of
 from weighbridge.testing.semantics.scene import Scene
@@ -79,12 +78,6 @@ def test_wrong_sql_is_noticed(right, wrong, monkeypatch):
     select = sql.select
     monkeypatch.setattr(sql, "select", lambda case, key: select(case, key).replace(right, wrong))
     assert sql_differs(events, labels) > 0
-
-
-def test_without_duckdb_the_message_names_the_command(monkeypatch):
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'weighbridge\[bench\]'"):
-        sql_differs([], [])
 
 
 def test_names_that_sql_cannot_tell_apart_are_refused():

@@ -45,6 +45,12 @@ def digest(value: Any) -> str:  # noqa: ANN401
     return hashlib.sha256(canonical(describe(value)).encode()).hexdigest()
 
 
+def hash64(text: str) -> int:
+    """Return 64 bits of the BLAKE2b hash of a text, signed; never the value that stands for a missing one."""
+    found = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
+    return max(found, 1 - 2**63)
+
+
 def ulid_at(at_us: int, entropy: bytes) -> str:
     """Return the ULID of a time (microseconds UTC) and 10 bytes of entropy, 26 characters."""
     return str(ULID((at_us // 1_000).to_bytes(6, "big") + entropy[:10]))

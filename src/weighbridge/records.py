@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from weighbridge.errors import InputError
@@ -16,16 +16,23 @@ UNNAMED = "unnamed"  # who did something, where nobody said
 
 @dataclass(frozen=True)
 class EventRecord:
-    """One accepted event: `values` are the stored values of the payload, in the contract's order."""
+    """One accepted event: `values` are the stored values of the payload, in the contract's order.
+
+    `sent` is the JSON of the child rows that came with it: the stored values of each row, by table; None where none
+    came. `partials` are the integers of its child rows, sent or stored, once they are worked out; no log keeps them.
+    """
 
     event_id: str
     event_us: int
     arrived_us: int
     values: tuple[Stored, ...]
+    sent: str | None = None
+    partials: tuple[int, ...] = field(default=(), compare=False)
 
     def same_content(self, other: EventRecord) -> bool:
         """Whether two records say the same about the event; their arrival may differ."""
-        return (self.event_id, self.event_us, self.values) == (other.event_id, other.event_us, other.values)
+        ours, theirs = ((e.event_id, e.event_us, e.values, e.sent) for e in (self, other))
+        return ours == theirs
 
 
 @dataclass(frozen=True)

@@ -125,10 +125,12 @@ def test_a_vector_is_recomputed_by_what_was_known_then_only(lived):
     case, stores = lived
     decision = every_decision(stores)[5]
     seq, event = stores.log.find(decision.event_id)
-    assert as_known_then(case, stores.log, seq, event) == decision.vector
+    assert as_known_then(case, stores, seq, event) == decision.vector
     later = every_decision(stores)[-1]
     seq_later, _ = stores.log.find(later.event_id)
-    assert as_known_then(case, ShiftedLog(stores.log, seq, seq_later), seq, event) == decision.vector
+    assert (
+        as_known_then(case, replace(stores, log=ShiftedLog(stores.log, seq, seq_later)), seq, event) == decision.vector
+    )
 
 
 class ShiftedLog:

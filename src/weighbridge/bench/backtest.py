@@ -26,6 +26,7 @@ from weighbridge.score.signing import HomeSigner
 from weighbridge.stores.database import Database
 from weighbridge.stores.locks import MemoryLocks
 from weighbridge.stores.memory import MemoryBundles, MemoryKeys, MemoryShadows, MemoryTables
+from weighbridge.stores.rows import MemoryRows
 from weighbridge.stores.sqlite_audit import SqliteAudit
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.sqlite_registry import SqliteRegistry, SqliteTracker
@@ -116,5 +117,5 @@ def _stores(folder: Path) -> Stores:
     return Stores(
         SqliteLog(database, LIVED.events, folder / "log"), MemoryTables(), SqliteRegistry(database),
         SqliteTracker(database), MemoryBundles(), HomeSigner(b"b" * 32), Pseudonyms(b"b" * 32), MemoryKeys(),
-        audit, MemoryShadows(), MemoryLocks(), folder / "reports", Budget(folder=folder),
+        audit, MemoryShadows(), MemoryLocks(), MemoryRows(), folder / "reports", Budget(folder=folder),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +60,7 @@ class UseCase:
         for name in ("models", "gates", "stages", "children"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "features", tuple(flatten(self.features)))
+        object.__setattr__(self, "events", replace(self.events, children=self.children))
         place = f"use case {self.name}"
         if not self.name.isidentifier():
             raise refuse(place, "its name is not an identifier", "use letters, digits and underscores")

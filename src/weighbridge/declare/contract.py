@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from weighbridge.clock import duration_us
 from weighbridge.declare.aggregates import Entity
 from weighbridge.declare.fields import Field, Id, Key, Time, refuse
+
+if TYPE_CHECKING:
+    from weighbridge.declare.children import Child
 
 RESERVED = ("row", "seq", "event_id", "event_us", "arrived_us", "sent")
 ARRIVED = Time("arrived")  # a moment that a file tells and no contract declares
@@ -20,12 +24,13 @@ class Contract:
 
     Without a `Time` an event happens when it arrives.
     `events_per_key` bounds how many retained events one key may have; it is enforced when state is built and
-    served, and it is what makes every sum provably free of overflow.
+    served, and it is what makes every sum provably free of overflow. `children` are set by the use case.
     """
 
     name: str
     fields: Sequence[Field]
     events_per_key: int = 1_000_000
+    children: Sequence[Child] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -72,15 +77,20 @@ class Contract:
         return frozenset(f.name for f in self.fields)
 
     @cached_property
+    def members(self) -> frozenset[str]:
+        """What a raw event may have: fields, and lists of child rows."""
+        return self.names | {child.name for child in self.children}
+
+    @cached_property
     def payload(self) -> tuple[Field, ...]:
         """Every field but the id and the time, in order."""
         return tuple(f for f in self.fields if not isinstance(f, Id | Time))
 
     def field(self, name: str, where: str) -> Field:
         """Return a field by name; refuses an unknown one, naming the place that asked."""
-        for field in self.fields:
-            if field.name == name:
-                return field
+        for found in self.fields:
+            if found.name == name:
+                return found
         known = ", ".join(f.name for f in self.fields)
         raise refuse(where, f"contract {self.name} has no field {name!r}", f"use one of {known}")
 

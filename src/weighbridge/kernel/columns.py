@@ -27,7 +27,7 @@ def to_columns(plan: Plan, events: pa.Table, labels: pa.Table) -> Columns:
     return Columns(
         seq=ints(events["seq"]),
         event_us=ints(events["event_us"]),
-        values=stored_values(plan, events, lambda _, texts: range(len(texts))),
+        values=with_partials(plan, events, stored_values(plan, events, lambda _, texts: range(len(texts)))),
         label_row=rows.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)[known_rows],
         label_seq=ints(labels["seq"])[known_rows],
         label_value=ints(labels["value"])[known_rows],
@@ -59,6 +59,19 @@ def stored_values(plan: Plan, events: pa.Table, coder: Coder) -> Ints:
             codes[column.is_null().to_numpy(zero_copy_only=False)] = MISSING
         values[:, number] = codes
     return values
+
+
+def with_partials(plan: Plan, events: pa.Table, values: Ints) -> Ints:
+    """Return values with the partials of child rows behind them, where the events carry them in columns."""
+    names = partial_names(plan)
+    if not names or names[0] not in events.column_names:
+        return values
+    return np.column_stack([values, *(ints(events[name]) for name in names)])
+
+
+def partial_names(plan: Plan) -> list[str]:
+    """Return the columns that carry partials in a table of events."""
+    return [f"#{number}" for number in range(len(plan.partials))]
 
 
 def ints(column: pa.ChunkedArray) -> Ints:

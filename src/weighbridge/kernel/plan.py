@@ -16,9 +16,12 @@ from weighbridge.declare.aggregates import Aggregate
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.features import Feature, RowFeature
 from weighbridge.declare.fields import Field
+from weighbridge.declare.rollups import Rollup
 from weighbridge.kernel.arrays import Floats, Ints
 from weighbridge.kernel.entity_plan import OUT, EntityCompiler, EntityPlan, matrix
+from weighbridge.kernel.partials import Partial, TablePlan, partials_of, table_plans
 from weighbridge.kernel.program import pack
+from weighbridge.kernel.rollups import OPERATION
 from weighbridge.kernel.zones import zone_table
 
 RowOp = IntEnum("RowOp", (
@@ -27,7 +30,7 @@ RowOp = IntEnum("RowOp", (
     "HOUR_OF_DAY", "DAY_OF_WEEK", "IS_WEEKEND", "IS_BUSINESS_HOURS", "IS_BETWEEN_HOURS",
 ), start=0)  # fmt: skip
 # the packed tables of Plan.program; then the program of each entity
-SCALES, ROW_OPS, ROW_OUT, ROW_PARAMETERS, ZONE_TIMES, ZONE_OFFSETS, VECTOR, ENTITIES = range(8)
+SCALES, ROW_OPS, ROW_OUT, ROW_PARAMETERS, ZONE_TIMES, ZONE_OFFSETS, VECTOR, ROLLUPS, ROLLUP_SCALES, ENTITIES = range(10)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Plan:
     row_ops: int64[w, 7] (op, three registers or -1, first parameter, number of parameters, zone), row_out: int64[w],
     row_parameters: float64[...], zone_times and zone_offsets: int64[z, t].
     vector: int64[n], the registers that make the vector. sides: int64[s], the registers of aggregates that row
-    features read.
+    features read. partials: the integers of child rows that stand behind the payload in `values`; tables: how they
+    are made; rollups: int64[r, 6] (operation, register, four places in `values`), rollup_scales: float64[r].
     """
 
     case: UseCase
@@ -53,6 +57,15 @@ class Plan:
     vector: Ints
     sides: Ints
     events_per_key: int
+    partials: tuple[Partial, ...]
+    tables: tuple[TablePlan, ...]
+    rollups: Ints
+    rollup_scales: Floats
+
+    @property
+    def width(self) -> int:
+        """How many `values` an event has: its payload, then its partials."""
+        return len(self.payload) + len(self.partials)
 
     @property
     def payload(self) -> tuple[Field, ...]:
@@ -65,7 +78,8 @@ class Plan:
         return pack([
             self.scales.view(np.int64).reshape(1, -1), self.row_ops, self.row_out.reshape(1, -1),
             self.row_parameters.view(np.int64).reshape(1, -1), self.zone_times, self.zone_offsets,
-            self.vector.reshape(1, -1), *(entity.program.reshape(1, -1) for entity in self.entities),
+            self.vector.reshape(1, -1), self.rollups, self.rollup_scales.view(np.int64).reshape(1, -1),
+            *(entity.program.reshape(1, -1) for entity in self.entities),
         ])  # fmt: skip
 
     @cached_property
@@ -114,6 +128,8 @@ def compile_plan(case: UseCase) -> Plan:
         start, count = len(parameters), len(feature.parameters)
         ops.append([RowOp[feature.kind.upper()], *operands, start, count, zones.index(feature.zone)])
         parameters += feature.parameters
+    rolled = [f for f in case.computed if isinstance(f, Rollup)]
+    partials = tuple(dict.fromkeys(partial for f in rolled for partial in partials_of(f)))
     read = {o for f in rows for o in f.operands}
     return Plan(
         case=case,
@@ -128,4 +144,19 @@ def compile_plan(case: UseCase) -> Plan:
         vector=np.array([register[f] for f in case.vector], dtype=np.int64),
         sides=np.array([register[a] for a in aggregates if a in read], dtype=np.int64),
         events_per_key=case.events.events_per_key,
+        partials=partials,
+        tables=table_plans(case, partials),
+        rollups=matrix([_rollup(f, register[f], len(payload), partials) for f in rolled], 6),
+        rollup_scales=np.array([_scale(f) for f in rolled], dtype=np.float64),
     )
+
+
+def _rollup(rollup: Rollup, register: int, first: int, partials: tuple[Partial, ...]) -> list[int]:
+    """Return a rollup's line: what is not used repeats the first place."""
+    places = [first + partials.index(partial) for partial in partials_of(rollup)]
+    return [OPERATION[rollup.kind], register, *places, *[places[0]] * (4 - len(places))]
+
+
+def _scale(rollup: Rollup) -> float:
+    counts = rollup.field is None or rollup.kind == "distinct"
+    return 1.0 if counts else float(rollup.child.known[str(rollup.field)].scale)

@@ -26,7 +26,8 @@ NONE: Ints = np.zeros(0, dtype=np.int64)
 class Columns:
     """Events in the order of their arrival, and the label records about them.
 
-    seq, event_us: int64[n]; values: int64[n, f], stored values of the payload (text as codes: only equality counts).
+    seq, event_us: int64[n]; values: int64[n, f], stored values of the payload (text as codes: only equality counts),
+    and the partials of child rows behind them where vectors are wanted.
     label_row, label_seq, label_value: int64[m], the row a label record is about, its place in the order of arrival
     and 0 or 1; in the order of arrival.
     """
@@ -63,6 +64,8 @@ def finish_rows(plan: Plan, event_us: Ints, values: Ints, slots: Ints, sides: Fl
     outs = {int(out) for entity in plan.entities for out in entity.specs[:, OUT]}
     places = np.array([p for p, register in enumerate(plan.vector) if int(register) not in outs], dtype=np.int64)
     if len(places):
+        if values.shape[1] < plan.width:
+            raise ValueError("these events come without the partials of their child rows")
         _finish_rows(plan.program, plan.sides, plan.registers, places, event_us, values, slots, sides, vectors)
 
 

@@ -10,6 +10,8 @@ from numba import njit
 from weighbridge.clock import DAY_US
 from weighbridge.kernel.arrays import MISSING, Floats, Ints, Vectors
 from weighbridge.kernel.plan import (
+    ROLLUP_SCALES,
+    ROLLUPS,
     ROW_OPS,
     ROW_OUT,
     ROW_PARAMETERS,
@@ -20,6 +22,7 @@ from weighbridge.kernel.plan import (
     RowOp,
 )
 from weighbridge.kernel.program import count_of, table
+from weighbridge.kernel.rollups import rollups
 
 HOUR_US = DAY_US // 24
 
@@ -139,11 +142,14 @@ def row_features(program: Ints, event_us: Ints, rows: int, registers: Floats) ->
 
 @njit(cache=True, nogil=True)
 def finish(program: Ints, event_us: Ints, values: Ints, rows: int, registers: Floats) -> None:
-    """Fill the registers of fields and row features beside those of the aggregates.
+    """Fill the registers of fields, rollups and row features beside those of the aggregates.
 
     event_us: int64[rows]; values: int64[rows, f]; registers: float64[registers, >= rows].
     """
     load_fields(program, values, rows, registers)
+    if count_of(program, ROLLUPS):
+        scales = table(program, ROLLUP_SCALES)[0].view(np.float64)
+        rollups(table(program, ROLLUPS), scales, values, rows, registers)
     row_features(program, event_us, rows, registers)
 
 

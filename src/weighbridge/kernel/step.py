@@ -32,7 +32,7 @@ class Workspace:
         self.raws = np.zeros((max(most, 1), 1), dtype=np.int64)
         self.registers = np.zeros((plan.registers, 1), dtype=np.float64)
         self.event_us = np.zeros(1, dtype=np.int64)
-        self.values = np.zeros((1, len(plan.payload)), dtype=np.int64)
+        self.values = np.zeros((1, plan.width), dtype=np.int64)
         self.vector = np.zeros(len(plan.vector), dtype=np.float32)
 
 
@@ -59,7 +59,7 @@ def read(
     arena: Ints, program: Ints, roots: Ints, entities: Ints, before_us: int, bound: int, event_us: Ints, values: Ints,
     raws: Ints, registers: Floats, vector: Vectors,
 ) -> int:  # fmt: skip
-    """Write the vector of an event (event_us: int64[1]; values: int64[1, f]); raws and registers are workspace.
+    """Write the vector of an event (event_us: int64[1]; values: int64[1, width]); raws and registers are workspace.
 
     Returns DONE, NO_ROOM when the arena must grow first, or the entity whose history has `bound` events after
     `before_us`. The histories change in nothing but their cursors.

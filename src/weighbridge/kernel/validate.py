@@ -12,6 +12,7 @@ from weighbridge.declare.fields import Time
 from weighbridge.errors import InputError
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.arrays import Ints
+from weighbridge.kernel.child_rows import parse_sent
 from weighbridge.kernel.rules import BROKEN, reject, stored_time, stored_value, time_rules, unknown
 from weighbridge.kernel.table_check import TableCheck
 from weighbridge.records import EventRecord
@@ -20,10 +21,11 @@ from weighbridge.records import EventRecord
 def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int, pseudonyms: Pseudonyms) -> EventRecord:
     """Return one event as it is stored, pseudonymised; raises Rejected for the first rule it breaks.
 
-    Unknown fields are refused; an optional field may be absent or null.
+    Unknown fields are refused; an optional field may be absent or null. Rows of a child table stand in a list under the
+    table's name; they take the place of the stored ones, an empty list too.
     """
     for name in body:
-        if not isinstance(name, str) or name not in contract.names:
+        if not isinstance(name, str) or name not in contract.members:
             raise unknown(str(name))
     values: list[int | str | None] = []
     event_id, event_us = "", arrived_us
@@ -46,7 +48,8 @@ def parse_event(contract: Contract, body: Mapping[str, object], arrived_us: int,
                 event_id = str(stored)
             else:
                 values.append(stored)
-    return EventRecord(event_id, event_us, arrived_us, tuple(values))
+    sent = parse_sent(contract, body, event_id, values, pseudonyms) if contract.children else None
+    return EventRecord(event_id, event_us, arrived_us, tuple(values), sent)
 
 
 def parse_table(
@@ -65,6 +68,8 @@ def parse_table(
     columns["event_us"], columns["arrived_us"] = pa.array(event_us), pa.array(arrived_us)
     for item in contract.payload:
         columns[item.name] = check.read(item, pseudonyms)
+    if contract.children:
+        columns["sent"] = pa.nulls(len(table), pa.string())
     return pa.table(columns).filter(pa.array(check.good)), check
 
 

@@ -17,6 +17,7 @@ from weighbridge.kernel.replay import replay
 from weighbridge.loop.parts import row_bytes, vectors_in_parts
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.ports import Stores
+from weighbridge.score.rollups import with_rollups
 
 HEAD_SEQ = b"weighbridge.head_seq"
 LEADING = ("seq", "event_id", "event_us")
@@ -66,11 +67,13 @@ def _pieces(
 ) -> Iterator[tuple[pa.Table, Vectors]]:
     """Yield the log's events and their vectors, by seq: at once, or range by range."""
     if parts > 1:
-        yield from vectors_in_parts(plan, stores.log, head, parts, stores.budget, progress)
+        yield from vectors_in_parts(
+            plan, stores.log, head, parts, stores.budget, progress, lambda events: with_rollups(plan, stores, events)
+        )
         return
     events = stores.log.events(until=head)
     if len(events):
-        columns = to_columns(plan, events, stores.log.labels(until=head))
+        columns = to_columns(plan, with_rollups(plan, stores, events), stores.log.labels(until=head))
         yield events, replay(plan, columns, cores=stores.budget.cores)
 
 

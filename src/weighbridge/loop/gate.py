@@ -24,6 +24,7 @@ from weighbridge.loop.training.validated import validation_name
 from weighbridge.ports import Stores
 from weighbridge.records import LabelRecord
 from weighbridge.score.bundle import Bundle, load
+from weighbridge.score.rollups import rollups_of
 from weighbridge.score.route import PRODUCTION
 from weighbridge.stores.state import MemoryState
 from weighbridge.stores.tables import event_at
@@ -166,7 +167,8 @@ def parity_mismatches(case: UseCase, stores: Stores, data: TrainingSet) -> int:
     events, labels = (t.filter(pc.less_equal(t["seq"], last)) for t in (stores.log.events(), stores.log.labels()))
     count = min(PARITY_EVENTS, len(events))
     first_seq = events["seq"][len(events) - count].as_py()
-    state = MemoryState(compile_plan(case))
+    plan = compile_plan(case)
+    state, rollups = MemoryState(plan), rollups_of(plan, stores)
     earlier, before = events.slice(0, len(events) - count), labels.filter(pc.less(labels["seq"], first_seq))
     state.load(earlier, before, lambda _: None)
     late = labels.filter(pc.greater_equal(labels["seq"], first_seq))
@@ -180,7 +182,7 @@ def parity_mismatches(case: UseCase, stores: Stores, data: TrainingSet) -> int:
             stored = None if known is None or known >= row else event_at(case.events, events, known)
             state.label(LabelRecord(**{k: v for k, v in record.items() if k != "seq"}), stored)
             place += 1
-        event = event_at(case.events, events, row)
+        event = rollups.of(event_at(case.events, events, row), seq)
         online = np.frombuffer(state.vector(event), dtype="<u4")
         mismatches += int((online != data.vectors[row].view(np.uint32)).sum())
         state.append(event)

@@ -7,15 +7,17 @@ in the log, which is then read a second time, range by range, for ids and row fe
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weighbridge.errors import InputError
+from weighbridge.identity import hash64
 from weighbridge.kernel.arrays import Ints, Vectors
-from weighbridge.kernel.columns import ints, stored_values
+from weighbridge.kernel.columns import ints, stored_values, with_partials
 from weighbridge.kernel.entity_plan import EntityPlan
 from weighbridge.kernel.plan import Plan
 from weighbridge.kernel.replay import NONE, Columns, finish_rows, replay_entity
@@ -23,23 +25,31 @@ from weighbridge.loop.report import Progress
 from weighbridge.ports import Budget, EventLog
 from weighbridge.stores.buckets import Buckets
 from weighbridge.stores.codes import Codes
-from weighbridge.stores.state import identity
 
 RANGE = 32_768  # places of the log that are read, and written, at once
+ROLLED = 8  # ranges whose rollups are computed at once
+Rolled = Callable[[pa.Table], pa.Table]
 _COLUMNS = 2  # of a dealt event before its values: seq, event_us
 
 
 def row_bytes(plan: Plan) -> int:
     """Return about how many bytes of memory one row of a part takes while it is built."""
-    return 16 * (_COLUMNS + len(plan.payload)) + 12 * len(plan.vector) + 24 * len(plan.sides) + 64
+    return 16 * (_COLUMNS + plan.width) + 12 * len(plan.vector) + 24 * len(plan.sides) + 64
 
 
 def vectors_in_parts(
-    plan: Plan, log: EventLog, head: int, parts: int, budget: Budget, progress: Progress
+    plan: Plan,
+    log: EventLog,
+    head: int,
+    parts: int,
+    budget: Budget,
+    progress: Progress,
+    rolled: Rolled = lambda events: events,
 ) -> Iterator[tuple[pa.Table, Vectors]]:
     """Yield the log's events up to a place, range by range, with their vectors, float32[rows, features].
 
-    Raises InputError as `replay` does, StoreFailure when the disk has no room for the parts.
+    `rolled` adds the partials of their child rows to events, `ROLLED` ranges at once. Raises InputError as `replay`
+    does, StoreFailure when the disk has no room for the parts.
     """
     with tempfile.TemporaryDirectory(dir=budget.folder, prefix="build-") as folder:
         dealt = _Dealt(plan, log, head, parts, Path(folder))
@@ -53,7 +63,9 @@ def vectors_in_parts(
                 dealt.replay(place, part, budget.cores)
                 progress("replaying", done := done + 1, steps)
         for number in range(dealt.ranges):
-            found = dealt.collect(number)
+            if number % ROLLED == 0:
+                told = rolled(log.events(number * RANGE, min((number + ROLLED) * RANGE, head)))
+            found = dealt.collect(number, told)
             progress("writing", done := done + 1, steps)
             if len(found[0]):
                 yield found
@@ -122,9 +134,11 @@ class _Dealt:
         found = np.column_stack([rows[:, 0], words, np.ascontiguousarray(sides[:, side_places]).view(np.int64)])
         self._results[place].add((rows[:, 0] - 1) // RANGE, found)
 
-    def collect(self, number: int) -> tuple[pa.Table, Vectors]:
-        """Return the events of a range and their vectors."""
-        events, values = self._range(number)
+    def collect(self, number: int, told: pa.Table) -> tuple[pa.Table, Vectors]:
+        """Return the events of a range and their vectors; they are among those told, with their partials."""
+        after, until = self._edges(number)
+        events = told.filter((pc.field("seq") > after) & (pc.field("seq") <= until))
+        values = with_partials(self.plan, events, stored_values(self.plan, events, self._code))
         seq = ints(events["seq"])
         vectors = np.zeros((len(seq), len(self.plan.vector) + 1), dtype=np.float32)
         sides = np.zeros((len(seq), len(self.plan.sides)), dtype=np.float64)
@@ -161,4 +175,4 @@ class _Dealt:
 
 
 def _identities(ids: pa.ChunkedArray) -> Ints:
-    return np.fromiter((identity(i) for i in ids.to_pylist()), dtype=np.int64, count=len(ids))
+    return np.fromiter((hash64(i) for i in ids.to_pylist()), dtype=np.int64, count=len(ids))

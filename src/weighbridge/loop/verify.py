@@ -15,6 +15,7 @@ from weighbridge.kernel.replay import replay
 from weighbridge.loop.replays.redecide import redecide
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
+from weighbridge.score.rollups import with_rollups
 
 
 def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
@@ -41,7 +42,8 @@ def verify(case: UseCase, stores: Stores, clock: Clock) -> Report:
     retained[known] = events["event_us"].to_numpy()[places[known]] >= whole_from_us(plan, stores)
     compared = whole & same & retained & known
     wanted[places[compared]] = True
-    recomputed = replay(plan, to_columns(plan, events, stores.log.labels()), wanted).view(np.uint32)
+    columns = to_columns(plan, with_rollups(plan, stores, events, wanted), stores.log.labels())
+    recomputed = replay(plan, columns, wanted).view(np.uint32)
     width = len(case.feature_names)
     stored_bytes = [v for v, ok in zip(decisions["vector"].to_pylist(), compared, strict=True) if ok]
     misshapen = sum(len(v) != 4 * width for v in stored_bytes)

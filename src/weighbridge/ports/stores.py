@@ -12,6 +12,7 @@ from weighbridge.ports.keys import Keys
 from weighbridge.ports.locks import Locks
 from weighbridge.ports.log import Log
 from weighbridge.ports.models import BundleStore, Registry, Signer, TableStore, Tracker
+from weighbridge.ports.rows import RowStore
 from weighbridge.ports.shadows import Shadows
 
 
@@ -46,6 +47,7 @@ class Stores:
     audit: Audit
     shadows: Shadows
     locks: Locks
+    rows: RowStore
     reports: Path
     budget: Budget = Budget()
     sinks: Sinks = no_sinks

@@ -17,6 +17,7 @@ from weighbridge.kernel.replay import replay
 from weighbridge.ports import Stores
 from weighbridge.records import Reason
 from weighbridge.score.bundle import Bundle
+from weighbridge.score.rollups import with_rollups
 from weighbridge.score.rulebook import Verdict, decidables, verdicts
 
 REASONED_AT_ONCE = 4_096  # rows between two words to whoever watches
@@ -73,7 +74,8 @@ def score_rows(
     wanted = np.zeros(len(events), dtype=np.bool_)
     wanted[rows] = True
     plan = compile_plan(case)
-    vectors = replay(plan, to_columns(plan, events, stores.log.labels()), wanted, cores=stores.budget.cores)
+    columns = to_columns(plan, with_rollups(plan, stores, events, wanted), stores.log.labels())
+    vectors = replay(plan, columns, wanted, cores=stores.budget.cores)
     vectors = vectors[(np.cumsum(wanted) - 1)[rows]]
     probability = bundle.scorer.probability(vectors)
     said = _verdicts(case, stores, bundle, events.take(pa.array(rows)), vectors, probability)

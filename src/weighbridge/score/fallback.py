@@ -20,6 +20,7 @@ from weighbridge.declare.fallback import (
     TEST,
 )
 from weighbridge.declare.fields import Text
+from weighbridge.kernel.partials import without_rows
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.records import DecisionRecord, EventRecord
 from weighbridge.score.answer import Outcome, decision_of, record_of
@@ -128,11 +129,12 @@ class EventVectors:
         self._state = MemoryState(plan)
         self._texts = [place in plan.coded and isinstance(field, Text) for place, field in enumerate(plan.payload)]
         self._stateful = np.setdiff1d(np.arange(len(case.feature_names)), np.array(case.stateless, dtype=np.int64))
+        self._without_rows = tuple(without_rows(plan.partials).tolist())
         self._load_kernels()
 
     def _load_kernels(self) -> None:
         """Go an event's whole way once, so that no deadline passes while the first one waits for kernels."""
-        empty = EventRecord("", 0, 0, (None,) * len(self._texts))
+        empty = EventRecord("", 0, 0, (None,) * len(self._texts), partials=self._without_rows)
         self.vector(empty)
         self._state.append(empty)
         self._state.retract(empty)

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Rejected
+from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.validate import parse_event
 from weighbridge.ports import Stores
 from weighbridge.records import EventRecord
 from weighbridge.score.answer import Answer, Scored
+from weighbridge.score.rollups import rollups_of
 
 
 class Intake:
@@ -19,6 +21,7 @@ class Intake:
     def __init__(self, case: UseCase, stores: Stores, scored: Mapping[str, Scored]) -> None:
         self._contract, self._stores = case.events, stores
         self._scored = scored
+        self._rollups = rollups_of(compile_plan(case), stores)
 
     def read(self, body: Mapping[str, object], arrived_us: int) -> tuple[EventRecord, EventRecord | None]:
         """Return an event, and what was scored or stored under its id before; it says the same.
@@ -41,7 +44,7 @@ class Intake:
             raise Conflict(
                 f"event {event.event_id} is stored already with other content; send a new id for a new event"
             )
-        return event, earlier
+        return (event, earlier) if earlier else (self._rollups.of(event), None)
 
     def earlier(self, event_id: str) -> EventRecord | None:
         """Return the event of this id that was scored or stored before."""

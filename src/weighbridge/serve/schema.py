@@ -6,6 +6,7 @@ from typing import Any
 
 from weighbridge.clock import UNITS_US
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.children import Child
 from weighbridge.declare.fields import Category, Field, Money, Numeric, Text, Time
 from weighbridge.score.edits import LONGEST
 from weighbridge.serve.strict import MOST_EVENTS
@@ -26,8 +27,21 @@ def event_schema(case: UseCase) -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": [f.name for f in contract.fields if not f.optional],
-        "properties": {f.name: _property(f) for f in contract.fields},
+        "properties": {f.name: _property(f) for f in contract.fields} | {c.name: _rows(c) for c in contract.children},
     }
+
+
+def _rows(child: Child) -> dict[str, Any]:
+    """Return the schema of the rows of a child table; what names their owner may be left out."""
+    implied = (child.by,) if child.of is None else ()
+    row = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [f.name for f in child.fields if not f.optional and f.name not in implied],
+        "properties": {f.name: dict(MOMENT) if isinstance(f, Time) else _property(f) for f in child.fields},
+    }
+    told = "they take the place of the stored rows; left out or null, the stored rows count"
+    return {"type": ["array", "null"], "maxItems": child.most_rows, "items": row, "description": told}
 
 
 def _property(field: Field) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def open_home(
     from weighbridge.stores.database import Database
     from weighbridge.stores.files import FolderBundles, ParquetTables
     from weighbridge.stores.locks import FolderLocks
+    from weighbridge.stores.rows import FolderRows
     from weighbridge.stores.sqlite_audit import SqliteAudit
     from weighbridge.stores.sqlite_keys import SqliteKeys
     from weighbridge.stores.sqlite_log import SqliteLog
@@ -128,6 +129,7 @@ def open_home(
         audit=SqliteAudit(database),
         shadows=SqliteShadows(Database(folder / "shadow.sqlite", "written", SHADOW_TABLES)),
         locks=FolderLocks(folder / "locks"),
+        rows=FolderRows(folder / "rows", build_memory_mb << 20),
         reports=folder / "reports",
         budget=Budget(build_memory_mb << 20, os.cpu_count() or 1, folder),
         sinks=sinks,
@@ -136,7 +138,6 @@ def open_home(
 
 
 def _make_home(case: UseCase, folder: Path) -> None:
-    from weighbridge.identity import digest
     from weighbridge.stores.files import write_atomically
 
     try:
@@ -148,15 +149,13 @@ def _make_home(case: UseCase, folder: Path) -> None:
                 handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(handle, "w") as key:
                     key.write(secrets.token_hex(32))
-        facts = {"format": 1, "use_case": case.name, "contract": digest(case.events)}
+        facts = {"format": 1, "use_case": case.name, "contract": case.rows_digest}
         write_atomically(folder / "home.json", json.dumps(facts).encode())
     except OSError as fault:
         raise HomeError(f"no home can be made in {folder} ({fault.strerror}); choose another --home") from None
 
 
 def _check_home(case: UseCase, folder: Path) -> None:
-    from weighbridge.identity import digest
-
     try:
         facts = json.loads((folder / "home.json").read_text())
         name, contract = facts["use_case"], facts["contract"]
@@ -164,9 +163,9 @@ def _check_home(case: UseCase, folder: Path) -> None:
         raise HomeError(f"{folder / 'home.json'} is damaged; restore it from a copy") from None
     if name != case.name:
         raise HomeError(f"the home {folder} belongs to use case {name}, not {case.name}; choose another --home")
-    if contract != digest(case.events):
+    if contract != case.rows_digest:
         raise HomeError(
-            f"the home {folder} holds events of another version of contract {case.events.name}; "
+            f"the home {folder} holds events of another version of contract {case.events.name} or of its children; "
             "choose another --home and ingest again, or take the change of the contract back"
         )
 

@@ -23,7 +23,7 @@ from weighbridge.stores.cold import ARRIVAL, ColdLog, add, manifest
 from weighbridge.stores.database import Database
 from weighbridge.stores.segments import Segment, SegmentFiles
 from weighbridge.stores.sqlite_rows import MOVE_HEAD, append
-from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_schema, event_table
+from weighbridge.stores.tables import DECISIONS, LABELS, decision_of, event_from, event_of, event_schema, event_table
 
 _COLUMNS = ", ".join(DECISIONS.names)
 _HOT = "select seq, event_id, event_us, arrived_us, body from log where kind = ? and seq > ? and seq <= ? order by seq"
@@ -53,12 +53,9 @@ class SqliteLog:
         hot = self._database.read("select event_us, arrived_us, body from log where seq = ? and kind = 'event'", seq)
         if hot:
             event_us, arrived_us, body = cast(tuple[int, int, str], hot[0])
-            return seq, EventRecord(event_id, event_us, arrived_us, tuple(json.loads(body)))
+            return seq, event_from(self._contract, event_id, event_us, arrived_us, body)
         row = self._cold.row("event", seq)
-        if row is None:
-            return None
-        values = tuple(row[field.name] for field in self._contract.payload)
-        return seq, EventRecord(event_id, row["event_us"], row["arrived_us"], values)
+        return (seq, event_of(self._contract, row)) if row else None
 
     def holds(self, event_id: str) -> bool:
         """Return whether the log has an event of this id."""
@@ -215,9 +212,7 @@ class SqliteLog:
             return pa.table(decided or [[] for _ in DECISIONS], schema=DECISIONS)
         rows = reader.execute(_HOT, (kind, after, until)).fetchall()
         if kind == "event":
-            records = [
-                (seq, EventRecord(i, at, arrived, tuple(json.loads(body)))) for seq, i, at, arrived, body in rows
-            ]
+            records = [(seq, event_from(self._contract, i, at, arrived, body)) for seq, i, at, arrived, body in rows]
             return event_table(self._contract, records)
         labels = [(seq, i, *orjson.loads(body), arrived) for seq, i, _, arrived, body in rows]
         seqs, ids, values, sources, times = ([row[place] for row in labels] for place in range(5))

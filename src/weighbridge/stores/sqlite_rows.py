@@ -12,7 +12,7 @@ from weighbridge.records import Decided, DecisionRecord, EventRecord, Follower, 
 from weighbridge.stores.chain import link
 from weighbridge.stores.changes import of_follower
 from weighbridge.stores.sqlite_audit import add_changes
-from weighbridge.stores.tables import reasons_text, text_of
+from weighbridge.stores.tables import event_body, reasons_text, text_of
 
 STATEMENT_ROWS = 64
 MOVE_HEAD = "update head set seq = max(seq, ?), data_seq = max(data_seq, ?), arrived_us = max(arrived_us, ?)"
@@ -67,7 +67,7 @@ def _insertion(table: str, rows: int, columns: int) -> str:
 def log_row(seq: int, record: EventRecord | Follower) -> tuple[object, ...]:
     """Return a record as a row of `log`."""
     if isinstance(record, EventRecord):
-        return seq, "event", record.event_id, record.event_us, record.arrived_us, text_of(record.values)
+        return seq, "event", record.event_id, record.event_us, record.arrived_us, event_body(record)
     if isinstance(record, ListEdit):
         body = [record.name, record.value, record.listed, record.until_us, record.by, record.why]
         return seq, "edit", None, None, record.arrived_us, text_of(body)

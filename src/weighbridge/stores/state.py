@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 
 from weighbridge.declare.fields import Category
 from weighbridge.errors import Rejected, StoreFailure
+from weighbridge.identity import hash64
 from weighbridge.kernel import step
 from weighbridge.kernel.arena import TOP
 from weighbridge.kernel.arrays import MISSING, Ints
@@ -78,6 +78,8 @@ class MemoryState:
     def vector(self, event: EventRecord) -> bytes:
         """Return the vector of an event as of now, little-endian float32 bytes."""
         values, work, done = self._values(event), self._work, step.NO_ROOM
+        if self.plan.partials:
+            values[0, len(self.plan.payload) :] = event.partials
         work.event_us[0] = event.event_us
         while done == step.NO_ROOM:
             done = step.read(
@@ -96,7 +98,7 @@ class MemoryState:
         values, label = self._values(event), self._early.get(event.event_id, UNKNOWN)
         latest_us = max(self._latest_us, event.arrived_us)
         while step.write(
-            self._room.words, self._program, self._roots, self._entities, event.event_us, identity(event.event_id),
+            self._room.words, self._program, self._roots, self._entities, event.event_us, hash64(event.event_id),
             label, values[0], latest_us - self._kept_us,
         ) == step.NO_ROOM:  # fmt: skip
             self._widen()
@@ -121,7 +123,7 @@ class MemoryState:
             self._roots,
             self._entities,
             event.event_us,
-            identity(event.event_id),
+            hash64(event.event_id),
             values,
         )
         if label != UNKNOWN:
@@ -138,7 +140,7 @@ class MemoryState:
             root = 0 if code is None else int(self._roots[number, step.place_of(code)])
             if root:
                 step.relabel(
-                    self._room.words, self._program, number, root, event.event_us, identity(event.event_id), label.value
+                    self._room.words, self._program, number, root, event.event_us, hash64(event.event_id), label.value
                 )
 
     def load(self, events: pa.Table, labels: pa.Table, find: Find) -> None:
@@ -158,7 +160,7 @@ class MemoryState:
             present = values[:, place] != MISSING
             codes.named_by(values[present, place], event_us[present])
         self._widen_roots()
-        identities = np.fromiter((identity(i) for i in ids), dtype=np.int64, count=len(ids))
+        identities = np.fromiter((hash64(i) for i in ids), dtype=np.int64, count=len(ids))
         started = np.fromiter((known.pop(i, UNKNOWN) for i in ids), dtype=np.int64, count=len(ids))
         row = 0
         while row < len(ids):
@@ -250,8 +252,3 @@ class MemoryState:
                 for number in [n for n, key in enumerate(self._keys) if key == place]:
                     step.forget(self._room.words, self._program, number, self._roots, code + 1, before_us)
                 codes.forget(code)
-
-
-def identity(event_id: str) -> int:
-    """Return 64 bits of a hash of an event's id."""
-    return int.from_bytes(hashlib.blake2b(event_id.encode(), digest_size=8).digest(), "little", signed=True)

@@ -27,14 +27,16 @@ DECISIONS = pa.schema(
      ("hash", pa.string())]
 )  # fmt: skip
 
+SENT = "sent"
 SHADOWS = pa.schema(
     [("event_id", pa.string()), ("bundle", pa.string()), ("probability", pa.float64()), ("action", pa.string())]
 )
 
 
 def event_schema(contract: Contract) -> pa.Schema:
-    """Return the schema of a contract's stored events."""
+    """Return the schema of a contract's stored events; `sent` holds the child rows that came with them, JSON."""
     payload = [(f.name, pa.int64() if f.numeric else pa.string()) for f in contract.payload]
+    payload += [(SENT, pa.string())] if contract.children else []
     return pa.schema(
         [("seq", pa.int64()), ("event_id", pa.string()), ("event_us", pa.int64()), ("arrived_us", pa.int64()), *payload]
     )
@@ -46,14 +48,30 @@ def event_table(contract: Contract, records: Sequence[tuple[int, EventRecord]]) 
     columns: list[list[Stored]] = [[seq for seq, _ in records]]
     columns += [[getattr(e, name) for _, e in records] for name in ("event_id", "event_us", "arrived_us")]
     columns += [[e.values[place] for _, e in records] for place in range(len(contract.payload))]
+    columns += [[e.sent for _, e in records]] if contract.children else []
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
 def event_at(contract: Contract, table: pa.Table, row: int) -> EventRecord:
     """Return one row of an event table."""
-    found = table.slice(row, 1).to_pylist()[0]
-    values = tuple(found[f.name] for f in contract.payload)
-    return EventRecord(found["event_id"], found["event_us"], found["arrived_us"], values)
+    return event_of(contract, table.slice(row, 1).to_pylist()[0])
+
+
+def event_of(contract: Contract, row: Mapping[str, Any]) -> EventRecord:
+    """Return a row of an event table as a record."""
+    values = tuple(row[field.name] for field in contract.payload)
+    return EventRecord(row["event_id"], row["event_us"], row["arrived_us"], values, row.get(SENT))
+
+
+def event_body(event: EventRecord) -> str:
+    """Return what an event says as the JSON text of a hot record: its values, then the child rows sent with it."""
+    return text_of(event.values if event.sent is None else [*event.values, event.sent])
+
+
+def event_from(contract: Contract, event_id: str, event_us: int, arrived_us: int, body: str) -> EventRecord:
+    """Return a hot record as an event."""
+    told, width = json.loads(body), len(contract.payload)
+    return EventRecord(event_id, event_us, arrived_us, tuple(told[:width]), told[width] if len(told) > width else None)
 
 
 def text_of(values: object) -> str:

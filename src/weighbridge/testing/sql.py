@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
 from weighbridge.declare.aggregates import Aggregate
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.conditions import Condition
-from weighbridge.errors import InputError, MissingExtra
+from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Vectors
 
 OPERATORS = {"==": "=", "!=": "<>", ">=": ">=", "<=": "<=", ">": ">", "<": "<"}
@@ -31,13 +32,9 @@ def sql_names(case: UseCase) -> tuple[str, ...]:
 def sql_vectors(case: UseCase, events: pa.Table, labels: pa.Table) -> Vectors:
     """Return what SQL says of a log's tables: float32[n, len(sql_names(case))], by seq.
 
-    Time and memory grow with the pairs of events of a key. Raises MissingExtra where DuckDB is not installed,
-    InputError for names that SQL cannot tell apart.
+    Time and memory grow with the pairs of events of a key. Raises InputError for names
+    that SQL cannot tell apart.
     """
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingExtra("duckdb", "bench") from None
     for names in (sql_names(case), [f.name for f in case.events.payload]):
         if len({name.lower() for name in names}) < len(names) or any('"' in name for name in names):
             raise InputError("names differ by case only, or hold a quotation mark; SQL cannot read this declaration")

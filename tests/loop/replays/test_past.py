@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pyarrow.compute as pc
 from hypothesis import given, settings
@@ -38,8 +39,8 @@ class Tables:
 
 def alone(case, events, labels):
     """Every event's vector, each from the log as of itself."""
-    log = Tables(case, events, labels)
-    return b"".join(as_known_then(case, log, e.seq, record_of(case, e)) for e in sorted(events, key=lambda e: e.seq))
+    stores = SimpleNamespace(log=Tables(case, events, labels))
+    return b"".join(as_known_then(case, stores, e.seq, record_of(case, e)) for e in sorted(events, key=lambda e: e.seq))
 
 
 @settings(max_examples=40)

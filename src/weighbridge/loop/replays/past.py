@@ -18,6 +18,7 @@ from weighbridge.ports import Log, Stores
 from weighbridge.records import DecisionRecord, EventRecord
 from weighbridge.score.bundle import Bundle, load
 from weighbridge.score.reasons import Reasoner
+from weighbridge.score.rollups import with_rollups
 
 
 @dataclass(frozen=True)
@@ -92,20 +93,21 @@ def look_back(case: UseCase, stores: Stores, decision: DecisionRecord) -> Past:
         why = "the declaration has other features now"
     elif event.event_us < whole_from_us(compile_plan(case), stores):
         why = "a part of the history that it saw was forgotten"
-    return Past(decision, event, bundle, None if why else as_known_then(case, stores.log, seq, event), why)
+    return Past(decision, event, bundle, None if why else as_known_then(case, stores, seq, event), why)
 
 
-def as_known_then(case: UseCase, log: Log, seq: int, event: EventRecord) -> bytes:
+def as_known_then(case: UseCase, stores: Stores, seq: int, event: EventRecord) -> bytes:
     """Return the vector of a stored event by the records with a smaller seq, little-endian float32 bytes.
 
     Only the histories of its own keys are replayed: a vector is a function of nothing else.
     """
-    plan, events = compile_plan(case), log.events(until=seq)
+    plan, events = compile_plan(case), stores.log.events(until=seq)
     ours = pc.equal(events["seq"], seq)
     for entity in plan.entities:
         keys, key = events[plan.payload[entity.key_field].name], event.values[entity.key_field]
         ours = pc.or_(ours, pc.is_null(keys) if key is None else pc.fill_null(pc.equal(keys, key), fill_value=False))
     events = events.filter(ours)
     wanted = np.arange(len(events)) == len(events) - 1
-    vectors = replay(plan, to_columns(plan, events, log.labels(until=seq)), wanted)
+    columns = to_columns(plan, with_rollups(plan, stores, events, wanted), stores.log.labels(until=seq))
+    vectors = replay(plan, columns, wanted)
     return bytes(vectors.astype("<f4").tobytes())

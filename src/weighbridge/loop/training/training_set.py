@@ -24,6 +24,7 @@ from weighbridge.loop.labels.ledger import trust_of
 from weighbridge.loop.training.evaluate import Rows, rows_of
 from weighbridge.loop.trials.outcome import spoken
 from weighbridge.ports import Stores
+from weighbridge.score.rollups import with_rollups
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     if not len(records) or not len(events):
         when = "yet" if as_of_us is None else "by then"
         raise InputError(f"no label has arrived {when}; ingest labels or send them to /feedback before training")
-    columns = to_columns(compile_plan(case), events, records)
+    plan = compile_plan(case)
+    columns = to_columns(plan, with_rollups(plan, stores, events), records)
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
     about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
     trust = trust_of(case.label, about)

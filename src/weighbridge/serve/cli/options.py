@@ -68,12 +68,17 @@ def open_case(name: str, home: Path | None, *, create: bool, acknowledge: str | 
 
 def mapping_of(pairs: list[str] | None) -> dict[str, str]:
     """Return FIELD=COLUMN pairs as a mapping."""
-    found = {}
+    return dict(pairs_of("--map", pairs, "FIELD=COLUMN"))
+
+
+def pairs_of(option: str, pairs: list[str] | None, form: str) -> list[tuple[str, str]]:
+    """Return what an option that is given several times joins with `=`."""
+    found = []
     for pair in pairs or []:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise InputError(f"--map {pair!r} is not FIELD=COLUMN")
-        found[field] = column
+        left, equals, right = pair.partition("=")
+        if not (left and equals and right):
+            raise InputError(f"{option} {pair!r} is not {form}")
+        found.append((left, right))
     return found
 
 

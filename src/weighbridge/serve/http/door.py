@@ -59,7 +59,7 @@ class Door:
         self._log = structlog.get_logger("http").bind()
         self._saver = Saver(desk)
         posts: dict[str, tuple[Handler, int]] = {
-            "/predict": (self._predict, LARGEST_BODY),
+            "/predict": (self._predict, LARGEST_BATCH if desk.case.children else LARGEST_BODY),
             "/predict/batch": (self._batch, LARGEST_BATCH),
             "/feedback": (self._feedback, LARGEST_BODY),
             "/lists": (self._edit, LARGEST_BODY),

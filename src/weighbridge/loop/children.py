@@ -1,0 +1,96 @@
+"""Takes child rows in: those that keep their contract as one segment that counts from its place in the log on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
+
+from weighbridge.clock import Clock
+from weighbridge.declare.case import UseCase
+from weighbridge.declare.children import Child
+from weighbridge.errors import InputError
+from weighbridge.identity import Pseudonyms
+from weighbridge.kernel.child_rows import ROW, parse_rows
+from weighbridge.kernel.columns import ints
+from weighbridge.kernel.rules import reject
+from weighbridge.kernel.table_check import Rejects
+from weighbridge.loop.report import Progress, Report, Run, silent
+from weighbridge.ports import Stores
+from weighbridge.ports.rows import ROWS
+from weighbridge.records import Note
+
+REJECTS = "rejects"
+
+
+def ingest_rows(
+    case: UseCase,
+    stores: Stores,
+    clock: Clock,
+    table: str,
+    pieces: Iterable[pa.Table],
+    mapping: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Append a file's rows to a child table; rows that break its contract go to a table of rejects, with reasons.
+
+    The rows count for the events that come after them. A file whose rows are stored already is skipped. `mapping` names
+    the column of a field where the file calls it otherwise. Raises InputError for a table that is not declared and a
+    column that is missing; then nothing was stored.
+    """
+    run = Run("ingest", stores, clock)
+    child = next((c for c in case.children if c.name == table), None)
+    if child is None:
+        known = ", ".join(c.name for c in case.children) or "none, add UseCase(children=[...])"
+        raise InputError(f"there is no child table {table!r}; declared are {known}")
+    stores.rows.keep_only({body["name"] for _, _, body in stores.log.notes(ROWS)})
+    reading = _Reading(child, mapping or {}, stores.pseudonyms, progress)
+    written = stores.rows.write(child, reading.good(pieces))
+    if child.unique is not None:
+        reading.rejects.add(np.array(written.twice, dtype=np.int64), reject(child.unique, "unique_row"))
+    known_names = {body["name"] for _, _, body in stores.log.notes(ROWS)}
+    skipped = written.name in known_names
+    if written.rows and not skipped:
+        told = {"table": child.name, **{k: v for k, v in asdict(written).items() if k != "twice"}}
+        stores.log.commit([], [Note(ROWS, told, clock.now_us(), "weigh ingest")])
+    rejected = reading.rejects.table()
+    if len(rejected):
+        stores.tables.put(f"{REJECTS}/{run.id}", rejected)
+    figures = {
+        "table": child.name, "rows": reading.rows, "accepted": 0 if skipped else written.rows,
+        "already_stored": written.rows if skipped else 0, "rejected": len(rejected),
+        "reasons": {rule: reading.rejects.rules.count(rule) for rule in sorted(set(reading.rejects.rules))},
+        "head_seq": stores.log.head().seq,
+    }  # fmt: skip
+    return run.finish(_sentence(figures, rejected, run.id), figures)
+
+
+class _Reading:
+    """The pieces of a file on their way: what is good in them, and what was rejected so far."""
+
+    def __init__(self, child: Child, mapping: Mapping[str, str], pseudonyms: Pseudonyms, progress: Progress) -> None:
+        self._child, self._mapping, self._pseudonyms, self._progress = child, mapping, pseudonyms, progress
+        self.rejects, self.rows = Rejects(), 0
+
+    def good(self, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Yield the accepted rows of each piece, numbered through the file."""
+        for piece in pieces:
+            found, check = parse_rows(self._child, piece, self._mapping, self._pseudonyms)
+            place = found.column_names.index(ROW)
+            yield found.set_column(place, ROW, pa.array(ints(found[ROW]) + self.rows))
+            self.rejects.extend(check.rejects, self.rows)
+            self.rows += len(piece)
+            self._progress(f"rows of {self._child.name} read", self.rows, self.rows)
+
+
+def _sentence(figures: Mapping[str, object], rejected: pa.Table, run: str) -> str:
+    sentence = f"{figures['accepted']:,} rows of {figures['table']} accepted"
+    if figures["already_stored"]:
+        sentence += f", {figures['already_stored']:,} rows were stored already"
+    if len(rejected):
+        first = rejected.slice(0, 1).to_pylist()[0]
+        sentence += f", {len(rejected):,} rejected (row {first['row']}: {first['field']}: {first['detail']})"
+        sentence += f", all in tables/{REJECTS}/{run}.parquet"
+    return sentence

@@ -1,0 +1,160 @@
+"""The partials of one event from the child rows that came with it, and from stored ones for tables that did not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from weighbridge.declare.children import Child
+from weighbridge.declare.contract import Contract
+from weighbridge.errors import InputError, Rejected
+from weighbridge.identity import hash64
+from weighbridge.kernel.arrays import Bools, Ints
+from weighbridge.kernel.child_rows import KEY, sent_rows
+from weighbridge.kernel.columns import partial_names
+from weighbridge.kernel.partials import columns_of, derive, without_rows
+from weighbridge.kernel.plan import Plan
+from weighbridge.kernel.roll import roll
+from weighbridge.ports import Stores
+from weighbridge.ports.log import LAST, Log
+from weighbridge.ports.rows import ROWS, RowStore
+from weighbridge.records import EventRecord
+from weighbridge.stores.rolled import Segments, rolled
+from weighbridge.stores.tables import SENT, event_at
+
+A_FEW = 32  # events that are worked out sooner one by one than by a query
+
+
+def segments(log: Log, rows: RowStore) -> Segments:
+    """Return the segments of child rows that the log names, by table and seq."""
+    found: dict[str, list[tuple[int, pa.Table]]] = {}
+    for seq, _, body in log.notes(ROWS):
+        found.setdefault(body["table"], []).append((seq, rows.read(body["name"])))
+    return found
+
+
+def rollups_of(plan: Plan, stores: Stores) -> Rollups:
+    """Return what works out partials from all child rows that the log names now."""
+    return Rollups(plan, segments(stores.log, stores.rows) if plan.partials else {})
+
+
+def with_rollups(plan: Plan, stores: Stores, events: pa.Table, wanted: Bools | None = None) -> pa.Table:
+    """Return events of the log with the partials of the wanted ones (default: all) in columns, as each saw them.
+
+    Events with child rows of their own, and a handful, are worked out one by one, the others by DuckDB: the same bits.
+    Raises InputError when an event has more rows than its table declares.
+    """
+    if not plan.partials:
+        return events
+    found, contract = np.tile(without_rows(plan.partials), (len(events), 1)), plan.case.events
+    stored = segments(stores.log, stores.rows)
+    asked = np.ones(len(events), dtype=np.bool_) if wanted is None else wanted
+    alone = asked & np.asarray(events[SENT].is_valid().to_numpy(), dtype=np.bool_)
+    if asked.sum() <= A_FEW:
+        alone = asked
+    rollups = Rollups(plan, stored)
+    for row in np.flatnonzero(alone).tolist():
+        try:
+            found[row] = rollups.of(event_at(contract, events, row), events["seq"][row].as_py()).partials
+        except Rejected as fault:
+            raise InputError(f"{fault}; raise it there") from None
+    rest = np.flatnonzero(asked & ~alone)
+    if len(rest):
+        told = events.take(pa.array(rest))
+        budget = stores.budget
+        found[rest] = rolled(plan, stored, _asked(plan, told), budget.memory_bytes, budget.cores, budget.folder)
+    for name, column in zip(partial_names(plan), found.T, strict=True):
+        events = events.append_column(name, pa.array(column))
+    return events
+
+
+def _asked(plan: Plan, events: pa.Table) -> pa.Table:
+    """Return what the query asks with: place, seq, event_us, and the hash of the key of every table's rows."""
+    contract, columns = plan.case.events, {"place": pa.array(np.arange(len(events), dtype=np.int64))}
+    columns |= {name: events[name].combine_chunks() for name in ("seq", "event_us")}
+    for child in (table.child for table in plan.tables if table.child.of is None):
+        column = events["event_id" if child.owner == contract.id.name else child.owner].combine_chunks()
+        encoded = column.dictionary_encode()
+        hashed = pa.array([hash64(text) for text in encoded.dictionary.to_pylist()], pa.int64())
+        columns[child.name] = hashed.take(encoded.indices)
+    return pa.table(columns)
+
+
+class Rollups:
+    """Works out the partials of events one by one, from segments as they are now."""
+
+    def __init__(self, plan: Plan, found: Segments) -> None:
+        self._plan, self._contract = plan, plan.case.events
+        self._tables = {t.child.name: [_Sorted(t.child, seq, rows) for seq, rows in found.get(t.child.name, ())]
+                        for t in plan.tables}  # fmt: skip
+        self._nothing = without_rows(plan.partials)
+
+    def of(self, event: EventRecord, seq: int = LAST) -> EventRecord:
+        """Return an event with the partials of its child rows: those sent with it, else those stored before `seq`.
+
+        Raises Rejected when it has more rows in a table than are declared.
+        """
+        if not self._plan.partials:
+            return event
+        found, sent = self._nothing.copy(), sent_rows(self._contract, event)
+        seen: dict[str, Ints] = {}
+        for table in self._plan.tables:
+            child = table.child
+            owners = _owners(self._contract, child, event, seen)
+            rows = seen[child.name] = self._rows(child, owners, sent.get(child.name), seq)
+            if len(rows) > child.most_rows:
+                raise Rejected(child.name, "most_rows", f"it has more than {child.most_rows} rows, the bound")
+            if len(table.partials):
+                mine = np.empty(len(table.partials), dtype=np.int64)
+                roll(derive(child, rows), event.event_us, table.specs, table.terms, mine)
+                found[table.places] = mine
+        return replace(event, partials=tuple(found.tolist()))
+
+    def _rows(self, child: Child, owners: Ints, sent: Ints | None, seq: int) -> Ints:
+        """Return the rows of a table that belong to owners, int64[n, declared fields]."""
+        if sent is not None:
+            return sent[np.isin(sent[:, columns_of(child)[child.by]], owners)]
+        parts = [part.rows(owners) for part in self._tables[child.name] if part.seq < seq]
+        rows = np.concatenate([np.empty((0, len(child.fields)), dtype=np.int64), *parts])
+        if child.unique is None or len(parts) < 2:
+            return rows
+        columns = columns_of(child)
+        named = rows[::-1, [columns[child.by], columns[child.unique]]]
+        newest = np.unique(named, axis=0, return_index=True)[1]
+        return rows[::-1][newest]
+
+
+class _Sorted:
+    """A segment's rows by their owner. Its batches stay where they are, mapped into memory or in it."""
+
+    def __init__(self, child: Child, seq: int, table: pa.Table) -> None:
+        self.seq = seq
+        names = [KEY, *(field.name for field in child.fields)]
+        batches = [batch for batch in table.select(names).to_batches() if len(batch)]
+        self._batches = [[column.to_numpy() for column in batch.columns] for batch in batches]
+        self._last = np.array([keys[-1] for keys, *_ in self._batches], dtype=np.int64)
+        self._width = len(child.fields)
+
+    def rows(self, owners: Ints) -> Ints:
+        """Return the rows of owners, int64[n, declared fields]."""
+        parts = [np.empty((0, self._width), dtype=np.int64)]
+        for owner, place in zip(owners, np.searchsorted(self._last, owners), strict=True):
+            for keys, *columns in self._batches[place:]:
+                first, last = np.searchsorted(keys, owner, "left"), np.searchsorted(keys, owner, "right")
+                if first < last:
+                    parts.append(np.stack([column[first:last] for column in columns], axis=1))
+                if last < len(keys):
+                    break
+        return np.concatenate(parts)
+
+
+def _owners(contract: Contract, child: Child, event: EventRecord, seen: dict[str, Ints]) -> Ints:
+    """Return the hashes of what a table's rows must name, int64[n], each once."""
+    if child.of is not None:
+        return np.unique(seen[child.of.name][:, columns_of(child.of)[child.owner]])
+    if child.owner == contract.id.name:
+        return np.array([hash64(event.event_id)], dtype=np.int64)
+    value = event.values[[field.name for field in contract.payload].index(child.owner)]
+    return np.array([] if value is None else [hash64(str(value))], dtype=np.int64)
