@@ -16,9 +16,9 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.score.decide import Desk
 from weighbridge.serve.cli import app
 from weighbridge.serve.cli.export import Tool, rendered
+from weighbridge.serve.contract_schema import event_schema
 from weighbridge.serve.http.app import documented
 from weighbridge.serve.http.door import Door
-from weighbridge.serve.schema import event_schema
 from weighbridge.serve.settings import Settings
 from weighbridge.serve.wiring import find_case
 from weighbridge.stores.memory import MemoryKeys

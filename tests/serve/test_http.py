@@ -20,6 +20,7 @@ from weighbridge.declare import Reasons
 from weighbridge.errors import StoreFailure
 from weighbridge.score import decide
 from weighbridge.score.route import Route
+from weighbridge.serve.contract_schema import event_schema
 from weighbridge.serve.http.app import documented, make_app
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.http.raw import InFront
@@ -27,7 +28,6 @@ from weighbridge.serve.schema import (
     batch_answer_schema,
     decision_schema,
     edit_schema,
-    event_schema,
     explanation_schema,
     problem_schema,
     saved_schema,

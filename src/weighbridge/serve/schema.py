@@ -6,72 +6,14 @@ from typing import Any
 
 from weighbridge.clock import UNITS_US
 from weighbridge.declare.case import UseCase
-from weighbridge.declare.children import Child
-from weighbridge.declare.fields import Category, Field, Money, Numeric, Text, Time
 from weighbridge.score.edits import LONGEST
+from weighbridge.serve.contract_schema import MOMENT, event_schema
 from weighbridge.serve.strict import MOST_EVENTS
 
 VISIBLE = r"[^\s\x1c-\x1f]"  # something that `str.strip` leaves
-MOMENT = {"type": "string", "format": "date-time"}
 TEXT = {"type": "string"}
 DURATION = f"^[1-9][0-9]{{0,5}}({'|'.join(UNITS_US)})$"
 LONGEST_VALUE = 256
-
-
-def event_schema(case: UseCase) -> dict[str, Any]:
-    """Return the schema of one raw event."""
-    contract = case.events
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": contract.name,
-        "type": "object",
-        "additionalProperties": False,
-        "required": [f.name for f in contract.fields if not f.optional],
-        "properties": {f.name: _property(f) for f in contract.fields} | {c.name: _rows(c) for c in contract.children},
-    }
-
-
-def _rows(child: Child) -> dict[str, Any]:
-    """Return the schema of the rows of a child table; what names their owner may be left out."""
-    implied = (child.by,) if child.of is None else ()
-    row = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [f.name for f in child.fields if not f.optional and f.name not in implied],
-        "properties": {f.name: dict(MOMENT) if isinstance(f, Time) else _property(f) for f in child.fields},
-    }
-    told = "they take the place of the stored rows; left out or null, the stored rows count"
-    return {"type": ["array", "null"], "maxItems": child.most_rows, "items": row, "description": told}
-
-
-def _property(field: Field) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": [field.json_type, "null"] if field.optional else field.json_type}
-    if isinstance(field, Time):
-        schema |= {
-            "format": "date-time",
-            "description": f"at most {field.future} ahead of its arrival, {field.late} behind it",
-        }
-    elif isinstance(field, Category) and field.other is not None:
-        schema["description"] = f"one of {', '.join(field.one_of)}; another counts as {field.other}"
-    elif isinstance(field, Category):
-        listed = [*field.one_of, *field.means_missing]
-        schema["enum"] = [*listed, None] if field.optional else listed
-    elif isinstance(field, Numeric) and not field.cap:
-        schema |= {k: v for k, v in (("minimum", field.at_least), ("maximum", field.at_most)) if v is not None}
-    elif isinstance(field, Text):
-        rules = dict(field.rules())
-        schema |= {"minLength": 1, "maxLength": rules["longest"]} if "longest" in rules else {}
-        pattern = rules.get("pattern", rules.get("whole"))
-        schema |= {"pattern": f"^(?:{pattern})$"} if pattern else {}
-        if field.whole:
-            schema["type"] = ["integer", *(schema["type"] if field.optional else [schema["type"]])]
-    if isinstance(field, Money):  # multipleOf is no help: 98.55 is no multiple of 0.01 in binary
-        schema["description"] = f"at most {field.decimals} decimals"
-    if field.pii != "none":
-        schema["x-pii"] = field.pii
-    if isinstance(field, Numeric) and field.means_missing:
-        return {"anyOf": [schema, {"enum": list(field.means_missing), "description": "means that it is missing"}]}
-    return schema
 
 
 def decision_schema() -> dict[str, Any]:

@@ -167,7 +167,7 @@ def save_logs(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) 
 @app.command()
 def schema(case: CaseName) -> None:
     """Print the JSON Schema of one raw event, as `POST /predict` takes it."""
-    from weighbridge.serve.schema import event_schema
+    from weighbridge.serve.contract_schema import event_schema
     from weighbridge.serve.wiring import find_case
 
     typer.echo(json.dumps(event_schema(find_case(case)), indent=2))

@@ -16,6 +16,7 @@ from weighbridge.errors import WeighbridgeError
 from weighbridge.identity import describe
 from weighbridge.score.decide import MOST_PENDING, Desk
 from weighbridge.score.turns import OnAThread, OnTheLoop
+from weighbridge.serve.contract_schema import event_schema
 from weighbridge.serve.http.call import call_of
 from weighbridge.serve.http.decisions import explained, told
 from weighbridge.serve.http.door import JSON, Door, Reply, problem_reply, reply
@@ -36,7 +37,6 @@ from weighbridge.serve.schema import (
     described,
     edit_schema,
     edited_schema,
-    event_schema,
     explanation_schema,
     label_schema,
     nothing_schema,
