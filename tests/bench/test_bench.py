@@ -36,6 +36,7 @@ def test_a_quick_run_gives_every_figure(tmp_path):
         "drift",
         "start",
         "backtest",
+        "rollups",
         "serve",
     }
     assert all(math.isfinite(f["ours"]) for f in figures)

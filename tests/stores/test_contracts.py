@@ -16,6 +16,7 @@ from weighbridge.stores.memory import (
 )
 from weighbridge.stores.memory_audit import MemoryAudit
 from weighbridge.stores.memory_log import MemoryLog
+from weighbridge.stores.rows import FolderRows, MemoryRows
 from weighbridge.stores.sqlite_audit import SqliteAudit
 from weighbridge.stores.sqlite_keys import SqliteKeys
 from weighbridge.stores.sqlite_log import SqliteLog
@@ -32,6 +33,7 @@ from weighbridge.testing.contracts import (
     TrackerContract,
 )
 from weighbridge.testing.locks_contract import LocksContract
+from weighbridge.testing.rows_contract import RowsContract
 from weighbridge.testing.samples import sample_contract
 
 
@@ -127,6 +129,16 @@ class TestMemoryShadows(ShadowContract):
 class TestSqliteShadows(ShadowContract):
     def make(self):
         return SqliteShadows(Database(folder() / "shadow.sqlite", "written", TABLES))
+
+
+class TestMemoryRows(RowsContract):
+    def make(self):
+        return MemoryRows()
+
+
+class TestFolderRows(RowsContract):
+    def make(self):
+        return FolderRows(folder() / "rows", 64 << 20)
 
 
 class TestMemoryLocks(LocksContract):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from weighbridge.clock import us_to_iso
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.fields import Field, Time
 from weighbridge.loop.replays.past import Past, look_back
 from weighbridge.ports import Stores
-from weighbridge.records import DecisionRecord, EventRecord, Reason
+from weighbridge.records import DecisionRecord, EventRecord, Reason, Stored
 
 MASKED = "<pseudonymised>"
 
@@ -96,9 +98,17 @@ def same_reasons(told: tuple[Reason, ...], again: tuple[Reason, ...]) -> bool:
 
 
 def shown(case: UseCase, event: EventRecord) -> dict[str, Any]:
-    """Return an event's fields in the units of the declaration, without what is personal."""
-    fields = {}
-    for field, value in zip(case.events.payload, event.values, strict=True):
-        number = value / field.scale if isinstance(value, int) and field.scale > 1 else value
-        fields[field.name] = number if field.pii == "none" or value is None else MASKED
+    """Return an event's fields, and the child rows sent with it, in the declared units, without what is personal."""
+    fields = {field.name: _shown(field, v) for field, v in zip(case.events.payload, event.values, strict=True)}
+    for name, rows in json.loads(event.sent or "{}").items():
+        child = next(child for child in case.children if child.name == name)
+        fields[name] = [{f.name: _shown(f, v) for f, v in zip(child.fields, row, strict=True)} for row in rows]
     return fields
+
+
+def _shown(field: Field, value: Stored) -> Any:  # noqa: ANN401
+    if value is None or field.pii != "none":
+        return value if value is None else MASKED
+    if isinstance(value, int):
+        return us_to_iso(value) if isinstance(field, Time) else value / field.scale if field.scale > 1 else value
+    return value

@@ -29,6 +29,7 @@ class Part(StrEnum):
     DRIFT = "drift"
     START = "start"
     BACKTEST = "backtest"
+    ROLLUPS = "rollups"
     SERVE = "serve"
 
 
@@ -68,6 +69,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
     from weighbridge.bench.history import offline, streamed
     from weighbridge.bench.models import models, start
     from weighbridge.bench.online import HOT, online
+    from weighbridge.bench.rollups import rollups
     from weighbridge.serve.load.measure import load
 
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as name:
@@ -81,6 +83,7 @@ def _measured(part: Part, sizes: list[int], told: Callable[[str], None], *, quic
             Part.DRIFT: lambda: drift(50_000) if quick else drift(),
             Part.START: start,
             Part.BACKTEST: lambda: backtests(sizes[-1:], Path(name), told),
+            Part.ROLLUPS: lambda: rollups(200 if quick else 100_000, told),
             Part.SERVE: lambda: load(Path(name), 1.0, [100], ["written"]) if quick else load(Path(name)),
         }
         yield from measures[part]()

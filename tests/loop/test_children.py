@@ -1,0 +1,139 @@
+"""Child rows on their way into the log: what is rejected and told, what counts from when on, what a crash leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from tests.conftest import START_US, memory_stores
+from tests.lending import APPLICATION, CASE, LOANS, MONTHS, table_of_rows
+from weighbridge.clock import ManualClock
+from weighbridge.declare import Child, Key
+from weighbridge.errors import InputError, StoreFailure
+from weighbridge.kernel.child_rows import TEXT
+from weighbridge.kernel.plan import compile_plan
+from weighbridge.loop.children import ingest_rows
+from weighbridge.ports.rows import ROWS
+from weighbridge.records import EventRecord
+from weighbridge.score.rollups import rollups_of, segments
+from weighbridge.stores.rows import SUFFIX, FolderRows
+
+CLOCK = ManualClock(START_US)
+PLAN = compile_plan(CASE)
+GOOD = {"applicant": "ann", "loan": "l1", "day": -5.0, "owed": 12.34, "state": "open"}
+
+
+def at_home(tmp_path):
+    """Memory stores whose child rows lie in a folder."""
+    return replace(memory_stores(CASE, tmp_path), rows=FolderRows(tmp_path / "rows", 64 << 20))
+
+
+def take(stores, *rows, case=CASE, child=LOANS, size=2):
+    table = table_of_rows(child, rows)
+    pieces = [table.slice(first, size) for first in range(0, len(table), size)]
+    return ingest_rows(case, stores, CLOCK, child.name, pieces)
+
+
+def loans_of(stores, person):
+    partials = rollups_of(PLAN, stores).of(EventRecord("x", START_US, START_US, (person, 100))).partials
+    return partials[0]  # the first rollup counts loans
+
+
+BROKEN = {
+    "applicant": ({"applicant": None}, "required"),
+    "day": ({"day": -5_000.0}, "at_least"),
+    "owed": ({"owed": 1.001}, "decimals"),
+    "state": ({"state": "lost"}, "one_of"),
+    "loan": ({"loan": "l1", "owed": 5.0}, "unique_row"),
+}
+
+
+def test_bad_rows_go_to_the_rejects_with_field_rule_and_row_and_good_ones_stay(tmp_path):
+    stores = at_home(tmp_path)
+    bad = [{**GOOD, "loan": f"b{number}", **change} for number, (change, _) in enumerate(BROKEN.values())]
+    report = take(stores, GOOD, *bad, {**GOOD, "loan": "l2"})
+    assert (report.figures["rows"], report.figures["accepted"], report.figures["rejected"]) == (7, 2, 5)
+    told = stores.tables.get(f"rejects/{report.run}").to_pylist()
+    assert [(r["row"], r["field"], r["rule"]) for r in told] == [
+        (number, field, rule) for number, (field, (_, rule)) in enumerate(BROKEN.items(), 1)
+    ]
+    assert "5 rejected (row 1: applicant: it is required)" in report.sentence
+    assert loans_of(stores, "ann") == 2
+
+
+def test_a_file_given_twice_is_skipped_whatever_its_pieces(tmp_path):
+    stores = at_home(tmp_path)
+    rows = [GOOD, {**GOOD, "loan": "l2"}, {**GOOD, "loan": "l3"}]
+    take(stores, *rows)
+    again = take(stores, *rows, size=3)
+    assert (again.figures["accepted"], again.figures["already_stored"]) == (0, 3)
+    assert "3 rows were stored already" in again.sentence
+    assert len(stores.log.notes(ROWS)) == 1
+    assert loans_of(stores, "ann") == 3
+
+
+def test_a_segment_that_the_log_does_not_name_counts_for_nothing_and_is_removed(tmp_path):
+    stores = at_home(tmp_path)
+    take(stores, GOOD)
+
+    class Dying:
+        def __getattr__(self, name):
+            return getattr(stores.log, name)
+
+        def commit(self, group, followers=()):
+            raise StoreFailure("the disk is full")
+
+    with pytest.raises(StoreFailure):
+        take(replace(stores, log=Dying()), {**GOOD, "loan": "l2"})
+    folder = tmp_path / "rows"
+    assert len(list(folder.glob(f"*{SUFFIX}"))) == 2
+    assert loans_of(stores, "ann") == 1
+    take(stores, {**GOOD, "loan": "l3"})
+    assert len(list(folder.glob(f"*{SUFFIX}"))) == 2
+    assert loans_of(stores, "ann") == 2
+
+
+def test_a_segment_that_was_changed_is_refused(tmp_path):
+    stores = at_home(tmp_path)
+    take(stores, GOOD)
+    (path,) = (tmp_path / "rows").glob(f"*{SUFFIX}")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StoreFailure, match="were changed"):
+        segments(stores.log, FolderRows(tmp_path / "rows", 64 << 20))
+    path.unlink()
+    with pytest.raises(StoreFailure, match="cannot be read"):
+        segments(stores.log, FolderRows(tmp_path / "rows", 64 << 20))
+
+
+def test_an_unknown_table_and_a_missing_column_store_nothing(tmp_path):
+    stores = at_home(tmp_path)
+    with pytest.raises(InputError, match="no child table 'cards'; declared are loans, months"):
+        ingest_rows(CASE, stores, CLOCK, "cards", [])
+    with pytest.raises(InputError, match="column 'month'"):
+        ingest_rows(CASE, stores, CLOCK, "months", [table_of_rows(MONTHS, [{"loan": "l"}]).drop_columns(["month"])])
+    assert stores.log.notes(ROWS) == []
+
+
+def test_keys_that_are_personal_are_stored_as_pseudonyms_and_still_join(tmp_path):
+    person = Key("person", optional=True, pii="pseudonymised")
+    events = replace(APPLICATION, fields=[APPLICATION.id, person, APPLICATION.fields[2]])
+    loans = Child("loans", [Key("applicant", pii="pseudonymised"), *LOANS.fields[1:]], by="applicant", to="person")
+    case = replace(CASE, events=events, children=[loans], features=[loans.count()])
+    stores = at_home(tmp_path)
+    take(stores, GOOD, case=case, child=loans)
+    ((_, table),) = segments(stores.log, stores.rows)["loans"]
+    hidden = stores.pseudonyms.of("ann")
+    assert table[f"{TEXT}applicant"].to_pylist() == [hidden]
+    of_ann = EventRecord("x", START_US, START_US, (hidden, 100))
+    assert rollups_of(compile_plan(case), stores).of(of_ann).partials == (1,)
+
+
+def test_whole_numbers_of_a_parquet_file_are_keys_too(tmp_path):
+    stores = at_home(tmp_path)
+    table = table_of_rows(LOANS, [{**GOOD, "applicant": "7"}]).set_column(0, "applicant", pa.array([7]))
+    ingest_rows(CASE, stores, CLOCK, "loans", [table])
+    assert loans_of(stores, "7") == 1
