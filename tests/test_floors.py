@@ -28,7 +28,7 @@ LIBRARIES = {
     "learners": {"numpy", "optuna", "scipy", "sklearn", "lightgbm", "xgboost", "imblearn"},
     "score": {"numpy", "pyarrow", "cryptography"},
     "loop": {"numpy", "pyarrow", "scipy"},
-    "adapters": {"pyarrow", "psycopg", "structlog", "mlflow", "requests", "alembic", "sqlalchemy", "pandas", "numpy", "yaml"},
+    "adapters": {"pyarrow", "psycopg", "obstore", "stamina", "structlog", "mlflow", "requests", "alembic", "sqlalchemy", "pandas", "numpy", "yaml"},
     "serve": {"numpy", "pyarrow", "typer", "rich", "fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings",
               "structlog", "prometheus_client", "uvloop", "orjson"},
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm", "scipy"},
@@ -107,7 +107,7 @@ def test_mlflow_is_imported_in_its_own_room_alone():
 
 def test_the_hot_path_loads_no_foreign_client(tmp_path):
     """The door with all its routes, a desk, and the command line: none of them brings in what adapters import."""
-    heavy = ["mlflow", "psycopg", "sqlalchemy", "pandas", "weighbridge.adapters.mlflow"]
+    heavy = ["mlflow", "psycopg", "obstore", "sqlalchemy", "pandas", "weighbridge.adapters.mlflow"]
     script = (
         "import sys\n"
         "import weighbridge.serve.cli, weighbridge.serve.server, weighbridge.serve.http.app, weighbridge.score.decide\n"

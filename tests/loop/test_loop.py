@@ -67,7 +67,7 @@ def test_history_goes_in_once_and_bad_rows_are_told(small_case, stores, clock, h
     assert report.figures["rejected"] == report.figures["rows"] - report.figures["accepted"] + 2  # their labels too
     assert report.figures["reasons"] == {"at_least": 1, "decimals": 1, "event": 2}
     rejects = next(t for n, t in stores.tables._tables.items() if n.startswith("rejects/"))
-    assert set(rejects.column_names) == {"row", "field", "rule", "detail"}
+    assert set(rejects.column_names) == {"source", "row", "field", "rule", "detail"}
     again = ingest(small_case, stores, clock, broken, labels, {"arrived": "arrived"})
     assert again.figures["accepted"] == 0
     assert again.figures["already_stored"] == report.figures["accepted"]

@@ -42,6 +42,7 @@ from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.search import Range, Search
 from weighbridge.declare.select import Select
 from weighbridge.declare.simulation import Pattern, Simulation, anywhere, between, choice, fresh, times
+from weighbridge.declare.sources import Feed
 from weighbridge.declare.stages import Stage, nightly_stages, standard_stages
 from weighbridge.declare.training import Training
 from weighbridge.declare.watch import Watch
@@ -58,6 +59,7 @@ __all__ = [
     "Fallback",
     "Feature",
     "Features",
+    "Feed",
     "Gate",
     "Guardrails",
     "Id",

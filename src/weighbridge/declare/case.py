@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from weighbridge.declare.retrain import Retrain
 from weighbridge.declare.rollout import Rollout
 from weighbridge.declare.rollups import Rollup
 from weighbridge.declare.simulation import Simulation
+from weighbridge.declare.sources import Feed, check_feeds
 from weighbridge.declare.stages import Stage, fitting, standard_stages
 from weighbridge.declare.training import STRATIFIED, Training
 from weighbridge.declare.watch import Watch
@@ -35,8 +37,9 @@ class UseCase:
     """Everything there is to say about one use case, checked whole when it is made.
 
     `children`: the tables of rows that belong to an event, a parent before its own. `keep`: how long the log keeps an
-    event after its arrival, with its labels, its decision and its id, such as "400d"; None keeps all for ever. Raises
-    DeclarationError with one sentence: what, where, the fix.
+    event after its arrival, with its labels, its decision and its id, such as "400d"; None keeps all for ever.
+    `sources`: where `weigh ingest` finds the tables; no digest depends on them. Raises DeclarationError with one
+    sentence: what, where, the fix.
     """
 
     name: str
@@ -55,9 +58,10 @@ class UseCase:
     simulate: Simulation | Relations | None = None
     keep: str | None = None
     children: Sequence[Child] = ()
+    sources: Sequence[Feed] = dataclasses.field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("models", "gates", "stages", "children"):
+        for name in ("models", "gates", "stages", "children", "sources"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "features", tuple(flatten(self.features)))
         object.__setattr__(self, "events", replace(self.events, children=self.children))
@@ -76,6 +80,7 @@ class UseCase:
         self._check_keep(place)
         self._check_gates()
         self._check_split(place)
+        check_feeds(place, self.sources)
         self.policy.conditions(self.events, self.feature_names)
         self.rollout.sticks_to(self.events)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,13 @@ from weighbridge.declare.contract import ARRIVED
 from weighbridge.errors import InputError
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.rules import reject
-from weighbridge.kernel.table_check import TableCheck
 from weighbridge.kernel.validate import parse_table
-from weighbridge.loop.labels.label import WAITING, arrived_and_waiting, labels_of_column, labels_of_table
+from weighbridge.loop.given import NO_REJECTS, Given, Taken, reasons
+from weighbridge.loop.labels.label import RECORDS, WAITING, arrived_and_waiting, labels_of_column, labels_of_table
 from weighbridge.loop.repeats import repeats
 from weighbridge.loop.report import Report, Run
 from weighbridge.ports import Stores
-from weighbridge.stores.tables import in_order_of_arrival
+from weighbridge.stores.tables import event_schema, in_order_of_arrival
 
 REJECTS = "rejects"
 
@@ -36,73 +36,85 @@ def ingest(
 ) -> Report:
     """Append a history file, and its labels from a column of the same file or from a table of their own.
 
-    `mapping` names the column of a field (or of the label, or of an arrival) where the file calls it otherwise. A row
-    that is stored already with the same content is skipped, so that a file may be given twice. What arrives after the
-    clock's present cannot be known: such events are rejected, such labels wait for a later ingest. Raises InputError
-    when a column is missing or the history is older than the log; then nothing was stored.
+    `mapping` names the column of a field (or of the label, or of an arrival) where the file calls it otherwise. Raises
+    as `take` does.
+    """
+    told = () if labels is None else (Given("labels", labels, mapping or {}),)
+    return take(case, stores, clock, [Given("events", events, mapping or {})], told)
+
+
+def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], labels: Sequence[Given] = ()) -> Report:
+    """Append files of events, and their labels from files of their own, else from a column beside the events.
+
+    A row that is stored already with the same content is skipped, so that a file may be given twice. What arrives after
+    the clock's present cannot be known: such events are rejected, such labels wait for a later ingest. Raises
+    InputError when a column is missing or the history is older than the log; then nothing was stored.
     """
     run = Run("ingest", stores, clock)
-    mapping = checked_mapping(case, mapping or {})
     now_us = clock.now_us()
-    good, check = parse_table(case.events, events, mapping, stores.pseudonyms, now_us)
-    good = _not_from_the_future(case, good, check, now_us)
-    accepted, repeated = _once(case, stores, good, check)
-    rejects = [check.rejects.table()]
-    if labels is None:
-        records = labels_of_column(case, good, events, mapping)
-    else:
-        records, label_check = labels_of_table(case, stores, good, labels, mapping)
-        rejects.append(label_check.rejects.table())
-    records, waiting = arrived_and_waiting(stores, records, now_us)
+    for given in (*events, *labels):
+        checked_mapping(case, given.mapping)
+    files = _once(case, stores, [_read(case, stores, given, now_us) for given in events])
+    for file in files if not labels else ():
+        given, kept = file.given, file.checks[0].good
+        file.labels, check = labels_of_column(case, file.good, given.table, given.mapping, kept)
+        file.checks.append(check)
+    files += [_of_labels(case, stores, given, _rows(case, [f.good for f in files])) for given in labels]
+    found = pa.concat_tables([RECORDS.empty_table(), *(file.labels for file in files)])
+    records, waiting = arrived_and_waiting(stores, found, now_us)
+    accepted = _rows(case, [file.new for file in files])
     numbered = in_order_of_arrival(stores.log.head(), accepted.drop_columns(["row"]), records)
     if len(accepted) or len(records):
         stores.log.import_history(*numbered, by="weigh ingest", at_us=now_us)
     stores.tables.put(WAITING, waiting)
-    rejected = pa.concat_tables(rejects)
-    if len(rejected):
-        stores.tables.put(f"{REJECTS}/{run.id}", rejected)
-    sentence, figures = _told(stores, len(events), accepted, repeated, records, waiting, rejected, run.id)
-    figures |= {"without": check.without, "others": check.others}
-    return run.finish(sentence + _lenient(check), figures)
+    return run.finish(*_told(stores, files, records, waiting, run.id))
 
 
-def _lenient(check: TableCheck) -> str:
+def _lenient(without: Sequence[str], others: Mapping[str, int]) -> str:
     """Return what was taken although the file has no such column, or a value that is not listed."""
-    without, others = check.without, sum(check.others.values())
     more = f" and {len(without) - 3} more" if len(without) > 3 else ""
     told = f", without the optional columns {', '.join(without[:3])}{more}" if without else ""
     if others:
-        told += f", {others:,} values that are not listed became the declared other one ({', '.join(check.others)})"
+        count = sum(others.values())
+        told += f", {count:,} values that are not listed became the declared other one ({', '.join(others)})"
     return told
 
 
 def _told(
-    stores: Stores, rows: int, accepted: pa.Table, repeated: int, records: pa.Table, waiting: pa.Table,
-    rejected: pa.Table, run: str,
-) -> tuple[str, dict[str, Any]]:  # fmt: skip
-    """Return the sentence and the figures of an import."""
-    counts = rejected.group_by("rule").aggregate([("row", "count")]).to_pylist()
-    reasons = {str(r["rule"]): int(r["row_count"]) for r in counts}
+    stores: Stores, files: Sequence[Taken], records: pa.Table, waiting: pa.Table, run: str
+) -> tuple[str, dict[str, Any]]:
+    """Store the rejects; return the sentence and the figures of an import."""
+    apart = [file.given.rejected(file.checks) for file in files]
+    rejected = pa.concat_tables([NO_REJECTS, *apart])
+    if len(rejected):
+        stores.tables.put(f"{REJECTS}/{run}", rejected)
+    sources = {f.given.name: f.figures(own) for f, own in zip(files, apart, strict=True)}
+    of_events = [sources[f.given.name] for f in files if not f.of_labels]
+    accepted, repeated = (sum(s[name] for s in of_events) for name in ("accepted", "already_stored"))
+    counts = reasons(rejected)
     figures = {
-        "rows": rows,
-        "accepted": len(accepted),
+        "rows": sum(s["rows"] for s in of_events),
+        "accepted": accepted,
         "already_stored": repeated,
         "rejected": len(rejected),
-        "reasons": reasons,
+        "reasons": counts,
         "labels": len(records),
         "labels_waiting": len(waiting),
         "positives": int(pc.sum(records["value"]).as_py() or 0),
         "head_seq": stores.log.head().data_seq,
+        "without": list(dict.fromkeys(name for s in of_events for name in s["without"])),
+        "others": {n: sum(s["others"].get(n, 0) for s in of_events) for s in of_events for n in s["others"]},
+        "sources": sources,
     }
-    sentence = f"{len(accepted):,} events and {len(records):,} labels accepted"
+    sentence = f"{accepted:,} events and {len(records):,} labels accepted"
     sentence += f", {repeated:,} events were stored already" if repeated else ""
     sentence += f", {len(waiting):,} labels wait until they arrive" if len(waiting) else ""
-    if reasons:
+    if counts:
         first = rejected.slice(0, 1).to_pylist()[0]
-        listed = ", ".join(f"{n:,} {rule}" for rule, n in sorted(reasons.items()))
+        listed = ", ".join(f"{n:,} {rule}" for rule, n in counts.items())
         sentence += f", {len(rejected):,} rejected ({listed}; row {first['row']}: {first['field']}: {first['detail']})"
         sentence += f", all in tables/{REJECTS}/{run}.parquet"
-    return sentence, figures
+    return sentence + _lenient(figures["without"], figures["others"]), figures
 
 
 def checked_mapping(case: UseCase, mapping: Mapping[str, str]) -> Mapping[str, str]:
@@ -115,17 +127,37 @@ def checked_mapping(case: UseCase, mapping: Mapping[str, str]) -> Mapping[str, s
     return mapping
 
 
-def _not_from_the_future(case: UseCase, good: pa.Table, check: TableCheck, now_us: int) -> pa.Table:
-    """Leave out rows that arrive after the present."""
+def _read(case: UseCase, stores: Stores, given: Given, now_us: int) -> Taken:
+    """Return the rows of a file that keep the contract, but for those that arrive after the present."""
+    good, check = parse_table(case.events, given.table, given.mapping, stores.pseudonyms, now_us)
     early = pc.less_equal(good["arrived_us"], now_us)
-    late = good["row"].filter(pc.invert(early)).to_numpy()
-    name = (case.events.time or ARRIVED).name
-    check.rejects.add(np.asarray(late, dtype=np.int64), reject(name, "arrived"))
-    return good.filter(early)
+    late = np.asarray(good["row"].filter(pc.invert(early)).to_numpy(), dtype=np.int64)
+    check.rejects.add(late, reject((case.events.time or ARRIVED).name, "arrived"))
+    check.good[late] = False
+    good = good.filter(early)
+    return Taken(given, good, good, RECORDS.empty_table(), [check])
 
 
-def _once(case: UseCase, stores: Stores, accepted: pa.Table, check: TableCheck) -> tuple[pa.Table, int]:
-    """Return the rows that are new, and how many repeat a stored row or an earlier row of the file exactly."""
-    found = repeats(case, stores.log, accepted)
-    check.rejects.add(ints(accepted["row"])[found.clashing], reject(case.events.id.name, "unique"))
-    return accepted.filter(pa.array(found.new)), int((~found.new & ~found.clashing).sum())
+def _of_labels(case: UseCase, stores: Stores, given: Given, good: pa.Table) -> Taken:
+    records, check = labels_of_table(case, stores, good, given.table, given.mapping)
+    return Taken(given, good.slice(0, 0), good.slice(0, 0), records, [check], of_labels=True)
+
+
+def _once(case: UseCase, stores: Stores, files: list[Taken]) -> list[Taken]:
+    """Reject the rows whose id came with other content, and mark those that neither the log nor a row above has."""
+    found, begun = repeats(case, stores.log, _rows(case, [file.good for file in files])), 0
+    for file in files:
+        here = slice(begun, begun + len(file.good))
+        begun = here.stop
+        rows, kept = ints(file.good["row"]), ~found.clashing[here]
+        file.checks[0].rejects.add(rows[~kept], reject(case.events.id.name, "unique"))
+        file.checks[0].good[rows[~kept]] = False
+        file.new = file.good.filter(pa.array(found.new[here]))
+        file.good = file.good.filter(pa.array(kept))
+    return files
+
+
+def _rows(case: UseCase, tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of all files, also of none: row, event_id, event_us, arrived_us and the payload."""
+    stored = event_schema(case.events)
+    return pa.concat_tables([pa.schema([("row", pa.int64()), *list(stored)[1:]]).empty_table(), *tables])

@@ -47,6 +47,15 @@ class Settings(BaseSettings):
         "WEIGH_ALERT__SLACK (a URL), WEIGH_ALERT__PAGERDUTY (a routing key), WEIGH_ALERT__EMAIL (an smtps URL), "
         "WEIGH_ALERT__FILE (a path)",
     )
+    source: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="addresses of declared sources with their secrets, each a variable of its own: WEIGH_SOURCE__NAME",
+    )
+    storage: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="options of the clients of s3://, az:// and gs://, each a variable of its own, such as "
+        "WEIGH_STORAGE__AWS_ACCESS_KEY_ID and WEIGH_STORAGE__AWS_ENDPOINT; their own variables count too",
+    )
     mlflow_uri: str | None = Field(
         None,
         description="MLflow that mirrors runs, bundles and moves: sqlite:///mlflow.db or https://SERVER; default off",

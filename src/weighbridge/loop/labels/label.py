@@ -22,16 +22,21 @@ WAITING = "waiting-labels"
 RECORDS = pa.schema([field for field in LABELS if field.name != "seq"])
 
 
-def labels_of_column(case: UseCase, good: pa.Table, events: pa.Table, mapping: Mapping[str, str]) -> pa.Table:
-    """Return the labels that stand in a column of the events' own file; none where it has no such column.
+def labels_of_column(
+    case: UseCase, good: pa.Table, events: pa.Table, mapping: Mapping[str, str], kept: Bools
+) -> tuple[pa.Table, TableCheck]:
+    """Return the labels that stand in a column of the events' own file, none where it has no such column, and a check.
 
-    good: the rows of the file that keep the contract, with `row`, `event_us` and `arrived_us`.
+    good: the rows of the file that keep the contract, with `row`, `event_us` and `arrived_us`; `kept` marks them,
+    bool[rows of the file]. A label that cannot be read is a reject of its own; its event is not refused for it.
     """
     source = mapping.get(case.label.name, case.label.source)
-    if source not in events.column_names:
-        return RECORDS.empty_table()
     check = TableCheck(events, mapping)
+    if source not in events.column_names:
+        return RECORDS.empty_table(), check
+    check.good &= kept
     values = _values(check, case.label.name, source)
+    check.good &= values >= 0  # where there is no label, no arrival is missing
     told = mapping.get("label_arrived", case.label.arrived)
     rows = good["row"].to_numpy()
     if told:
@@ -39,8 +44,8 @@ def labels_of_column(case: UseCase, good: pa.Table, events: pa.Table, mapping: M
     else:
         arrived = good["event_us"].to_numpy() + case.label.arrives_us
     arrived = np.maximum(arrived, good["arrived_us"].to_numpy())
-    given = check.good[rows] & (values[rows] >= 0)
-    return _records(good["event_id"].filter(pa.array(given)), values[rows][given], arrived[given])
+    given = check.good[rows]
+    return _records(good["event_id"].filter(pa.array(given)), values[rows][given], arrived[given]), check
 
 
 def labels_of_table(

@@ -1,4 +1,4 @@
-"""Commands that bring data in and put it away: simulate, ingest, seal, save-logs, schema."""
+"""Commands that bring data in and put it away: simulate, seal, save-logs, schema."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from weighbridge.serve.cli.options import (
     AsJson,
     CaseName,
     HomeFolder,
-    Mapped,
     app,
-    mapping_of,
     moment,
     open_case,
-    pairs_of,
     progress_bar,
     settings_of,
     show,
@@ -85,49 +82,6 @@ def _write_related(case: UseCase, out: Path, events: int | None, seed: int, form
                 rows[name] = rows.get(name, 0) + len(table)
     for name, count in rows.items():
         typer.echo(f"{out / name}.{form}: {count:,} rows")
-
-
-@app.command()
-def ingest(
-    case: CaseName,
-    file: Annotated[Path | None, typer.Argument(help="events, Parquet or CSV; may be left out with --table")] = None,
-    labels: Annotated[Path | None, typer.Option(help="labels in a file of their own: event_id, label, arrived")] = None,
-    table: Annotated[list[str] | None, typer.Option(help="rows of a child table: NAME=FILE; comes first")] = None,
-    mapped: Mapped = None,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="present of this piece, ISO-8601 [default: now]")] = None,
-    home: HomeFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take a history file into the log; rows that break the contract go to a table of rejects, with reasons.
-
-    Rows of child tables count for the events that come after them: they are taken in before the events. What arrives
-    after the present waits (labels) or is rejected (events). To take history in piece by piece, give each piece the
-    time at which it was known with --as-of. Exit 1 when every row was rejected.
-    """
-    from weighbridge.clock import ManualClock, SystemClock
-    from weighbridge.errors import InputError
-    from weighbridge.loop.children import ingest_rows
-    from weighbridge.loop.ingest import ingest as take
-    from weighbridge.stores.sources import read_file, read_pieces
-
-    clock = ManualClock(moment("--as-of", as_of)) if as_of else SystemClock()
-    if file is None and not table:
-        raise InputError("there is nothing to take in; give a file of events, or --table NAME=FILE")
-    tables = [(name, Path(path)) for name, path in pairs_of("--table", table, "NAME=FILE")]
-    events, known = read_file(file) if file else None, read_file(labels) if labels else None
-    declared, opened = open_case(case, home, create=True)
-    reports = []
-    with opened.writing(), progress_bar("ingest") as progress:
-        for name, path in tables:
-            pieces = read_pieces(path)
-            reports.append(ingest_rows(declared, opened.stores, clock, name, pieces, progress=progress))
-        if events is not None:
-            reports.append(take(declared, opened.stores, clock, events, known, mapping_of(mapped)))
-    for report in reports:
-        show(report, as_json=as_json)
-    if any(told["rejected"] and not told["accepted"] and not told["already_stored"] for told in
-           (report.figures for report in reports)):  # fmt: skip
-        raise typer.Exit(1)
 
 
 @app.command()

@@ -139,3 +139,21 @@ def progress_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda name, done, of: bar.update(task, description=f"{what}: {name}", completed=done, total=of)
+
+
+@contextmanager
+def progress_bytes(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a progress bar by bytes, with what comes a second, on a terminal's stderr while the block runs."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        tasks = dict[str, TaskID]()
+
+        def told(name: str, done: int, of: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(f"{what}: {name}", total=of)
+            bar.update(tasks[name], completed=done, total=of)
+
+        yield told

@@ -1,0 +1,1 @@
+"""Declared sources: how their files come, are unpacked, read and judged."""

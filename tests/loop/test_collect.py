@@ -1,0 +1,100 @@
+"""Declared sources come whole, checked, once, and are taken in together."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+import stamina
+
+from tests.adapters.web import serving
+from tests.conftest import CUT_US, START_US, memory_stores
+from tests.fixtures.tiny_fraud import case as tiny
+from weighbridge.adapters.outside import World
+from weighbridge.clock import ManualClock
+from weighbridge.declare import Feed
+from weighbridge.errors import InputError
+from weighbridge.loop.collect import collect
+from weighbridge.loop.simulate import simulate
+from weighbridge.stores.sources import write_file
+
+ARRIVED = {"arrived": "arrived"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waits():
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+@pytest.fixture(scope="module")
+def world():
+    return simulate(tiny, seed=5, start_us=START_US, events=400)
+
+
+@pytest.fixture(scope="module")
+def events_csv(world):
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(world.events, sink)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.fixture
+def web():
+    with serving() as found:
+        yield found
+
+
+class Desk:
+    """A case with sources, its stores and where raw files go."""
+
+    def __init__(self, folder):
+        self.folder, self.stores, self.raw = folder, memory_stores(tiny, folder / "reports"), folder / "data" / "raw"
+
+    def collect(self, *feeds, addresses=(), progress=lambda *_: None):
+        case = replace(tiny, sources=feeds)
+        clock = ManualClock(CUT_US)
+        return collect(case, self.stores, clock, World({}), self.raw, dict(addresses), progress)
+
+    def summary(self):
+        return json.loads((self.folder / "reports" / "ingestion_summary.json").read_text())["sources"]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
+
+
+def test_events_from_the_web_and_labels_from_a_file_come_in_together(desk, web, world, events_csv, tmp_path):
+    packed = gzip.compress(events_csv)
+    web.files["/payments.csv.gz"] = packed
+    write_file(tmp_path / "outcomes.parquet", world.labels)
+    feeds = (
+        Feed("payments", web.url("/payments.csv.gz"), columns=ARRIVED, sha256=hashlib.sha256(packed).hexdigest()),
+        Feed("outcomes", str(tmp_path / "outcomes.parquet"), of="labels"),
+    )
+    seen = []
+    report = desk.collect(*feeds, progress=lambda *told: seen.append(told))
+    assert report.figures["accepted"] == len(world.events) == len(desk.stores.log.events())
+    assert report.figures["labels"] > 300
+    assert seen[-1] == ("payments", len(packed), len(packed))
+    told = desk.summary()
+    assert told["payments"]["rows"] == told["payments"]["accepted"] == len(world.events)
+    assert told["payments"]["md5"] == hashlib.md5(packed).hexdigest()
+    assert (desk.raw / "payments" / "payments.csv.gz").read_bytes() == packed
+    again = desk.collect(*feeds)
+    assert (again.figures["accepted"], again.figures["sources"]["payments"]["unchanged"]) == (0, True)
+    assert sum(method == "GET" for method, *_ in web.asked) == 1
+
+
+def test_a_file_of_another_digest_is_refused_and_nothing_taken_in(desk, web, events_csv):
+    web.files["/payments.csv"] = events_csv
+    with pytest.raises(InputError, match=r"sha256 .* is declared; nothing was taken in"):
+        desk.collect(Feed("payments", web.url("/payments.csv"), sha256="0" * 64))
+    assert not len(desk.stores.log.events())
+    assert not [p for p in desk.raw.rglob("*") if p.is_file()]
