@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,27 +11,13 @@ from hypothesis import HealthCheck, settings
 from weighbridge.cases.card_fraud import case as card_fraud
 from weighbridge.clock import DAY_US, ManualClock, iso_to_us
 from weighbridge.declare import Training, lightgbm, logistic
-from weighbridge.identity import Pseudonyms
 from weighbridge.loop.ingest import ingest
 from weighbridge.loop.messages import arrived_before
 from weighbridge.loop.retrain import retrain
 from weighbridge.loop.simulate import simulate
-from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION, Alias
 from weighbridge.score.fallback import Decider
-from weighbridge.score.signing import HomeSigner
-from weighbridge.stores.locks import MemoryLocks
-from weighbridge.stores.memory import (
-    MemoryBundles,
-    MemoryKeys,
-    MemoryRegistry,
-    MemoryShadows,
-    MemoryTables,
-    MemoryTracker,
-)
-from weighbridge.stores.memory_audit import MemoryAudit
-from weighbridge.stores.memory_log import MemoryLog
-from weighbridge.stores.rows import MemoryRows
+from weighbridge.testing.memory_stores import memory_stores
 
 SOAK = bool(os.environ.get("WEIGHBRIDGE_SOAK"))
 settings.register_profile(
@@ -43,15 +28,6 @@ settings.load_profile("soak" if SOAK else "short")
 
 START_US = iso_to_us("2026-01-05T00:00:00Z")
 CUT_US = START_US + 40 * DAY_US
-
-
-def memory_stores(case, folder: Path) -> Stores:
-    audit = MemoryAudit()
-    log = MemoryLog(case.events, audit)
-    return Stores(
-        log, MemoryTables(), MemoryRegistry(log, audit), MemoryTracker(), MemoryBundles(),
-        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), MemoryLocks(), MemoryRows(), folder,
-    )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

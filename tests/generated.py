@@ -19,7 +19,7 @@ from weighbridge.serve.cli.export import Tool, rendered
 from weighbridge.serve.contract_schema import event_schema
 from weighbridge.serve.http.app import documented
 from weighbridge.serve.http.door import Door
-from weighbridge.serve.settings import Settings
+from weighbridge.serve.settings import example
 from weighbridge.serve.wiring import find_case
 from weighbridge.stores.memory import MemoryKeys
 from weighbridge.stores.memory_log import MemoryLog
@@ -47,14 +47,6 @@ def cli_reference() -> str:
     return "\n".join(lines)
 
 
-def settings_example() -> str:
-    lines = ["# Copy to .env; every variable is optional.", ""]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else field.default
-        lines += [f"# {field.description}", f"# WEIGH_{name.upper()}={default}", ""]
-    return "\n".join(lines)
-
-
 def openapi() -> str:
     case = find_case("card_fraud")
     stores = SimpleNamespace(log=MemoryLog(case.events), keys=MemoryKeys())
@@ -68,7 +60,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "cli.md": cli_reference(),
         **{ROOT / "docs" / "schema" / f"{name}.json": text for name, text in schemas.items()},
         ROOT / "docs" / "schema" / "card_fraud.openapi.json": openapi(),
-        ROOT / ".env.example": settings_example(),
+        ROOT / ".env.example": example(),
         **{path: text for name in CASES for tool in Tool for path, text in exported(tool, name).items()},
     }
 

@@ -95,12 +95,19 @@ def fitting(place: str, stages: Sequence[Stage], *, simulated: bool) -> tuple[St
 
 
 def standard_stages(
-    *, data: str = "0 2 * * *", training: str = "0 3 * * 0", watch: str = "0 * * * *"
+    *,
+    data: str = "0 2 * * *",
+    training: str = "0 3 * * 0",
+    watch: str = "0 * * * *",
+    reads: Sequence[str] = (EVENTS, LABELS),
 ) -> tuple[Stage, ...]:
-    """Return data daily at 02:00, training on Sunday at 03:00, watch every hour, which retrains when that is due."""
+    """Return data daily at 02:00, training on Sunday at 03:00, watch every hour, which retrains when that is due.
+
+    `reads`: the file of events that `ingest` takes, and the one of labels if they stand apart.
+    """
     return (
         Stage("simulate", (), data, "data", writes=[EVENTS, LABELS], timeout="30min"),
-        Stage("ingest", ["simulate"], data, "data", reads=[EVENTS, LABELS], retries=2),
+        Stage("ingest", ["simulate"], data, "data", reads=reads, retries=2),
         Stage("build", ["ingest"], training, "training", retries=1),
         Stage("train", ["build"], training, "training", retries=1, timeout="6h"),
         Stage("gate", ["train"], training, "training", timeout="30min"),

@@ -184,7 +184,7 @@ class _Maker:
         rows, arrived = _take(rows, order), arrived[order] + self.start_us
         entropy = rng.bytes(10 * n)
         ids = [ulid_at(int(at), entropy[10 * i : 10 * i + 10]) for i, at in enumerate(rows.at_us + self.start_us)]
-        columns = {"arrived": _moments(arrived)}
+        columns = {"arrived": moments(arrived)}
         columns |= {f.source: self._column(f, rows, ids) for f in self.case.events.fields}
         matures = self.case.label.matures_us
         positive = rows.scenario > 0
@@ -192,7 +192,7 @@ class _Maker:
         known = np.maximum(rows.at_us + self.start_us + np.where(positive, waits, matures).astype(np.int64), arrived)
         by_arrival = np.argsort(known, kind="stable")
         labels = pa.table(
-            {"event_id": pa.array(ids), "label": pa.array(positive.astype(np.int64)), "arrived": _moments(known)}
+            {"event_id": pa.array(ids), "label": pa.array(positive.astype(np.int64)), "arrived": moments(known)}
         )
         names = ["", *(p.name for p in self.s.patterns)]
         scenario = [names[number] for number in rows.scenario]
@@ -202,7 +202,7 @@ class _Maker:
         if field is self.case.events.id:
             return pa.array(ids)
         if field is self.case.events.time:
-            return _moments(rows.at_us + self.start_us)
+            return moments(rows.at_us + self.start_us)
         if isinstance(field, Key):
             codes = rows.actor if field.name == self.s.actor else rows.place
             return pa.array([self.s.called(field.name, code) for code in codes.tolist()])
@@ -215,7 +215,8 @@ class _Maker:
         return pa.array([""] * len(ids))
 
 
-def _moments(us: Ints) -> pa.Array:
+def moments(us: Ints) -> pa.Array:
+    """Return microseconds UTC as timestamps."""
     return pa.array(us, pa.int64()).cast(pa.timestamp("us", "UTC"))
 
 

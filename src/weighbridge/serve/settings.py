@@ -79,3 +79,13 @@ def read_settings(**given: object) -> Settings:
         first = fault.errors()[0]
         name = "_".join(str(part) for part in first["loc"])
         raise InputError(f"setting {name} (WEIGH_{name.upper()}): {first['msg']}") from None
+
+
+def example() -> str:
+    """Return a .env file that names every setting, each behind a comment sign."""
+    lines = ["# Copy to .env; every variable is optional.", ""]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = "" if default in (None, {}) else default
+        lines += [f"# {field.description}", f"# WEIGH_{name.upper()}={shown}", ""]
+    return "\n".join(lines)

@@ -1,0 +1,200 @@
+"""What the columns of a user's file look like: the kind of each, its bounds and values, and why."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.declare.contract import ARRIVED as ARRIVAL
+from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Ints
+from weighbridge.kernel.table_check import TableCheck
+
+ID, TIME, ARRIVED, LABEL, KEY, CATEGORY, MONEY, NUMBER, INTEGER, LEFT_OUT = (
+    "Id", "Time", "arrived", "label", "Key", "Category", "Money", "Number", "Integer", "left out",
+)  # fmt: skip
+LABEL_NAMES = re.compile(r"(is_|was_|has_)?(fraud\w*|label|target|class|default\w*|chargeback|churn\w*|bad|positive|"
+                         r"outcome|disputed|late|cancell?ed|returned|loan_status)", re.I)  # fmt: skip
+ARRIVED_NAMES = re.compile(r"arriv|ingest|record|created|received|loaded", re.I)
+CODE_NAMES = re.compile(r"(^|[\W_])(id|no|nr|num|number|code|key|zip|zipcode|postcode|iban|ip|phone|email|account|card|"
+                        r"customer|client|user|member|merchant|shop|store|device_id|terminal|ssn)$", re.I)  # fmt: skip
+PERSONAL = re.compile(r"card|customer|client|user|member|account|email|phone|iban|ssn|patient|person|payer|ip$", re.I)
+MOST_VALUES, LEAST_REPEATS = 24, 2.0  # of a category; events a value, on average, of a key
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `kind` of field it makes, what was seen in it, and a note for whoever decides."""
+
+    name: str
+    kind: str
+    note: str = ""
+    missing: int = 0
+    low: float = 0.0
+    high: float = 0.0
+    decimals: int = 0
+    values: tuple[str, ...] = ()
+    distinct: int = 0
+
+    @property
+    def field(self) -> str:
+        """The field's name: the column's, as an identifier."""
+        name = re.sub(r"\W+", "_", self.name, flags=re.ASCII).strip("_")
+        return name if name[:1].isalpha() else f"field_{name}"
+
+
+def columns_of(table: pa.Table, **named: str | None) -> list[Column]:
+    """Return the columns of a file with their kinds; `named` says which is the id, the time, the label.
+
+    Raises InputError when the file has no rows, a named column is not there, or nothing can be the id or the label.
+    """
+    if not len(table):
+        raise InputError("the file has no rows; give one with some history")
+    for role, name in named.items():
+        if name is not None and name not in table.column_names:
+            raise InputError(f"--{role} {name!r} is no column; the file has {', '.join(table.column_names)}")
+    found = [_column(name, table[name].combine_chunks(), len(table)) for name in table.column_names]
+    found = _chosen(found, LABEL, named.get("label"), lambda c: bool(LABEL_NAMES.fullmatch(c.name)))
+    found = _chosen(found, ID, named.get("id"), lambda c: True)
+    found = _chosen(found, TIME, named.get("time"), lambda c: not ARRIVED_NAMES.search(c.name))
+    kinds = {column.kind for column in found}
+    if LABEL not in kinds:
+        raise InputError("no column looks like a label of 0 and 1; name it with --label COLUMN")
+    if ID not in kinds:
+        raise InputError("no column has another value in every row; give each row an id, or name it with --id COLUMN")
+    names = [column.field for column in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"two columns would both be the field {twice[0]}; rename one of them in the file")
+    return found
+
+
+def _chosen(found: list[Column], kind: str, name: str | None, likely: object) -> list[Column]:
+    """Keep one of the columns that could be of a kind: the one that is named, the likely one, or the first."""
+    able = [c for c in found if c.kind == kind] if name is None else [c for c in found if c.name == name]
+    if name is not None and able[0].kind != kind:
+        raise InputError(f"--{kind.lower()} {name!r} cannot be: it looks like {able[0].kind} ({able[0].note})")
+    assert callable(likely)
+    best = [c for c in able if likely(c)] or (able if kind != LABEL else [])
+    if not best:
+        return found
+    told = [c.name for c in able if c is not best[0] and not (kind == TIME and ARRIVED_NAMES.search(c.name))]
+    note = f"{', '.join(told)} could be too" if told else ""
+    return [_demoted(c, kind, replace(best[0], note=note)) for c in found]
+
+
+def _demoted(column: Column, kind: str, best: Column) -> Column:
+    if column.name == best.name:
+        return best
+    if column.kind != kind:
+        return column
+    if kind == LABEL:
+        return replace(column, kind=CATEGORY if column.values else INTEGER)
+    if kind == TIME and ARRIVED_NAMES.search(column.name):
+        return replace(column, kind=ARRIVED)
+    return replace(column, kind=LEFT_OUT, note="a second time" if kind == TIME else "another value in every row")
+
+
+def _column(name: str, values: pa.Array, rows: int) -> Column:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values = values.dictionary_decode()
+    elif pa.types.is_floating(kind):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
+    if pa.types.is_nested(kind):
+        return Column(name, LEFT_OUT, f"{kind} is no kind of field")
+    missing, distinct = values.null_count, len(values.drop_null().unique())
+    made = Column(name, LEFT_OUT, missing=missing, distinct=distinct)
+    if not name.strip():
+        return replace(made, note="it has no name")
+    if distinct < 2:
+        return replace(made, note="the same value in every row" if distinct else "empty")
+    if not missing and times_us(values) is not None:
+        return replace(made, kind=TIME)
+    if pa.types.is_boolean(kind) or (_is_text(values.type) and not set(_texts(values)) - {"false", "true"}):
+        return replace(made, kind=LABEL, values=("false", "true"))
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or _is_text(values.type)):
+        return replace(made, note=f"{kind} is no kind of field")
+    numbers = _numbers(values)
+    if numbers is not None and set(numbers.unique().to_pylist()) == {0.0, 1.0}:
+        return replace(made, kind=LABEL, high=1.0)
+    if distinct == rows and not missing and (_is_text(values.type) or _whole(numbers)):
+        return replace(made, kind=ID)
+    if numbers is not None and not (CODE_NAMES.search(name) and _whole(numbers)):
+        return _number(made, numbers)
+    if distinct <= MOST_VALUES and not CODE_NAMES.search(name):
+        return replace(made, kind=CATEGORY, values=tuple(_texts(values)))
+    if rows / distinct >= LEAST_REPEATS:
+        return replace(made, kind=KEY)
+    return replace(made, note="hardly a value comes twice")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _texts(values: pa.Array) -> list[str]:
+    return sorted(values.cast(pa.string()).drop_null().unique().to_pylist())
+
+
+def _numbers(values: pa.Array) -> pa.Array | None:
+    if _is_text(values.type) and pc.any(pc.match_substring_regex(values, "^0[0-9]")).as_py():
+        return None  # a code: its leading zeros mean something
+    try:
+        numbers = values.drop_null().cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    return numbers if pc.all(pc.is_finite(numbers)).as_py() else None
+
+
+def _whole(numbers: pa.Array | None) -> bool:
+    return numbers is not None and bool(pc.all(pc.equal(numbers, pc.round(numbers))).as_py())
+
+
+def _number(made: Column, numbers: pa.Array) -> Column:
+    seen = pc.min_max(numbers).as_py()
+    made = replace(made, low=seen["min"], high=seen["max"])
+    if _whole(numbers):
+        return replace(made, kind=INTEGER)
+    decimals = next((d for d in range(1, 7) if _exact(numbers, d)), 6)
+    return replace(made, kind=MONEY if decimals <= 2 else NUMBER, decimals=2 if decimals <= 2 else decimals)
+
+
+def _exact(numbers: pa.Array, decimals: int) -> bool:
+    return bool(pc.all(pc.equal(numbers, pc.round(numbers, decimals))).as_py())
+
+
+def wider(column: Column) -> tuple[float, float]:
+    """Return bounds with room around what was seen: 0 below what is never negative, 1, 2 or 5 times a power of ten."""
+    high = _above(2 * max(abs(column.high), abs(column.low)))
+    high = int(high) if high >= 1 else high
+    return (0 if column.low >= 0 else -high), high
+
+
+def _above(value: float) -> float:
+    if value <= 0:
+        return 1
+    power = 10 ** math.floor(math.log10(value))
+    return next(float(step * power) for step in (1, 2, 5, 10) if step * power >= value)
+
+
+def times_us(values: pa.Array) -> Ints | None:
+    """Return a column's times as microseconds UTC, as `weigh ingest` reads them; None when one of them is no time."""
+    if _is_text(values.type):
+        first = values.drop_null().slice(0, 20)
+        if not all("-" in text or ":" in text for text in first.to_pylist()) or not _all_times(first)[1]:
+            return None
+    elif not (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
+        return None
+    moments, good = _all_times(values)
+    return moments if good else None
+
+
+def _all_times(values: pa.Array) -> tuple[Ints, bool]:
+    check = TableCheck(pa.table({"time": values}), {})
+    moments = check.times(ARRIVAL, "time", "time")
+    return moments, bool(check.good.all())
