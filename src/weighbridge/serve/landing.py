@@ -1,4 +1,4 @@
-"""The stages that bring data in, simulate and ingest, on the files that the stage table names."""
+"""The stages that bring data in, simulate and ingest: the declared sources, or the files that the stage table names."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ MAKES = {"simulate": lambda stage: stage.writes, "ingest": lambda stage: stage.r
 
 def landing(case: UseCase, only: str | None) -> dict[str, tuple[Path, ...]]:
     """Return the stages among `SOURCES` that are to run, each with its files: those that are named, or are there."""
-    found = {}
+    found: dict[str, tuple[Path, ...]] = {}
     for stage in chosen(case, only):
         if stage.verb not in SOURCES:
+            continue
+        if stage.verb == "ingest" and case.sources:
+            found |= {} if only is None else {stage.verb: ()}  # nothing is fetched unasked
             continue
         files = tuple(Path(path) for path in MAKES[stage.verb](stage.of(case.name)))
         if only is None and not (files and files[0].exists()):
@@ -44,10 +47,15 @@ def _checked(stage: Stage, files: tuple[Path, ...]) -> tuple[Path, ...]:
     return files
 
 
-def sources_of(case: UseCase, home: Home, clock: Clock, files: Mapping[str, tuple[Path, ...]]) -> dict[str, Verb]:
-    """Return the verbs of the stages that `landing` found."""
+def sources_of(
+    case: UseCase, home: Home, clock: Clock, files: Mapping[str, tuple[Path, ...]], fetch: Verb
+) -> dict[str, Verb]:
+    """Return the verbs of the stages that `landing` found; `fetch` takes in the declared sources."""
     verbs = {"simulate": simulate_into, "ingest": ingest_from}
-    return {name: partial(verbs[name], case, home, clock, paths) for name, paths in files.items()}
+    made: dict[str, Verb] = {name: partial(verbs[name], case, home, clock, paths) for name, paths in files.items()}
+    if case.sources and "ingest" in made:
+        made["ingest"] = fetch
+    return made
 
 
 def simulate_into(case: UseCase, home: Home, clock: Clock, files: tuple[Path, ...]) -> Report:

@@ -19,6 +19,7 @@ from weighbridge.serve.cli.options import (
     folder_of,
     open_case,
     progress_bar,
+    progress_bytes,
     settings_of,
     show,
 )
@@ -40,11 +41,12 @@ def run(
 ) -> None:
     """Run the stages of the loop in their order; what has not changed is skipped.
 
-    `ingest` takes in the files that the stage table names, when they are there; simulate and retrain run when they are
-    named. `weigh stages CASE` shows the table. Exit 1 when a gate is closed; then production is as it was.
+    `ingest` takes in the files that the stage table names, when they are there; when it is named, it fetches the
+    declared sources. simulate and retrain run when they are named. `weigh stages CASE` shows the table. Exit 1 when a gate is closed; then production is as it was.
     """
     from weighbridge.clock import SystemClock
     from weighbridge.loop.run import run as run_stages
+    from weighbridge.serve.collecting import collected
     from weighbridge.serve.landing import landing, sources_of
     from weighbridge.serve.wiring import find_case
 
@@ -57,8 +59,12 @@ def run(
         told.append(report)
         show(report, as_json=True) if as_json else typer.echo(line(report))
 
+    def fetch() -> Report:
+        with opened.writing(), progress_bytes("fetch") as fetched:
+            return collected(declared, opened, clock, settings_of(), fetched)
+
     with mirrored(declared, opened), progress_bar("run") as progress, closed_gates_exit_1():
-        sources = sources_of(declared, opened, clock, files)
+        sources = sources_of(declared, opened, clock, files, fetch)
         run_stages(declared, opened.stores, clock, sources, progress, tell, only=stage, force=force)
     if not as_json and len(told) > 1:
         ran = sum(not report.skipped for report in told)
