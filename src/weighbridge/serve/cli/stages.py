@@ -42,7 +42,8 @@ def run(
     """Run the stages of the loop in their order; what has not changed is skipped.
 
     `ingest` takes in the files that the stage table names, when they are there; when it is named, it fetches the
-    declared sources. simulate and retrain run when they are named. `weigh stages CASE` shows the table. Exit 1 when a gate is closed; then production is as it was.
+    declared sources. simulate and retrain run when they are named. `weigh stages CASE` shows the table. Exit 1 when a
+    gate is closed; then production is as it was.
     """
     from weighbridge.clock import SystemClock
     from weighbridge.loop.run import run as run_stages
