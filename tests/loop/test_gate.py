@@ -18,10 +18,11 @@ from weighbridge.loop.gate import gate
 from weighbridge.loop.labels.ledger import ledger
 from weighbridge.loop.measure import Evidence, wilson
 from weighbridge.loop.promote import promote
+from weighbridge.loop.rollouts.matured import matured
 from weighbridge.loop.train import train
 from weighbridge.loop.training.training_set import training_set
 from weighbridge.loop.training.validated import validation_name
-from weighbridge.records import PRODUCTION, STAGING, DecisionRecord, EventRecord, Move, Note
+from weighbridge.records import PRODUCTION, STAGING, DecisionRecord, EventRecord, LabelRecord, Move, Note
 from weighbridge.score.bundle import load
 from weighbridge.score.route import ROUTE, Arms
 from weighbridge.stores.memory import MemoryTracker
@@ -75,6 +76,31 @@ def test_a_recall_gap_is_that_of_the_worst_slice(small_case, trained, monkeypatc
     assert found["figure"] == pytest.approx(sum(caught.values()) / sum(all_of.values()) - min(judged.values()))
     assert found["interval"][0] <= found["figure"] <= found["interval"][1]
     assert found["verdict"] == ("passed" if found["interval"][0] <= 0.01 else "closed")
+
+
+def test_a_recall_gap_counts_explored_rows_for_what_they_speak_for(small_case, trained, monkeypatch):
+    monkeypatch.setattr(measure, "ENOUGH_POSITIVES", 3)
+    data, bundle = training_set(small_case, trained), trained.registry.bundles()[0][0]
+    candidate = load(bundle, small_case, trained.bundles, trained.signer)
+    weight = np.where(np.arange(len(data.labels)) % 3 == 0, 20.0, 1.0)
+    evidence = Evidence(small_case, trained, candidate, CUT_US, lambda: replace(data, weight=weight))
+    found = measure.recall_gap(evidence, Gate("recall_gap", at_most=0.1, by="device"))
+    said, place = trained.tables.get(validation_name(bundle)), [f.name for f in small_case.events.payload]
+    hit, all_of, squares, rows = {}, {}, {}, {}
+    for seq, y, p in zip(*(said[c].to_pylist() for c in ("seq", "y", "probability")), strict=True):
+        if y == 1:
+            row = int(np.searchsorted(data.columns.seq, seq))
+            code, w = int(data.columns.values[row, place.index("device")]), float(weight[row])
+            all_of[code] = all_of.get(code, 0) + w
+            squares[code] = squares.get(code, 0) + w * w
+            rows[code] = rows.get(code, 0) + 1
+            hit[code] = hit.get(code, 0) + w * (p >= candidate.thresholds.review_at)
+    judged = {code: hit[code] / all_of[code] for code in all_of if rows[code] >= 3}
+    worst, overall = min(judged, key=judged.get), sum(hit.values()) / sum(all_of.values())
+    assert found.figure == pytest.approx(overall - judged[worst])
+    n = all_of[worst] ** 2 / squares[worst]
+    low, high = wilson(judged[worst] * n, n)
+    assert found.interval == pytest.approx((overall - high, overall - low))
 
 
 def test_drift_is_against_its_own_reference(small_case, trained):
@@ -203,6 +229,61 @@ def test_a_rival_is_compared_in_pairs(small_case, two, monkeypatch, rival):
     assert verdict_of(small_case, stores, bad, loose)["verdict"] == "passed"
     assert verdict_of(small_case, stores, bad, replace(loose, sure=True))["verdict"] == "closed"
     assert verdict_of(small_case, stores, bad, replace(loose, no_worse_by=1.0, sure=True))["verdict"] == "passed"
+
+
+def since(case, trained, stores, y, vectors, propensity=None, action="approve"):
+    """The same stores after a week of decisions on these vectors, with their labels."""
+    log = memory_stores(case, None).log
+    log.import_history(trained.log.events(), trained.log.labels())
+    values = tuple(f.one_of[0] if hasattr(f, "one_of") else 100 if f.numeric else "x" for f in case.events.payload)
+    begun, last_us = log.head().seq, trained.log.head().arrived_us
+    for number, vector in enumerate(vectors):
+        at = last_us + number * DAY_US // 100
+        decision = replace(sample_decision(number), event_id=f"s{number}", vector=vector.tobytes(), decided_us=at,
+                           propensity=propensity, action=action, degraded=())  # fmt: skip
+        log.commit([(EventRecord(f"s{number}", at, at, values), decision)])
+    done_us = log.head().arrived_us
+    for number, value in enumerate(y.tolist()):
+        log.commit([], [LabelRecord(f"s{number}", value, done_us, "t")])
+    assert log.head().seq == begun + 2 * len(y)
+    return replace(stores, log=log), done_us
+
+
+def test_what_has_matured_since_is_judged_too(small_case, trained, two, monkeypatch):
+    stores, good, bad = two
+    alias(stores, PRODUCTION, good)
+    g, data = Gate("average_precision", no_worse_by=0.02), training_set(small_case, stores)
+    chosen = np.flatnonzero(data.labels >= 0)[-700:]
+    y, vectors = data.labels[chosen], data.vectors[chosen]
+    ours, theirs = (load(b, small_case, stores.bundles, stores.signer).scorer.probability(vectors) for b in (bad, good))
+    lived, done_us = since(small_case, trained, stores, y, vectors)
+    assert verdict_of(small_case, lived, bad, g)["verdict"] == "immature"  # by now none of it is mature
+    later_us = done_us + small_case.label.matures_us
+    (found,), _ = held(small_case, lived, g, as_of_us=later_us, bundle=bad)
+    assert found["figure"] == pytest.approx(average_precision(y, ours) - average_precision(y, theirs))
+    assert "days that matured since" in found["why"]
+    assert found["verdict"] == "closed"
+    (before,), _ = held(small_case, lived, g, as_of_us=done_us - 1, bundle=bad)
+    assert before["verdict"] == "immature"
+    production = unseen(small_case, stores, good, bad)  # on validation it is comparable now, and the worse counts
+    monkeypatch.setattr(module, "load", lambda bundle, *rest: production if bundle == good else load(bundle, *rest))
+    (both,), _ = held(small_case, lived, g, as_of_us=later_us, bundle=bad)
+    (validation,), _ = held(small_case, stores, g, as_of_us=CUT_US, bundle=bad)
+    assert both["interval"][1] == min(found["interval"][1], validation["interval"][1])
+
+
+def test_what_matured_counts_for_what_it_speaks_for(small_case, trained, two):
+    stores, _, _ = two
+    data = training_set(small_case, stores)
+    chosen = np.flatnonzero(data.labels >= 0)[-200:]
+    y, vectors = data.labels[chosen], data.vectors[chosen]
+    lived, done_us = since(small_case, trained, stores, y, vectors, propensity=0.25)
+    rows = matured(small_case, lived.log, trained.log.head().arrived_us - 1, done_us + small_case.label.matures_us)
+    assert (len(rows), rows.y.sum()) == (800, 4 * y.sum())
+    declined, done_us = since(small_case, trained, stores, y, vectors, propensity=0.25, action="decline")
+    later_us = done_us + small_case.label.matures_us
+    assert matured(small_case, declined.log, trained.log.head().arrived_us - 1, later_us) is None
+    assert matured(small_case, lived.log, done_us + 1, done_us) is None
 
 
 def test_what_is_immature_neither_passes_nor_fails_and_promotes_nothing(small_case, two, monkeypatch):

@@ -177,6 +177,13 @@ def test_what_asks_for_a_retrain(memory):
         return due(replace(tiny, retrain=Retrain(every=None)), memory, clock)
 
     assert watched("moderate") is None
+    memory.tracker.record("ahead", BEGUN, clock.now_us() + 400 * DAY_US, {"run": "ahead"})
+    memory.tracker.record("ahead-train", "train", clock.now_us() + 400 * DAY_US, {})
+    told = due(tiny, memory, clock)
+    assert (told.trigger, told.reason.endswith("ahead of the clock, and does not count")) == ("schedule", True)
+    short = replace(tiny, retrain=Retrain(every=None, cooldown="1h"))
+    assert retrain(short, memory, clock, **ALARM).skipped is False  # its cool-down does not last until then
+    assert due(tiny, memory, clock) is None
     assert watched("severe").trigger == watched("critical").trigger == "drift"
     assert watched("none", losing=True).trigger == "loss"
     assert watched("critical", bundle="another") is None

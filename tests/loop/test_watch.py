@@ -8,8 +8,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 
 from tests.conftest import CUT_US
 from tests.declining import exploring, repack
@@ -18,6 +19,7 @@ from weighbridge.clock import DAY_US, ManualClock
 from weighbridge.declare import Explore, Watch
 from weighbridge.errors import AlertFailure, InputError
 from weighbridge.kernel.arrays import Floats, Ints
+from weighbridge.kernel.estimate import calibration_z, in_the_large_z
 from weighbridge.loop import watch as verb
 from weighbridge.loop.due import due
 from weighbridge.loop.messages import messages
@@ -27,8 +29,10 @@ from weighbridge.loop.watching.alert import FOLDER, SENT, send
 from weighbridge.loop.watching.drift import TOO_FEW
 from weighbridge.loop.watching.lately import lately
 from weighbridge.loop.watching.performance import SURE, Said, by_day, calibration_curve, concept, estimated, realised
+from weighbridge.loop.watching.recall import BELOW, WEIGHTED, recall
 from weighbridge.records import PRODUCTION, Move
 from weighbridge.score.bundle import load
+from weighbridge.score.ruling import DECLINE
 from weighbridge.score.scorer import Thresholds
 from weighbridge.serve.wiring import open_desk
 from weighbridge.stores.database import Database
@@ -301,6 +305,85 @@ def test_concept_drift_is_a_broken_promise():
     assert broken["excess"] > 0.5
     assert concept(Watch(), said(400, 1.0))["severity"] == TOO_FEW
     assert concept(Watch(), replace(worse, y=y, groups=[np.zeros(6_000, dtype=np.int64)]))["severity"] == "none"
+
+
+def explored(n, share, seed=1, broken=1.0):
+    """Would-be declines, the upper half of the scores, let through at a share; the rest of them has no label."""
+    rows, rng = said(n, 1.0, seed), np.random.default_rng(seed + 50)
+    asked = rows.probability > np.median(rows.probability)
+    y = np.where(asked, rng.random(n) < np.minimum(rows.probability * broken, 1), rows.y).astype(np.int64)
+    through = asked & (rng.random(n) < share)
+    action = np.where(asked & ~through, DECLINE, 0).astype(np.int64)
+    settled = replace(rows, y=np.where(action == DECLINE, -1, y), action=action,
+                      propensity=np.where(asked, share, np.nan))  # fmt: skip
+    return settled.of(settled.y >= 0), y
+
+
+def test_concept_counts_explored_rows_for_what_they_speak_for():
+    rows, y = explored(40_000, 0.25)
+    found, p = concept(Watch(), rows), said(40_000, 1.0).probability
+    assert found["severity"] == "none"
+    assert found["rows"] == len(rows.y) < 40_000
+    assert found["positives"] == pytest.approx(y.sum(), rel=0.1)
+    assert found["positives_expected"] == pytest.approx(p.sum(), rel=0.05)
+    w = rows.weight
+    assert found["brier"] == pytest.approx(np.average((rows.y - rows.probability) ** 2, weights=w))
+    assert found["ratio"] == pytest.approx((w * rows.y).sum() / (w * rows.probability).sum())
+    alone = rows.propensity > 0  # a promise that is broken where only exploration looks
+    broken, _ = explored(40_000, 0.25, broken=0.4)
+    assert concept(Watch(), broken)["severity"] in ("severe", "critical")
+    assert concept(Watch(), broken.of(~alone))["severity"] in ("none", TOO_FEW)
+
+
+def test_weighted_z_are_those_of_a_loop():
+    rows = said(900, 1.0)
+    weight, cards = np.tile([1.0, 3.0], 450), np.arange(900) // 3
+    y, p = rows.y, rows.probability
+    by_card = [sum(weight[i] * (y[i] - p[i]) for i in range(3 * c, 3 * c + 3)) for c in range(300)]
+    model = sum(w * w * q * (1 - q) for w, q in zip(weight, p, strict=True))
+    deviation = max(model, sum(r * r for r in by_card)) ** 0.5
+    assert in_the_large_z(y, p, [cards], weight) == pytest.approx(sum(by_card) / deviation)
+    for z in (calibration_z, in_the_large_z):
+        assert z(y, p, [cards], np.ones(900)) == z(y, p, [cards])
+        assert z(y, p, [cards], 3 * weight) == pytest.approx(z(y, p, [cards], weight))
+
+
+def test_a_loss_below_the_decline_threshold_is_judged(small_case, quiet):
+    """Without exploration only what is not declined can tell recall: held against validation below the threshold."""
+    stores, _ = quiet
+    champion = load(stores.registry.alias(PRODUCTION), small_case, stores.bundles, stores.signer)
+    limits, rng = champion.thresholds, np.random.default_rng(6)
+    seen = rng.uniform(limits.review_at, limits.decline_at, 80)
+    missed, above = rng.uniform(0, limits.review_at, 40), rng.uniform(limits.decline_at, 1, 500)
+    validation = pa.table({"probability": np.r_[seen, missed[:10], above], "y": np.ones(590, dtype=np.int64)})
+
+    def lately_said(caught, lost):
+        p = np.r_[seen[:caught], missed[:lost], above]
+        action = np.where(p >= limits.decline_at, DECLINE, 0).astype(np.int64)
+        y = np.where(action == DECLINE, -1, 1)
+        return Said(p, y, np.arange(len(p)), (), action, np.full(len(p), np.nan))
+
+    same, losing = (recall(champion, lately_said(*counts), validation) for counts in ((72, 8), (40, 40)))
+    assert (same["recall_of"], same["losing"], losing["losing"]) == (BELOW, False, True)
+    assert same["recall_reference"] == losing["recall_reference"] == pytest.approx(80 / 90)
+    assert losing["recall"] == 0.5
+    exact = binomtest(40, 80, 80 / 90, alternative="less").pvalue
+    assert losing["recall_p_value"] == pytest.approx(exact)
+    assert recall(champion, lately_said(40, 40), None)["recall_p_value"] is None  # nothing to hold it against
+
+
+def test_unequal_weights_count_by_kish(small_case, quiet):
+    stores, _ = quiet
+    champion = load(stores.registry.alias(PRODUCTION), small_case, stores.bundles, stores.signer)
+    at = champion.thresholds.review_at
+    p = np.r_[np.full(60, at + 1e-6), np.full(40, at / 2), np.full(30, at + 1e-6)]
+    propensity = np.r_[np.full(100, np.nan), np.full(30, 0.1)]
+    rows = Said(p, np.ones(130, dtype=np.int64), np.arange(130), (), np.zeros(130, dtype=np.int64), propensity)
+    found = recall(champion, rows, None)
+    assert found["recall_of"] == WEIGHTED
+    assert found["recall"] == pytest.approx((60 + 300) / (100 + 300))
+    count, usual = 400**2 / (100 + 30 * 100), found["recall_reference"]
+    assert found["recall_p_value"] == pytest.approx(beta.sf(usual, 0.9 * count + 1, 0.1 * count))
 
 
 @pytest.mark.parametrize("factor", [0.2, 0.5, 1.7])

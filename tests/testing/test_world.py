@@ -121,10 +121,15 @@ def forgets_what_it_spent(patch):
     patch.setattr(Explorer, "spend", lambda *_: None)
 
 
+def never_takes_back_what_it_spent(patch):
+    real = Explorer.spend
+    patch.setattr(Explorer, "spend", lambda self, amount, arrived_us: real(self, max(amount, 0), arrived_us))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [acknowledges_early, loses_labels, keeps_what_failed, forgets_what_it_scored, ignores_corrections,
-     turns_a_canary_off_unsaid, evicts_too_early, forgets_what_it_spent],
+     turns_a_canary_off_unsaid, evicts_too_early, forgets_what_it_spent, never_takes_back_what_it_spent],
 )  # fmt: skip
 def test_what_is_wrong_is_found_and_found_again(template, monkeypatch, wrong):
     wrong(monkeypatch)

@@ -24,9 +24,10 @@ class Gate:
     """One bound on one figure of the candidate.
 
     A metric is that of the validation set. `no_worse_by` compares it with what `against` points at instead, in pairs on
-    rows that the rival was not trained on, by a paired bootstrap over days: the gate closes when the candidate is worse
-    by more than this for sure (the whole 95 % interval of the difference lies below), with `sure=True` unless it is
-    surely no worse (the whole interval lies above).
+    rows that the rival was not trained on, validation's and those that were decided and have matured since (the worse
+    counts), by a paired bootstrap over days: the gate closes when the candidate is worse by more than this for sure
+    (the whole 95 % interval of the difference lies below), with `sure=True` unless it is surely no worse (the whole
+    interval lies above).
 
     Over the `last` days: `feature_psi`, by how much the selected feature that moved most did, as a PSI beyond chance
     against the candidate's own reference, 0 where none surely has, as `Watch` judges it; `score_psi`, the score;

@@ -38,24 +38,28 @@ def expected_average_precision(p: Floats) -> float:
     return float((ranked * hits / (end + 1)).sum() / ranked.sum())
 
 
-def calibration_z(y: Ints, p: Floats, groups: Sequence[Ints] = ()) -> float:
+def calibration_z(y: Ints, p: Floats, groups: Sequence[Ints] = (), weight: Floats | None = None) -> float:
     """Return Spiegelhalter's (1986) z: how far the Brier score is above what the probabilities promise, in deviations.
 
-    y: int[n], 0 or 1; groups: int[n] each, numbers of clusters such as cards. Its deviation is the largest of the
-    model's and of those over clusters (Liang and Zeger 1986). NaN where every probability is 0 or 1.
+    y: int[n], 0 or 1; groups: int[n] each, numbers of clusters such as cards; weight: float[n], for how many events a
+    row speaks (None: one). Its deviation is the largest of the model's and of those over clusters (Liang and Zeger
+    1986). NaN where every probability is 0 or 1.
     """
-    return _z((y - p) * (1 - 2 * p), float(((1 - 2 * p) ** 2 * p * (1 - p)).sum()), groups)
+    return _z((y - p) * (1 - 2 * p), (1 - 2 * p) ** 2 * p * (1 - p), groups, weight)
 
 
-def in_the_large_z(y: Ints, p: Floats, groups: Sequence[Ints] = ()) -> float:
+def in_the_large_z(y: Ints, p: Floats, groups: Sequence[Ints] = (), weight: Floats | None = None) -> float:
     """Return how far the positives are above those that the probabilities expect, in deviations; below, it is negative.
 
     Calibration-in-the-large: Cox (1958), Two further applications of a model for binary regression. Arguments and
     deviation as in `calibration_z`.
     """
-    return _z(y - p, float((p * (1 - p)).sum()), groups)
+    return _z(y - p, p * (1 - p), groups, weight)
 
 
-def _z(residual: Floats, variance: float, groups: Sequence[Ints]) -> float:
-    variances = [variance, *(float((np.bincount(group, residual) ** 2).sum()) for group in groups if len(group))]
+def _z(residual: Floats, variance: Floats, groups: Sequence[Ints], weight: Floats | None) -> float:
+    w = np.ones(len(residual)) if weight is None else weight
+    residual = w * residual
+    variances = [float((w**2 * variance).sum())]
+    variances += [float((np.bincount(group, residual) ** 2).sum()) for group in groups if len(group)]
     return float(residual.sum() / np.sqrt(max(variances))) if max(variances) > 0 else float("nan")

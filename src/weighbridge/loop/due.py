@@ -11,7 +11,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.retrain import NEVER, SEVERITIES
 from weighbridge.loop.gate import named
 from weighbridge.loop.labels.ledger import positive_ids
-from weighbridge.loop.retrain import BEGUN
+from weighbridge.loop.retrain import BEGUN, newest_us
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 
@@ -27,15 +27,17 @@ class Due:
 def due(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
     """Return the first declared trigger that holds, in the order loss, drift, labels, schedule; None when none does.
 
-    A report of `watch` counts once: one that was made before the last retrain began asks for nothing.
+    A report of `watch` counts once: one that was made before the last retrain began asks for nothing. What is recorded
+    ahead of the clock, by one that had leapt, holds nothing back.
     """
-    begun = [at for _, _, at, _ in stores.tracker.runs(BEGUN)]
-    last_us = max(begun, default=None)
-    return _watched(case, stores, last_us) or _settled(case, stores, clock) or _scheduled(case, stores, clock, last_us)
+    last_us = newest_us(clock, (at for _, _, at, _ in stores.tracker.runs(BEGUN)))
+    return _watched(case, stores, clock, last_us) or _settled(case, stores, clock) or _scheduled(case, stores, clock)
 
 
-def _watched(case: UseCase, stores: Stores, last_us: int | None) -> Due | None:
+def _watched(case: UseCase, stores: Stores, clock: Clock, last_us: int | None) -> Due | None:
     told = [(iso_to_us(facts["as_of"]), facts) for _, _, _, facts in stores.tracker.runs("watch")]
+    until_us = newest_us(clock, (at for at, _ in told)) or 0
+    told = [entry for entry in told if entry[0] <= until_us]
     seen = sorted((entry for entry in told if last_us is None or entry[0] > last_us), key=lambda entry: entry[0])
     if not seen or case.retrain.severity == NEVER:
         return None
@@ -64,13 +66,15 @@ def _settled(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
     return Due("labels", f"{count:,} positive labels have settled since production was trained")
 
 
-def _scheduled(case: UseCase, stores: Stores, clock: Clock, last_us: int | None) -> Due | None:
+def _scheduled(case: UseCase, stores: Stores, clock: Clock) -> Due | None:
     every_us = case.retrain.every_us
     if every_us is None:
         return None
-    trained = [at for _, _, at, _ in stores.tracker.runs("train")]
-    before_us = max(trained, default=None) if last_us is None else max([last_us, *trained])
+    ran = [at for kind in ("train", BEGUN) for _, _, at, _ in stores.tracker.runs(kind)]
+    before_us = newest_us(clock, ran)
     if before_us is not None and clock.now_us() - before_us < every_us:
         return None
     since = "none was trained yet" if before_us is None else f"the last training was at {us_to_iso(before_us)}"
+    if ran and max(ran) != before_us:
+        since += f"; one is recorded at {us_to_iso(max(ran))}, ahead of the clock, and does not count"
     return Due("schedule", f"scheduled every {case.retrain.every}; {since}")

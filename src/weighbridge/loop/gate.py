@@ -18,7 +18,8 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.labels.ledger import coverage
 from weighbridge.loop.measure import ENOUGH_POSITIVES, MEASURES, Evidence, Measured, immature, not_applicable
 from weighbridge.loop.report import Report, Run, write_report
-from weighbridge.loop.training.evaluate import difference
+from weighbridge.loop.rollouts.matured import matured
+from weighbridge.loop.training.evaluate import Rows, difference
 from weighbridge.loop.training.training_set import TrainingSet, training_set
 from weighbridge.loop.training.validated import validation_name
 from weighbridge.ports import Stores
@@ -124,7 +125,9 @@ def _measured(evidence: Evidence, g: Gate) -> Measured:
 
 
 def _against(evidence: Evidence, g: Gate) -> Measured:
-    """Compare with a rival, in pairs, on the candidate's validation rows that the rival was not trained on."""
+    """Compare with a rival, in pairs: on validation rows, and on what was decided since either was trained and has
+    matured. Where both tell enough, the worse counts.
+    """
     case, stores, candidate = evidence.case, evidence.stores, evidence.candidate
     current = stores.registry.alias(g.against)
     if current is None or current == candidate.id:
@@ -133,26 +136,44 @@ def _against(evidence: Evidence, g: Gate) -> Measured:
         rival = load(current, case, stores.bundles, stores.signer)
     except BundleRefused as fault:
         return not_applicable(f"{g.against} cannot decide: {fault}")
+    found = [_on_validation(evidence, g, rival, current)]
+    since_us = max(candidate.trained_until_us, rival.trained_until_us)
+    since = matured(case, stores.log, since_us, evidence.as_of_us)
+    if since is not None:
+        both = candidate.scorer.probability(since.vectors), rival.scorer.probability(since.vectors)
+        found.append(_difference(evidence, g, rival, since, both, f"{since.days} days that matured since"))
+    told = [(m.interval[0 if g.sure else 1], m) for m in found if m.interval]
+    return min(told, key=lambda one: one[0])[1] if told else found[0]
+
+
+def _on_validation(evidence: Evidence, g: Gate, rival: Bundle, current: str) -> Measured:
+    """Compare on the candidate's validation rows that the rival was not trained on."""
     found = evidence.validated()
     if found is None:
         return immature("its validation is not in this home; train again")
     data, validated, said = found
-    theirs = None if data.drawn is None else stores.tables.get(validation_name(current))
+    theirs = None if data.drawn is None else evidence.stores.tables.get(validation_name(current))
     if theirs is None:
         chosen = validated & (data.columns.event_us > rival.trained_until_us)
     else:  # time says nothing: what both said of rows that neither was fitted on when it said so
         chosen = validated & np.isin(data.columns.seq, theirs["seq"].to_numpy())
-    rows = data.rows(case, chosen)
-    positives = int((data.labels[chosen] == 1).sum())
+    rows, seq = data.rows(evidence.case, chosen), data.columns.seq[data.places(chosen)]
+    other = rival.scorer.probability(rows.vectors) if theirs is None else _said(theirs, seq)
+    blocks = f"{rows.days} days" if theirs is None else f"{len(np.unique(rows.day))} parts"
+    return _difference(evidence, g, rival, rows, (_said(said, seq), other), f"{blocks} of validation")
+
+
+def _difference(
+    evidence: Evidence, g: Gate, rival: Bundle, rows: Rows, said: tuple[Floats, Floats], of: str
+) -> Measured:
+    candidate, positives = evidence.candidate, int((rows.y == 1).sum())
     if positives < ENOUGH_POSITIVES:
         return immature(
             f"{positives} positives since {g.against} was trained are too few, {ENOUGH_POSITIVES} are needed"
         )
-    seq = data.columns.seq[data.places(chosen)]
-    ours, other = _said(said, seq), rival.scorer.probability(rows.vectors) if theirs is None else _said(theirs, seq)
-    gain, low, high = difference(case, rows, g.figure, (ours, candidate.thresholds), (other, rival.thresholds))
-    blocks = f"{rows.days} days" if theirs is None else f"{len(np.unique(rows.day))} parts"
-    why = f"candidate - {g.against}, paired bootstrap over {blocks}, {positives} positives"
+    sides = (said[0], candidate.thresholds), (said[1], rival.thresholds)
+    gain, low, high = difference(evidence.case, rows, g.figure, *sides)
+    why = f"candidate - {g.against}, paired bootstrap over {of}, {positives} positives"
     return Measured(gain, why, None, (low, high))
 
 

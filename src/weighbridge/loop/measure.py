@@ -162,7 +162,10 @@ def rejected_share(evidence: Evidence, g: Gate) -> Measured:
 
 
 def recall_gap(evidence: Evidence, g: Gate) -> Measured:
-    """Return how much lower the recall of the worst slice is than that of all, with the interval of that slice's."""
+    """Return how much lower the recall of the worst slice is than that of all, with the interval of that slice's.
+
+    What was explored counts as often as events it speaks for; the interval goes by Kish's effective number.
+    """
     found = evidence.validated()
     if found is None:
         return immature("its validation is not in this home; train again")
@@ -170,28 +173,30 @@ def recall_gap(evidence: Evidence, g: Gate) -> Measured:
     names = [field.name for field in evidence.case.events.payload]
     values = data.columns.values[chosen, names.index(str(g.by))]
     one_of = getattr(evidence.case.events.field(str(g.by), g.title), "one_of", ())
-    positive = data.labels[chosen] == 1
+    positive, weight = data.labels[chosen] == 1, data.weight[chosen]
     caught = positive & (said["probability"].to_numpy() >= evidence.candidate.thresholds.review_at)
     slices = {
-        ("missing" if code == MISSING else one_of[code]): (
-            int(caught[values == code].sum()),
-            int(positive[values == code].sum()),
-        )
+        ("missing" if code == MISSING else one_of[code]): positive & (values == code)
         for code in np.unique(values[positive]).tolist()
     }
-    judged = {name: (hits, n) for name, (hits, n) in slices.items() if n >= ENOUGH_POSITIVES}
+    judged = {name: _share(caught[own], weight[own]) for name, own in slices.items() if own.sum() >= ENOUGH_POSITIVES}
     if len(judged) < 2:
         return immature(f"{len(judged)} values of {g.by} have {ENOUGH_POSITIVES} positives or more, 2 are needed")
-    overall = float(caught.sum() / positive.sum())
-    worst = min(judged, key=lambda name: judged[name][0] / judged[name][1])
-    hits, n = judged[worst]
-    low, high = wilson(hits, n)
-    told = f"recall of {worst} {hits / n:.2f} on {n} positives, of all {overall:.2f}"
+    overall, _ = _share(caught[positive], weight[positive])
+    worst = min(judged, key=lambda name: judged[name][0])
+    share, n = judged[worst]
+    low, high = wilson(share * n, n)
+    told = f"recall of {worst} {share:.2f} on {int(slices[worst].sum())} positives, of all {overall:.2f}"
     told += f"; {len(slices) - len(judged)} values have too few positives"
-    return Measured(overall - hits / n, told, None, (overall - high, overall - low))
+    return Measured(overall - share, told, None, (overall - high, overall - low))
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
+def _share(hits: Bools, weight: Floats) -> tuple[float, float]:
+    """Return the weighted share of hits, and Kish's effective number of rows."""
+    return float(weight[hits].sum() / weight.sum()), float(weight.sum() ** 2 / (weight**2).sum())
+
+
+def wilson(hits: float, n: float) -> tuple[float, float]:
     """Return the 95 % score interval of a share. Source: Wilson (1927).
 
     >>> [round(end, 4) for end in wilson(8, 10)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from weighbridge.clock import Clock, duration_text, us_to_iso
+from weighbridge.clock import SECOND_US, Clock, duration_text, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, GateClosed, WeighbridgeError
 from weighbridge.loop.build import build
@@ -28,6 +28,7 @@ SAID = {
 }
 LOOKS, BETWEEN_LOOKS_SECONDS = 50, 0.2
 MOST_DEATHS = 3  # attempts that died, after which triggers wait for the cool-down too
+AHEAD_US = 300 * SECOND_US  # by how much clocks may differ
 Tell = Callable[[Report], object]
 
 
@@ -125,9 +126,17 @@ def _earlier(case: UseCase, stores: Stores, clock: Clock, trigger: str) -> tuple
     died = begun[last_end + 1 :]
     if trigger == BY_HAND or not begun or 0 < len(died) < MOST_DEATHS:
         return [run for run, _ in died], None
-    last_us, now_us, cooldown_us = begun[-1][1], clock.now_us(), case.retrain.cooldown_us
-    if now_us - last_us >= cooldown_us:
+    last_us, now_us, cooldown_us = newest_us(clock, (at for _, at in begun)), clock.now_us(), case.retrain.cooldown_us
+    if last_us is None or now_us - last_us >= cooldown_us:
         return [run for run, _ in died], None
     how = f"the last {len(died)} died, the last one began" if died else "the last one began"
     cooled = us_to_iso(last_us + cooldown_us)
     return [], f"{how} at {us_to_iso(last_us)}, and the cool-down of {duration_text(cooldown_us)} lasts until {cooled}"
+
+
+def newest_us(clock: Clock, times_us: Iterable[int]) -> int | None:
+    """Return the newest time that is not ahead of the clock by more than clocks may differ, microseconds; or None.
+
+    What a clock that had leapt ahead recorded would else hold everything back until that time comes.
+    """
+    return max((at for at in times_us if at <= clock.now_us() + AHEAD_US), default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,10 @@ class FolderLocks:
             handle.truncate(0)
             handle.write(owner)
             handle.flush()
+            held_by = os.getpid()
             try:
                 yield Held(left_by or None)
             finally:
-                handle.truncate(0)
+                if os.getpid() == held_by:  # a forked child shares the lock, and may not let go of it
+                    handle.truncate(0)
+                    fcntl.flock(handle, fcntl.LOCK_UN)  # also while such a child has the file open still

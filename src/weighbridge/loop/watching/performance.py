@@ -103,27 +103,29 @@ def concept(watch: Watch, mature: Said, *, calibrated: bool = True) -> dict[str,
 
     `excess` is by how much the Brier score exceeds the one promised, mean of p (1 - p): .25 is a quarter more. `ratio`
     is that of the positives to the expected ones, `apart` how far it is from 1 in either direction: .25 is a quarter
-    more, or four fifths. Each counts where it is significant at half the rate (Bonferroni), the ratio only for what is
-    calibrated; the severity is the graver's.
+    more, or four fifths. What was explored counts as often as events it speaks for. Each counts where it is significant
+    at half the rate (Bonferroni), the ratio only for what is calibrated; the severity is the graver's.
     """
-    y, p = mature.y, mature.probability
-    found: dict[str, Any] = {"rows": len(p), "positives": int(y.sum()), "severity": TOO_FEW}
-    if len(p) < watch.at_least or max(int(y.sum()), float(p.sum())) < ENOUGH_POSITIVES:
+    y, p, w = mature.y, mature.probability, mature.weight
+    told, hits, awaited = w > 0, float((w * y).sum()), float((w * p).sum())
+    found: dict[str, Any] = {"rows": int(told.sum()), "positives": round(hits), "severity": TOO_FEW}
+    if told.sum() < watch.at_least or max(int(y[told].sum()), float(p[told].sum())) < ENOUGH_POSITIVES:
         return found
-    promised, z = float(np.mean(p * (1 - p))), calibration_z(y, p, mature.groups)
-    brier, p_value = metrics.brier(y, p), float(norm.sf(z)) if np.isfinite(z) else 1.0
-    excess = brier / max(promised, LEAST) - 1
-    large = in_the_large_z(y, p, mature.groups)
+    promised, squares = (float((w * each).sum() / w.sum()) for each in (p * (1 - p), (y - p) ** 2))
+    z = calibration_z(y, p, mature.groups, w)
+    p_value = float(norm.sf(z)) if np.isfinite(z) else 1.0
+    excess = squares / max(promised, LEAST) - 1
+    large = in_the_large_z(y, p, mature.groups, w)
     large_p_value = float(2 * norm.sf(abs(large))) if np.isfinite(large) else 1.0
-    ratio, sure = float(y.sum() / max(p.sum(), LEAST)), watch.false_discovery_rate / 2
+    ratio, sure = hits / max(awaited, LEAST), watch.false_discovery_rate / 2
     apart = max(ratio, 1 / max(ratio, LEAST)) - 1
     found_of = [watch.of_concept(excess) if p_value < sure else NONE]
     found_of += [watch.of_concept(apart)] if calibrated and large_p_value < sure else []
-    severity = max(found_of, key=SEVERITIES.index)
+    severity, spoken = max(found_of, key=SEVERITIES.index), mature.spoken()
     measured = {
-        "brier": brier, "brier_promised": promised, "excess": excess, "z": z, "p_value": p_value,
+        "brier": squares, "brier_promised": promised, "excess": excess, "z": z, "p_value": p_value,
         "ratio": ratio, "apart": apart, "ratio_z": large, "ratio_p_value": large_p_value,
-        "ece": metrics.ece(y, p), "positives_expected": float(p.sum()),
+        "ece": metrics.ece(spoken.y, spoken.probability), "positives_expected": awaited,
     }  # fmt: skip
     return found | summary(measured) | {"severity": severity}
 

@@ -123,20 +123,32 @@ class Book:
             check(_rises(table), "the order of arrival runs back")
 
     def _within_cap(self, events: pa.Table) -> None:
-        """No day lets more through than it may spend, and no degraded answer is let through by chance."""
+        """A would-be decline had its chance where what is stored before it left room that day, and none else.
+
+        So no day lets more through than it may spend, and what failed to be stored spends nothing. No degraded answer
+        is let through by chance.
+        """
         explore, amount = self.case.policy.explore, self.case.policy.costs.amount
         if explore is None:
             return
         scale = 1 if amount is None else self.case.events.field(amount, "Costs").scale
+        most = round(explore.spend_per_day * scale)
+        largest = most if explore.largest is None else min(most, round(explore.largest * scale))
         spent = Counter[int]()
         for event, decision in zip(events.to_pylist(), self.log.decisions(self.since).to_pylist(), strict=True):
             if decision["propensity"] is None:
                 continue
-            check(decision["degraded"] == "[]", f"{event['event_id']} was explored, and its answer is degraded")
-            if decision["action"] != DECLINE:
-                spent[event["arrived_us"] // DAY_US] += 1 if amount is None else abs(event[amount] or 0)
-        most = max(spent.values(), default=0)
-        check(most <= round(explore.spend_per_day * scale), f"a day let {most / scale:g} through, more than it may")
+            name, day = event["event_id"], event["arrived_us"] // DAY_US
+            check(decision["degraded"] == "[]", f"{name} was explored, and its answer is degraded")
+            known = amount is None or event[amount] is not None
+            spends = 1 if amount is None else abs(event[amount] or 0)
+            room = known and spends <= largest and spent[day] + spends <= most
+            told = f"{spent[day] / scale:g} of {most / scale:g} were spent, {name} is {spends / scale:g}"
+            check(
+                decision["propensity"] == (explore.share if room else 0.0), f"chance {decision['propensity']}: {told}"
+            )
+            check(room or decision["action"] == DECLINE, f"let through beyond the cap: {told}")
+            spent[day] += spends if decision["action"] != DECLINE else 0
 
     def _labels(self, labels: pa.Table) -> None:
         """Every acknowledged label is there, in its order; what is there beside may be."""

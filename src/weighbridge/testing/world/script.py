@@ -20,6 +20,7 @@ MINUTE_US = 60_000_000
 ACTORS, PLACES = 40, 12  # few, so that they meet often
 NEVER = "1000d"
 LIMITS = 0.01, 0.02  # of review and decline, where none are declared: many are declined
+SHARE = 0.9  # so that the cap is reached, and what did not happen takes room from what would
 SPENDS, SPENDS_MONEY = 2, 200  # a day, on exploration where none is declared: some days reach it
 
 
@@ -44,7 +45,7 @@ def lasting(case: UseCase, days: int | None) -> UseCase:
     fallback = replace(case.policy.fallback, deadline=NEVER)
     rollout = replace(case.rollout, slowest_ms=1e9)
     cap = SPENDS if case.policy.costs.amount is None else SPENDS_MONEY
-    explore = case.policy.explore or Explore(share=0.5, spend_per_day=cap)
+    explore = case.policy.explore or Explore(share=SHARE, spend_per_day=cap)
     policy = replace(case.policy, fallback=fallback, explore=explore)
     if policy.review_at is None and policy.decline_at is None:
         policy = replace(policy, review_at=LIMITS[0], decline_at=LIMITS[1])
@@ -120,6 +121,8 @@ def _beside(
         yield whenever(), "follow", None
     for _ in range(rng.randint(1, 4)):
         yield whenever(), "write fails", rng.randint(1, 3)
+    for _ in range(rng.randint(4, 12)):
+        yield rng.choice(scored).arrived_us, "write fails", 1  # of what has just been scored
     for _ in range(rng.randint(1, 2)):
         yield whenever(), "crash", (rng.choice(["before", "after"]), rng.random() < 0.3)
     for kind in ("restart", "state away", "seal"):
