@@ -4,6 +4,7 @@ from weighbridge.declare import (
     Category,
     Contract,
     Costs,
+    Expect,
     Gate,
     Guardrails,
     Id,
@@ -19,6 +20,7 @@ from weighbridge.declare import (
     Time,
     Training,
     UseCase,
+    Validation,
     Watch,
     between,
     choice,
@@ -110,6 +112,14 @@ case = UseCase(
     retrain=Retrain(every="1h", cooldown="1h"),
     rollout=Rollout(guardrails=Guardrails(errors=0.01, slow="100ms")),
     watch=Watch(critical=0.30),
+    validation=Validation(
+        expect=[
+            Expect("fraud rate", "0.002 <= positive_share <= 0.05"),
+            Expect("timestamps in order", "ordered_share >= 0.9"),
+            Expect("something is paid", "transaction_amount > 0", at_least=0.99, severity="warn"),
+            Expect("an hour of the day", "0 <= hour_of_day and hour_of_day <= 23"),
+        ],
+    ),
     gates=[
         Gate("parity_mismatches", at_most=0),
         Gate("leakiest_feature_auc", at_most=0.995),

@@ -45,6 +45,7 @@ from weighbridge.declare.simulation import Pattern, Simulation, anywhere, betwee
 from weighbridge.declare.sources import Feed
 from weighbridge.declare.stages import Stage, nightly_stages, standard_stages
 from weighbridge.declare.training import Training
+from weighbridge.declare.validation import Expect, Validation
 from weighbridge.declare.watch import Watch
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Costs",
     "Drawn",
     "Entity",
+    "Expect",
     "Explore",
     "Fallback",
     "Feature",
@@ -92,6 +94,7 @@ __all__ = [
     "Time",
     "Training",
     "UseCase",
+    "Validation",
     "Watch",
     "above",
     "among",

@@ -28,6 +28,7 @@ from weighbridge.declare.simulation import Simulation
 from weighbridge.declare.sources import Feed, check_feeds
 from weighbridge.declare.stages import Stage, fitting, standard_stages
 from weighbridge.declare.training import STRATIFIED, Training
+from weighbridge.declare.validation import Validation
 from weighbridge.declare.watch import Watch
 from weighbridge.identity import describe, digest
 
@@ -53,6 +54,7 @@ class UseCase:
     retrain: Retrain = Retrain()
     rollout: Rollout = Rollout()
     watch: Watch = Watch()
+    validation: Validation = Validation()
     gates: Sequence[Gate] = standard_gates()
     stages: Sequence[Stage] = standard_stages()
     simulate: Simulation | Relations | None = None
@@ -81,6 +83,7 @@ class UseCase:
         self._check_gates()
         self._check_split(place)
         check_feeds(place, self.sources)
+        self.validation.check(self.events, [f.name for f in self.events.fields], self.feature_names)
         self.policy.conditions(self.events, self.feature_names)
         self.rollout.sticks_to(self.events)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from weighbridge.declare.fields import check_duration, refuse
 
-VERBS = ("simulate", "ingest", "build", "train", "gate", "promote", "rollout", "watch", "retrain")
+VERBS = ("simulate", "ingest", "build", "validate", "train", "gate", "promote", "rollout", "watch", "retrain")
 ON_DEMAND = ("simulate", "retrain")  # run when they are named, and by a schedule, never by a plain `weigh run`
 CRON = re.compile(r"(\S+ ){4}\S+")
 CRON_FIELD = re.compile(r"(\*|\d{1,2}(-\d{1,2})?)(/\d{1,2})?(,(\*|\d{1,2}(-\d{1,2})?)(/\d{1,2})?)*")
@@ -109,7 +109,8 @@ def standard_stages(
         Stage("simulate", (), data, "data", writes=[EVENTS, LABELS], timeout="30min"),
         Stage("ingest", ["simulate"], data, "data", reads=reads, retries=2),
         Stage("build", ["ingest"], training, "training", retries=1),
-        Stage("train", ["build"], training, "training", retries=1, timeout="6h"),
+        Stage("validate", ["build"], training, "training", timeout="30min"),
+        Stage("train", ["validate"], training, "training", retries=1, timeout="6h"),
         Stage("gate", ["train"], training, "training", timeout="30min"),
         Stage("promote", ["gate"], training, "training", timeout="10min"),
         Stage("watch", ["promote"], watch, "watch", retries=1, timeout="30min"),

@@ -18,6 +18,7 @@ from weighbridge.loop.report import Progress, Report, silent, write_report
 from weighbridge.loop.retrain import Tell, retrain
 from weighbridge.loop.rollout import roll_out_newest
 from weighbridge.loop.train import train
+from weighbridge.loop.validate import validated
 from weighbridge.loop.watch import watch
 from weighbridge.ports import Stores
 from weighbridge.score.route import PRODUCTION
@@ -70,6 +71,7 @@ def run(
     verbs: dict[str, Verb] = {
         **sources,
         "build": lambda: build(case, stores, clock, progress),
+        "validate": lambda: validated(case, stores, clock, progress),
         "train": lambda: train(case, stores, clock, progress),
         "gate": lambda: gate(case, stores, clock),
         "promote": lambda: promote(case, stores, clock),
@@ -93,7 +95,7 @@ def inputs(case: UseCase, stores: Stores, name: str) -> str | None:
     head = stores.log.head().data_seq
     if name == "build":
         return digest([case.vector_digest, head, stores.log.forgotten_us()])
-    if name == "train":
+    if name in ("validate", "train"):
         return digest([case.digest, head])
     if name == "gate":
         return digest([case.digest, newest_bundle(case, stores), head])

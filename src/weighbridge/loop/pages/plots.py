@@ -65,6 +65,24 @@ def pairs(title: str, labels: Sequence[str], before: Sequence[float], now: Seque
     return _figure(title, "".join(parts), width, height, note)
 
 
+def shares(title: str, labels: Sequence[str], values: Sequence[float], colour: str, note: str = "") -> str:
+    """Return bars side by side, for shares of bins or categories."""
+    width, height = 380, 190
+    top = max(values, default=0.0) * 1.1 or 1.0
+    slot = (width - LEFT - RIGHT) / max(len(labels), 1)
+    parts = [_scale(top, width, height, share=True)]
+    for number, (label, value) in enumerate(zip(labels, values, strict=True)):
+        x, tall = LEFT + number * slot, value / top * (height - BOTTOM - TOP)
+        parts.append(
+            f'<rect x="{x + 0.1 * slot:.1f}" y="{height - BOTTOM - tall:.1f}" width="{0.8 * slot:.1f}" '
+            f'height="{tall:.1f}" fill="{colour}"><title>{escape(label)}: {value:.2%}</title></rect>'
+        )
+        if number in (0, len(labels) - 1):
+            at = (LEFT, "start") if number == 0 else (width - RIGHT, "end")
+            parts.append(_text(at[0], height - 8, label, at[1]))
+    return _figure(title, "".join(parts), width, height, note)
+
+
 def bars(title: str, values: Sequence[tuple[str, float, str]], bounds: Sequence[tuple[str, float]]) -> str:
     """Return horizontal bars of (name, value, colour), with a line at each bound."""
     width, row, left = 760, 20, 290

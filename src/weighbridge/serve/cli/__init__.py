@@ -22,6 +22,7 @@ from weighbridge.serve.cli import (
     rollout,
     stages,
     tend,
+    validate,
     world,
 )
 from weighbridge.serve.cli.options import app
@@ -45,6 +46,7 @@ __all__ = [
     "rollout",
     "stages",
     "tend",
+    "validate",
     "world",
 ]
 

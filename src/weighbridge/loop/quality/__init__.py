@@ -1,0 +1,1 @@
+"""What a validation looks at, stage by stage: raw tables, vectors, splits, requests."""
