@@ -15,6 +15,7 @@ from weighbridge.clock import SystemClock
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.score.decide import Desk
 from weighbridge.serve.cli import app
+from weighbridge.serve.cli.contract import written
 from weighbridge.serve.cli.export import Tool, rendered
 from weighbridge.serve.contract_schema import event_schema
 from weighbridge.serve.http.app import documented
@@ -26,6 +27,7 @@ from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[1]
+FORMS = {"json-schema": ".json", "pandera": ".pandera.py", "avro": ".avsc", "dictionary": ".dictionary.md"}
 CASES = sorted(module.name for module in pkgutil.iter_modules(cases.__path__))
 
 
@@ -55,10 +57,14 @@ def openapi() -> str:
 
 
 def generated() -> dict[Path, str]:
-    schemas = {name: json.dumps(event_schema(find_case(name)), indent=2) + "\n" for name in CASES}
+    contracts = {
+        ROOT / "docs" / "schema" / f"{name}{ending}": written(find_case(name), form)
+        for name in CASES
+        for form, ending in FORMS.items()
+    }
     return {
         ROOT / "docs" / "cli.md": cli_reference(),
-        **{ROOT / "docs" / "schema" / f"{name}.json": text for name, text in schemas.items()},
+        **contracts,
         ROOT / "docs" / "schema" / "card_fraud.openapi.json": openapi(),
         ROOT / ".env.example": example(),
         **{path: text for name in CASES for tool in Tool for path, text in exported(tool, name).items()},

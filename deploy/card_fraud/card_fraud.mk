@@ -6,7 +6,7 @@
 
 WEIGH ?= weigh
 
-.PHONY: card_fraud card_fraud-data card_fraud-training card_fraud-simulate card_fraud-ingest card_fraud-build card_fraud-train card_fraud-gate card_fraud-promote card_fraud-watch card_fraud-retrain
+.PHONY: card_fraud card_fraud-data card_fraud-training card_fraud-simulate card_fraud-ingest card_fraud-build card_fraud-validate card_fraud-train card_fraud-gate card_fraud-promote card_fraud-watch card_fraud-retrain
 
 card_fraud:  # the whole loop, in order
 	$(WEIGH) run card_fraud data
@@ -16,7 +16,7 @@ card_fraud:  # the whole loop, in order
 
 card_fraud-data: card_fraud-simulate card_fraud-ingest
 
-card_fraud-training: card_fraud-build card_fraud-train card_fraud-gate card_fraud-promote
+card_fraud-training: card_fraud-build card_fraud-validate card_fraud-train card_fraud-gate card_fraud-promote
 
 card_fraud-simulate:
 	$(WEIGH) run card_fraud simulate
@@ -27,7 +27,10 @@ card_fraud-ingest: card_fraud-simulate
 card_fraud-build:
 	$(WEIGH) run card_fraud build
 
-card_fraud-train: card_fraud-build
+card_fraud-validate: card_fraud-build
+	$(WEIGH) run card_fraud validate
+
+card_fraud-train: card_fraud-validate
 	$(WEIGH) run card_fraud train
 
 card_fraud-gate: card_fraud-train

@@ -6,7 +6,7 @@
 
 WEIGH ?= weigh
 
-.PHONY: stream_fraud stream_fraud-data stream_fraud-training stream_fraud-simulate stream_fraud-ingest stream_fraud-build stream_fraud-train stream_fraud-gate stream_fraud-promote stream_fraud-watch stream_fraud-retrain
+.PHONY: stream_fraud stream_fraud-data stream_fraud-training stream_fraud-simulate stream_fraud-ingest stream_fraud-build stream_fraud-validate stream_fraud-train stream_fraud-gate stream_fraud-promote stream_fraud-watch stream_fraud-retrain
 
 stream_fraud:  # the whole loop, in order
 	$(WEIGH) run stream_fraud data
@@ -16,7 +16,7 @@ stream_fraud:  # the whole loop, in order
 
 stream_fraud-data: stream_fraud-simulate stream_fraud-ingest
 
-stream_fraud-training: stream_fraud-build stream_fraud-train stream_fraud-gate stream_fraud-promote
+stream_fraud-training: stream_fraud-build stream_fraud-validate stream_fraud-train stream_fraud-gate stream_fraud-promote
 
 stream_fraud-simulate:
 	$(WEIGH) run stream_fraud simulate
@@ -27,7 +27,10 @@ stream_fraud-ingest: stream_fraud-simulate
 stream_fraud-build:
 	$(WEIGH) run stream_fraud build
 
-stream_fraud-train: stream_fraud-build
+stream_fraud-validate: stream_fraud-build
+	$(WEIGH) run stream_fraud validate
+
+stream_fraud-train: stream_fraud-validate
 	$(WEIGH) run stream_fraud train
 
 stream_fraud-gate: stream_fraud-train

@@ -125,7 +125,13 @@ def test_airflow_retrains_when_it_is_due():
 
 def test_an_approval_stands_before_its_stage():
     _, edges = dag_of(files("airflow", APPROVED)["dags/card_fraud_training.py"])
-    assert edges == {("build", "train"), ("train", "gate"), ("gate", "approve_promote"), ("approve_promote", "promote")}
+    assert edges == {
+        ("build", "validate"),
+        ("validate", "train"),
+        ("train", "gate"),
+        ("gate", "approve_promote"),
+        ("approve_promote", "promote"),
+    }
     jobs = yaml.safe_load(files("github", APPROVED)[".github/workflows/card_fraud.yml"])["jobs"]
     assert jobs["training-promote"]["environment"] == "production"
     assert jobs["training-promote"]["needs"] == ["training"]
@@ -144,7 +150,7 @@ def test_github_runs_each_schedule_once(table):
             assert names.count(stage.verb) == 1
 
 
-@given(st.lists(st.sampled_from(["simulate", "ingest", "build", "train", "gate", "promote", "watch", "retrain"]), min_size=1, unique=True),
+@given(st.lists(st.sampled_from(["simulate", "ingest", "build", "validate", "train", "gate", "promote", "watch", "retrain"]), min_size=1, unique=True),
        st.data())  # fmt: skip
 def test_every_table_renders_to_what_parses(verbs, data):
     stages = []

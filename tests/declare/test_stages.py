@@ -51,9 +51,9 @@ def test_a_case_that_simulates_nothing_has_no_such_stage():
 
 
 def test_a_name_means_a_stage_or_a_pipeline():
-    assert [s.verb for s in chosen(case, "training")] == ["build", "train", "gate", "promote"]
+    assert [s.verb for s in chosen(case, "training")] == ["build", "validate", "train", "gate", "promote"]
     assert [s.verb for s in chosen(case, "watch")] == ["watch"]
-    assert [s.verb for s in chosen(case, None)] == ["ingest", "build", "train", "gate", "promote", "watch"]
+    assert [s.verb for s in chosen(case, None)] == ["ingest", "build", "validate", "train", "gate", "promote", "watch"]
 
 
 def test_paths_name_the_use_case_they_belong_to():

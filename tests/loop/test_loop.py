@@ -190,10 +190,10 @@ def test_stages_run_in_order_and_skip_what_has_not_changed(small_case, stores, c
     events, labels = history
     sources = {"ingest": lambda: ingest(small_case, stores, clock, events, labels, {"arrived": "arrived"})}
     first = run(small_case, stores, clock, sources)
-    assert [r.verb for r in first] == ["ingest", "build", "train", "gate", "promote", "watch"]
+    assert [r.verb for r in first] == ["ingest", "build", "validate", "train", "gate", "promote", "watch"]
     second = run(small_case, stores, clock, {})
-    assert [r.verb for r in second if r.skipped] == ["build", "train", "gate"]
-    assert "already" in second[3].sentence
+    assert [r.verb for r in second if r.skipped] == ["build", "validate", "train", "gate"]
+    assert "already" in second[4].sentence
     assert [r.skipped for r in run(small_case, stores, clock, {}, only="build", force=True)] == [False]
     with pytest.raises(InputError, match="has no stage 'dance'"):
         run(small_case, stores, clock, {}, only="dance")

@@ -71,7 +71,7 @@ def test_the_whole_way_by_hand(home):
     assert scored["scored"] > 3_000
     assert (home / "all.csv").exists()
     assert (home / "review.parquet").exists()
-    assert json.loads(weigh("schema", CASE, cwd=home).stdout)["title"] == "payment"
+    assert json.loads(weigh("contract", CASE, cwd=home).stdout)["title"] == "payment"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,13 @@ with DAG(
         retries=1,
         execution_timeout=timedelta(minutes=120),
     )
+    validate = BashOperator(
+        task_id="validate",
+        bash_command="weigh run card_fraud validate",
+        cwd=PROJECT,
+        retries=0,
+        execution_timeout=timedelta(minutes=30),
+    )
     train = BashOperator(
         task_id="train",
         bash_command="weigh run card_fraud train",
@@ -45,6 +52,7 @@ with DAG(
         retries=0,
         execution_timeout=timedelta(minutes=10),
     )
-    build >> train
+    build >> validate
+    validate >> train
     train >> gate
     gate >> promote

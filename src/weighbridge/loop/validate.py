@@ -14,7 +14,7 @@ from weighbridge.errors import GateClosed, InputError
 from weighbridge.loop.build import table_name
 from weighbridge.loop.ingest import checked_mapping
 from weighbridge.loop.quality.engineered import check_vectors
-from weighbridge.loop.quality.findings import FAILED, WARNED, Enough, Findings
+from weighbridge.loop.quality.findings import FAILED, PASSED, WARNED, Enough, Findings
 from weighbridge.loop.quality.page import page
 from weighbridge.loop.quality.raw import check_files, check_log
 from weighbridge.loop.quality.request import Body, check_bodies
@@ -45,7 +45,7 @@ def validate(
     Without `tables`, what the home holds: its log, the vectors built last, and the splits that training would make.
     With them, files as they are given: of "raw" they are "events" and perhaps "labels", of "engineered" one of vectors,
     of "splits" two or more, the one that trains first. `bodies` are those of "request". `mapping` names columns as it
-    does for `ingest`. `fail_fast` overrides the declaration. `passed` in the figures is False when a check failed.
+    does for `ingest`. `fail_fast` overrides the declaration. `passed` in the figures is False when a check failed, `findings` are those that did not pass; the report has all.
     Raises InputError for what cannot be read as a table of the stage.
     """
     run = Run("validate", stores, clock)
@@ -68,6 +68,7 @@ def validate(
     path = stores.reports / f"{name}.html"
     write_atomically(path, page(case.name, sentence, told).encode())
     kept = {name: value for name, value in told.items() if name != "columns"}
+    kept["findings"] = [each for each in told["findings"] if each["outcome"] != PASSED]
     return run.finish(sentence, {**kept, "html": str(path)})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from weighbridge.declare.case import UseCase
@@ -13,14 +14,20 @@ MOMENT = {"type": "string", "format": "date-time"}
 
 def event_schema(case: UseCase) -> dict[str, Any]:
     """Return the schema of one raw event."""
-    contract = case.events
+    made = record_schema(case.events.name, case.events.fields)
+    made["properties"] |= {child.name: _rows(child) for child in case.events.children}
+    return made
+
+
+def record_schema(title: str, fields: Sequence[Field]) -> dict[str, Any]:
+    """Return the schema of one record of these fields."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": contract.name,
+        "title": title,
         "type": "object",
         "additionalProperties": False,
-        "required": [f.name for f in contract.fields if not f.optional],
-        "properties": {f.name: _property(f) for f in contract.fields} | {c.name: _rows(c) for c in contract.children},
+        "required": [f.name for f in fields if not f.optional],
+        "properties": {f.name: _property(f) for f in fields},
     }
 
 
@@ -60,8 +67,10 @@ def _property(field: Field) -> dict[str, Any]:
             schema["type"] = ["integer", *(schema["type"] if field.optional else [schema["type"]])]
     if isinstance(field, Money):  # multipleOf is no help: 98.55 is no multiple of 0.01 in binary
         schema["description"] = f"at most {field.decimals} decimals"
-    if field.pii != "none":
-        schema["x-pii"] = field.pii
+    said = [part for part in (field.description, schema.get("description", "")) if part]
+    schema |= {"description": "; ".join(said)} if said else {}
+    schema |= {"x-pii": field.pii} if field.pii != "none" else {}
+    schema |= {"x-unit": field.unit} if field.unit else {}
     if isinstance(field, Numeric) and field.means_missing:
         return {"anyOf": [schema, {"enum": list(field.means_missing), "description": "means that it is missing"}]}
     return schema

@@ -82,7 +82,8 @@ def check_stored(case: UseCase, found: Findings, good: pa.Table, labels: pa.Tabl
 
 
 def _absent(case: UseCase, events: pa.Table, mapping: Mapping[str, str]) -> list[str]:
-    named = [mapping.get(f.name, f.source) for f in case.events.fields]
+    needed = [f for f in case.events.fields if not f.optional or f.name in mapping]
+    named = [mapping.get(f.name, f.source) for f in needed]
     return [column for column in named if column not in events.column_names]
 
 

@@ -1,8 +1,7 @@
-"""Commands that bring data in and put it away: simulate, seal, save-logs, schema."""
+"""Commands that bring data in and put it away: simulate, seal, save-logs."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -116,12 +115,3 @@ def save_logs(case: CaseName, home: HomeFolder = None, as_json: AsJson = False) 
     with opened.writing(), progress_bar("save") as progress:
         report = save(declared, opened.stores, SystemClock(), progress)
     show(report, as_json=as_json)
-
-
-@app.command()
-def schema(case: CaseName) -> None:
-    """Print the JSON Schema of one raw event, as `POST /predict` takes it."""
-    from weighbridge.serve.contract_schema import event_schema
-    from weighbridge.serve.wiring import find_case
-
-    typer.echo(json.dumps(event_schema(find_case(case)), indent=2))

@@ -82,7 +82,7 @@ def _show(report: Report, *, as_json: bool) -> None:
         typer.echo(json.dumps({"verb": report.verb, "run": report.run, **figures}))
         return
     typer.echo(f"{report.verb:<9} {report.sentence} ({report.seconds:.1f} s)")
-    worse = [each for each in figures["findings"] if each["outcome"] != "passed"]
+    worse = figures["findings"]
     for each in worse[:MOST_LINES]:
         word = each["outcome"].upper() if each["outcome"] == "failed" else each["outcome"]
         where = " ".join(part for part in (each["stage"], each["table"], each["column"]) if part)

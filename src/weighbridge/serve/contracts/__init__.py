@@ -1,0 +1,1 @@
+"""A contract in the words of others: JSON Schema, Pandera, Avro, a data dictionary."""
