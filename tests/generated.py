@@ -17,7 +17,6 @@ from weighbridge.score.decide import Desk
 from weighbridge.serve.cli import app
 from weighbridge.serve.cli.contract import written
 from weighbridge.serve.cli.export import Tool, rendered
-from weighbridge.serve.contract_schema import event_schema
 from weighbridge.serve.http.app import documented
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.settings import example

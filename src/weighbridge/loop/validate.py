@@ -45,8 +45,8 @@ def validate(
     Without `tables`, what the home holds: its log, the vectors built last, and the splits that training would make.
     With them, files as they are given: of "raw" they are "events" and perhaps "labels", of "engineered" one of vectors,
     of "splits" two or more, the one that trains first. `bodies` are those of "request". `mapping` names columns as it
-    does for `ingest`. `fail_fast` overrides the declaration. `passed` in the figures is False when a check failed, `findings` are those that did not pass; the report has all.
-    Raises InputError for what cannot be read as a table of the stage.
+    does for `ingest`. `fail_fast` overrides the declaration. `passed` in the figures is False when a check failed,
+    `findings` are those that did not pass. Raises InputError for what cannot be read as a table of the stage.
     """
     run = Run("validate", stores, clock)
     checks = case.validation if fail_fast is None else replace(case.validation, fail_fast=fail_fast)

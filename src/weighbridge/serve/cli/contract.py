@@ -52,11 +52,11 @@ def contract(
 
 def written(case: UseCase, form: str, table: str | None = None) -> str:
     """Return a contract in another form. Raises InputError for an unknown form or table."""
+    from weighbridge.serve.contract_schema import event_schema, record_schema
     from weighbridge.serve.contracts.avro import LABELS, avro
     from weighbridge.serve.contracts.dictionary import dictionary, dictionary_page
     from weighbridge.serve.contracts.pandera import pandera
     from weighbridge.serve.contracts.said import tables
-    from weighbridge.serve.schema import record_schema
 
     if form not in FORMS:
         raise InputError(f"a contract cannot be written as {form!r}; use one of {', '.join(FORMS)}")
@@ -72,5 +72,8 @@ def written(case: UseCase, form: str, table: str | None = None) -> str:
         return dictionary_page(case)
     if form == "dictionary-json":
         return json.dumps(dictionary(case), indent=2) + "\n"
-    made = avro(case, chosen) if form == "avro" else record_schema(chosen, tables(case)[chosen])
+    if form == "avro":
+        made = avro(case, chosen)
+    else:
+        made = event_schema(case) if chosen == case.events.name else record_schema(chosen, tables(case)[chosen])
     return json.dumps(made, indent=2) + "\n"
