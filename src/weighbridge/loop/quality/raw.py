@@ -41,11 +41,11 @@ def check_files(
     good, check = parse_table(case.events, events, mapping, stores.pseudonyms, now_us)
     _contract(found, place, check.rejects, len(events))
     if labels is None:
-        records, wrong = labels_of_column(case, good, events, mapping), Rejects()
+        records, label_check = labels_of_column(case, good, events, mapping, check.good)
     else:
         records, label_check = labels_of_table(case, stores, good, labels, mapping)
-        wrong = label_check.rejects
-        _contract(found, (RAW, LABELS), wrong, len(labels))
+    if labels is not None or label_check.rejects.rows:
+        _contract(found, (RAW, LABELS), label_check.rejects, len(label_check.table))
     rejected = len(check.rejects.rows) / max(len(events), 1)
     check_stored(case, found, good, records, rejected)
 
