@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from scipy.stats import binomtest
 
 from tests.conftest import SOAK
 from tests.selective import lived
@@ -13,7 +15,7 @@ from weighbridge.kernel.propensity import total
 from weighbridge.learners.imbalance import balance
 from weighbridge.loop.train import train
 from weighbridge.loop.training.training_set import training_set
-from weighbridge.loop.trials.outcome import observed_weights, spoken
+from weighbridge.loop.trials.outcome import at_most, observed_weights, spoken
 
 SHARE = 0.05
 SEEDS, EVENTS = ((1, 2, 3, 4, 5), 24_000) if SOAK else ((1,), 16_000)
@@ -78,3 +80,9 @@ def test_the_estimate_of_what_was_declined_holds_the_truth():
         low, high = total(bad, observed, np.full(4_000, SHARE)).interval
         inside += low <= bad.sum() <= high
     assert inside >= 89
+
+
+def test_at_most_is_the_exact_binomial_where_the_count_is_whole():
+    for hits, count in ((0, 20), (6, 20), (19, 20), (20, 20)):
+        assert at_most(hits / count, count, 0.5) == pytest.approx(binomtest(hits, count, 0.5, "less").pvalue)
+    assert at_most(0.3, 20, 0.5) < at_most(0.3, 12.5, 0.5) < at_most(0.3, 12, 0.5)

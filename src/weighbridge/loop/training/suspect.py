@@ -21,6 +21,7 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
 from weighbridge.kernel.split import on_both_sides
 from weighbridge.loop.training.training_set import TrainingSet
+from weighbridge.loop.trials.outcome import at_most
 from weighbridge.loop.verify import whole_from_us
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
@@ -96,8 +97,8 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
     if not before.get("top_rows"):
         return [first], kept
     expected = (before["top_hits"] + 0.5) / (before["top_rows"] + 1.0)  # Jeffreys: a share of 1 is not certain
-    seen = np.unique(spoken[np.argsort(-score[spoken], kind="stable")[:rows]])  # each row once, for how many it speaks
-    fewer = binomtest(int(y[seen].sum()), len(seen), expected, alternative="less").pvalue < SURE
+    top = np.unique(spoken[np.argsort(-score[spoken], kind="stable")[:rows]], return_counts=True)[1]
+    fewer = at_most(hits / rows, rows**2 / float((top**2).sum()), expected) < SURE  # Kish's effective number of rows
     said = f"{hits} of the {rows} highest scores are positive, "
     said += f"{before['top_hits']} of {before['top_rows']} in production's data"
     bound = expected - bounds.hidden

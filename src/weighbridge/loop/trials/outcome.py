@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import beta
 
 from weighbridge.declare.case import UseCase
 from weighbridge.kernel.arrays import Bools, Floats, Ints
@@ -90,3 +91,8 @@ def spoken(log: Log, seq: Ints) -> Floats:
         propensity = np.array(decisions["propensity"].to_numpy(), dtype=np.float64)
         found[places[here]] = observed_weights(action_codes(decisions), propensity)[0][here]
     return found
+
+
+def at_most(share: float, count: float, usual: float) -> float:
+    """Return the chance of no more than this share of a count, which need not be whole: the binomial's distribution."""
+    return 1.0 if share >= 1 else float(beta.sf(usual, share * count + 1, count * (1 - share)))

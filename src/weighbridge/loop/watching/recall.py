@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import beta
 
+from weighbridge.loop.trials.outcome import at_most
 from weighbridge.loop.watching.performance import ENOUGH_POSITIVES, SURE, Said
 from weighbridge.score.bundle import Bundle
 from weighbridge.score.ruling import DECLINE
@@ -49,7 +49,7 @@ def recall(champion: Bundle, said: Said, validation: pa.Table | None) -> dict[st
     usual = caught / positives if positives else None
     p_value = None
     if usual is not None and share is not None and count > ENOUGH_POSITIVES - 0.5:
-        p_value = _at_most(share, count, usual)
+        p_value = at_most(share, count, usual)
     return {
         "positives": int((w > 0).sum()),
         "recall": share,
@@ -58,11 +58,6 @@ def recall(champion: Bundle, said: Said, validation: pa.Table | None) -> dict[st
         "recall_p_value": p_value,
         "losing": p_value is not None and p_value < SURE,
     }
-
-
-def _at_most(share: float, count: float, usual: float) -> float:
-    """Return the chance of no more than this share of a count, which need not be whole: the binomial's distribution."""
-    return 1.0 if share >= 1 else float(beta.sf(usual, share * count + 1, count * (1 - share)))
 
 
 def _below(champion: Bundle, validation: pa.Table | None) -> tuple[int, int]:
