@@ -14,6 +14,7 @@ from weighbridge.declare import Child, Key
 from weighbridge.errors import InputError, StoreFailure
 from weighbridge.kernel.child_rows import TEXT
 from weighbridge.kernel.plan import compile_plan
+from weighbridge.loop.audit import audit
 from weighbridge.loop.children import ingest_rows
 from weighbridge.ports.rows import ROWS
 from weighbridge.records import EventRecord
@@ -116,6 +117,27 @@ def test_an_unknown_table_and_a_missing_column_store_nothing(tmp_path):
     with pytest.raises(InputError, match="column 'month'"):
         ingest_rows(CASE, stores, CLOCK, "months", [table_of_rows(MONTHS, [{"loan": "l"}]).drop_columns(["month"])])
     assert stores.log.notes(ROWS) == []
+
+
+def test_a_column_that_is_called_otherwise_is_mapped(tmp_path):
+    stores = at_home(tmp_path)
+    table = table_of_rows(LOANS, [GOOD]).rename_columns({"loan": "NUMBER"})
+    with pytest.raises(InputError, match=r"--map loans\.loan=COLUMN"):
+        ingest_rows(CASE, stores, CLOCK, "loans", [table])
+    with pytest.raises(InputError, match=r"--map loans\.number=\.\.\.: there is no such field"):
+        ingest_rows(CASE, stores, CLOCK, "loans", [table], {"number": "NUMBER"})
+    ingest_rows(CASE, stores, CLOCK, "loans", [table], {"loan": "NUMBER"})
+    assert loans_of(stores, "ann") == 1
+
+
+def test_the_audit_reads_every_segment(tmp_path):
+    stores = at_home(tmp_path)
+    take(stores, GOOD)
+    assert audit(stores).fault is None
+    (path,) = (tmp_path / "rows").glob(f"*{SUFFIX}")
+    path.write_bytes(path.read_bytes()[:-1])
+    fresh = replace(stores, rows=FolderRows(tmp_path / "rows", 64 << 20))
+    assert "were changed after they were stored" in audit(fresh).fault
 
 
 def test_keys_that_are_personal_are_stored_as_pseudonyms_and_still_join(tmp_path):

@@ -88,7 +88,7 @@ def by_query(stores):
         rollups_module.A_FEW = few
 
 
-@settings(max_examples=10_000 if SOAK else 30)
+@settings(max_examples=1_000 if SOAK else 30)
 @given(history=st.lists(steps, max_size=14))
 def test_query_kernel_and_nested_loops_agree_bit_for_bit(tmp_path_factory, history):
     stores, online, oracle = lived(tmp_path_factory.getbasetemp(), [*history, ("event", ("ann", {}))])

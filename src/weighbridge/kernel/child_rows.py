@@ -104,7 +104,7 @@ def parse_rows(child: Child, table: pa.Table, mapping: Mapping[str, str], pseudo
     Columns: key, row (place in the table), then for every field int64 as `kernel.partials` says, then the texts of text
     fields. Raises InputError when a column is missing.
     """
-    check = TableCheck(table, mapping)
+    check = TableCheck(table, mapping, f"{child.name}.")
     columns: dict[str, pa.Array] = {}
     texts: dict[str, pa.Array] = {}
     for field in child.fields:

@@ -57,11 +57,11 @@ class TableCheck:
     """Reads the columns of one table under a contract, collecting rejects; `good` marks rows not yet refused.
 
     `without` names the optional fields that have no column in the table; `others` counts, by field, the rows whose
-    value is not listed and became the declared other one.
+    value is not listed and became the declared other one. `prefix` stands before a field's name on the command line.
     """
 
-    def __init__(self, table: pa.Table, mapping: Mapping[str, str]) -> None:
-        self.table, self.mapping = table, mapping
+    def __init__(self, table: pa.Table, mapping: Mapping[str, str], prefix: str = "") -> None:
+        self.table, self.mapping, self._prefix = table, mapping, prefix
         self.rejects = Rejects()
         self.without: list[str] = []
         self.others: dict[str, int] = {}
@@ -73,7 +73,7 @@ class TableCheck:
         if source not in self.table.column_names:
             raise InputError(
                 f"column {source!r} for field {name} is missing; the file has {', '.join(self.table.column_names)}; "
-                f"map it with --map {name}=COLUMN"
+                f"map it with --map {self._prefix}{name}=COLUMN"
             )
         column = self.table[source].combine_chunks()
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

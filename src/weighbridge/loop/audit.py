@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from weighbridge.errors import InputError, StoreFailure
 from weighbridge.identity import canonical
 from weighbridge.ports import Stores
+from weighbridge.ports.rows import ROWS
 from weighbridge.records import MOVED, Alias, ApiKey, AuditEntry, AuditHead, Change, LabelRecord, Move, Note
 from weighbridge.stores.chain import GENESIS
 from weighbridge.stores.changes import AREAS, BUNDLES, HISTORY, KEYS, LABELS, LISTS, of_bundle, of_follower
@@ -164,7 +165,7 @@ def _keys(stores: Stores, at: AuditHead) -> Found:
 
 
 def _history(stores: Stores, _: AuditHead) -> Found:
-    """Replay what came in, was sealed and forgotten; what is cold must be what that leaves."""
+    """Replay what came in, was sealed and forgotten; what is cold must be what that leaves, and child rows be whole."""
     lines: set[str] = set()
     forgotten_us, chain = None, GENESIS
     for entry in _of(stores, HISTORY):
@@ -172,6 +173,8 @@ def _history(stores: Stores, _: AuditHead) -> Found:
         lines = (lines - {canonical(line) for line in told["removed"]}) | {canonical(line) for line in told["added"]}
         if entry.subject == "forget":
             forgotten_us, chain = told["forgotten_us"], told["chain"]
+    for note in stores.log.notes(ROWS):
+        stores.rows.read(note[2]["name"])
     stored = {canonical(list(line)) for line in stores.log.segments()}
     if stored != lines:
         return f"{len(stored ^ lines)} lines of the manifest of segments are not what the audit says"

@@ -45,8 +45,9 @@ def ingest_rows(
     if child is None:
         known = ", ".join(c.name for c in case.children) or "none, add UseCase(children=[...])"
         raise InputError(f"there is no child table {table!r}; declared are {known}")
+    checked = _checked_mapping(child, mapping or {})
     stores.rows.keep_only({body["name"] for _, _, body in stores.log.notes(ROWS)})
-    reading = _Reading(child, mapping or {}, stores.pseudonyms, progress)
+    reading = _Reading(child, checked, stores.pseudonyms, progress)
     written = stores.rows.write(child, reading.good(pieces))
     if child.unique is not None:
         reading.rejects.add(np.array(written.twice, dtype=np.int64), reject(child.unique, "unique_row"))
@@ -65,6 +66,14 @@ def ingest_rows(
         "head_seq": stores.log.head().seq,
     }  # fmt: skip
     return run.finish(_sentence(figures, rejected, run.id), figures)
+
+
+def _checked_mapping(child: Child, mapping: Mapping[str, str]) -> Mapping[str, str]:
+    for name in mapping:
+        if name not in child.names:
+            known = ", ".join(sorted(child.names))
+            raise InputError(f"--map {child.name}.{name}=...: there is no such field; use one of {known}")
+    return mapping
 
 
 class _Reading:

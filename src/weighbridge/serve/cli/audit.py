@@ -158,7 +158,7 @@ def _page(found: Explanation, *, every: bool) -> str:
     lines = [
         f"decision  {told['decision_id']} at {told['decided_ts']}",
         f"event     {told['event_id']} at {told['event_ts']}",
-        *(f"          {name} {'–' if value is None else value}" for name, value in told["event"].items()),
+        *(f"          {name} {_shown(value)}" for name, value in told["event"].items()),
         f"action    {told['action']}: probability {told['probability']:.6g}, {told['risk_level']}; "
         f"review from {limits['review_at']:.6g}, decline from {limits['decline_at']:.6g}",
         *(
@@ -172,3 +172,10 @@ def _page(found: Explanation, *, every: bool) -> str:
         *(f"  {reason.contribution:+.4f}  {reason.sentence}" for reason in added),
     ]
     return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    """Return a field's value, or how many child rows came with the event."""
+    if isinstance(value, list):
+        return f"{len(value)} rows sent with it"
+    return "–" if value is None else str(value)

@@ -53,18 +53,21 @@ def ingest(
     from weighbridge.stores.sources import read_file, read_pieces
 
     clock = ManualClock(moment("--as-of", as_of)) if as_of else SystemClock()
-    if file is None and (labels or mapped):
+    if file is None and (labels or (mapped and not table)):
         raise InputError("--labels and --map go with a file; of declared sources the declaration says it")
+    columns = mapping_of(mapped)
     tables = [(name, Path(path)) for name, path in pairs_of("--table", table, "NAME=FILE")]
     events, known = read_file(file) if file else None, read_file(labels) if labels else None
     declared, opened = open_case(case, home, create=True)
+    of_events = {k: c for k, c in columns.items() if not k.startswith(tuple(f"{name}." for name, _ in tables))}
     reports = []
     with opened.writing(), progress_bar("ingest") as progress, progress_bytes("fetch") as fetched:
         for name, path in tables:
             pieces = read_pieces(path)
-            reports.append(ingest_rows(declared, opened.stores, clock, name, pieces, progress=progress))
+            own = {field.removeprefix(f"{name}."): c for field, c in columns.items() if field.startswith(f"{name}.")}
+            reports.append(ingest_rows(declared, opened.stores, clock, name, pieces, own, progress))
         if events is not None:
-            reports.append(take(declared, opened.stores, clock, events, known, mapping_of(mapped)))
+            reports.append(take(declared, opened.stores, clock, events, known, of_events))
         elif not tables:
             reports.append(collected(declared, opened, clock, settings_of(), fetched))
     for report in reports:

@@ -34,7 +34,10 @@ Bundle = Annotated[
     str | None, typer.Option("--bundle", help="a bundle's id or the beginning of it [default: the newest]")
 ]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="judge by what had arrived then, ISO-8601 [default: now]")]
-Mapped = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="the file's name of a field")]
+Mapped = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="the file's name of a field; TABLE.FIELD for a child table's"),
+]
 
 
 def settings_of(**given: object) -> Settings:
