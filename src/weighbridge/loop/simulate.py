@@ -33,16 +33,17 @@ class World:
     scenario: Sequence[str]
 
 
-def simulate(case: UseCase, *, seed: int, start_us: int, events: int | None = None) -> World:
-    """Return a simulated world; the same declaration, seed, start and size give the same world.
+def simulate(case: UseCase, *, seed: int, start_us: int, events: int | None = None, part: int = 0) -> World:
+    """Return a simulated world; the same declaration, seed, start, size and part give the same world.
 
+    Parts of one seed are other events of the same actors and places, with the same habits.
     Raises InputError when the use case declares no simulation.
     """
     if not isinstance(case.simulate, Simulation):
         raise InputError(
             f"use case {case.name} declares no simulated stream; give it simulate=Simulation(...) or ingest a file"
         )
-    return _Maker(case, case.simulate, seed, start_us, events or case.simulate.events).make()
+    return _Maker(case, case.simulate, seed, start_us, events or case.simulate.events, part).make()
 
 
 @dataclass
@@ -58,7 +59,7 @@ class _Rows:
 
 
 class _Maker:
-    def __init__(self, case: UseCase, simulation: Simulation, seed: int, start_us: int, events: int) -> None:
+    def __init__(self, case: UseCase, simulation: Simulation, seed: int, start_us: int, events: int, part: int) -> None:
         self.case, self.s, self.start_us, self.events = case, simulation, start_us, events
         self.rng = np.random.default_rng(seed)
         self.span_us = simulation.days * DAY_US
@@ -75,6 +76,8 @@ class _Maker:
             f.name: rng.integers(0, len(f.one_of), places if f.name in simulation.place_fields else actors)
             for f in self.categories
         }
+        if part:
+            self.rng = np.random.default_rng([seed, part])
 
     def make(self) -> World:
         base = self._ordinary(self.events)

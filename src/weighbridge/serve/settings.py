@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     state_memory_mb: int = Field(
         1024, ge=16, description="memory for the histories of keys, MiB; beyond it they live in a file of the home"
     )
+    api_key: SecretStr | None = Field(None, description="API key that `weigh produce --to http://...` shows")
     sandbox: bool = Field(
         False,
         description="take outcomes that callers force with X-Weigh-Test, to try what they build",
