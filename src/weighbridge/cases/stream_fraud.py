@@ -124,7 +124,6 @@ case = UseCase(
         Gate("parity_mismatches", at_most=0),
         Gate("leakiest_feature_auc", at_most=0.995),
         Gate("roc_auc", no_worse_by=0, against="staging"),
-        Gate("score_psi", at_most=0.30, last="7d"),
         Gate("feature_psi", at_most=0.30, last="7d"),
         Gate("canary_errors", at_most=0.01),
         Gate("latency_us_p95", at_most=100_000),
