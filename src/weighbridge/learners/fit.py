@@ -1,18 +1,19 @@
-"""Fits a declared model: encoder, balanced rows, family."""
+"""Fits a declared model: encoder, balanced rows, family. Another package adds a family by an entry point."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from importlib.metadata import entry_points
+from typing import Any
 
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.models import Model
 from weighbridge.errors import DeclarationError, InputError, MissingExtra
 from weighbridge.kernel.arrays import Floats, Ints, Vectors
 from weighbridge.kernel.encoder import Encoder
-from weighbridge.kernel.forest import Predictor
+from weighbridge.kernel.forest import Forest, Linear, Predictor, sound
 
 FAMILIES = {  # family: module, function
     "logistic": ("sklearn", "fit_logistic"),
@@ -20,6 +21,8 @@ FAMILIES = {  # family: module, function
     "xgboost": ("xgboost", "fit_xgboost"),
     "lightgbm": ("lightgbm", "fit_lightgbm"),
 }
+GROUP = "weighbridge.learners"  # entry points, named after the family
+Trainer = Callable[..., Predictor]
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,39 @@ def fit(
     bits. Raises MissingExtra when a training library is not installed, DeclarationError for an unknown family,
     InputError for a parameter that the library refuses.
     """
-    if model.family not in FAMILIES:
-        raise DeclarationError(f"model {model.name or model.family}: no such family; use one of {', '.join(FAMILIES)}")
-    module, function = FAMILIES[model.family]
+    train = trainer(model)
     try:
         from weighbridge.learners.encode import fit_encoder
         from weighbridge.learners.imbalance import balance
-
-        train = cast(
-            Callable[..., Predictor], getattr(importlib.import_module(f"weighbridge.learners.{module}"), function)
-        )
     except ModuleNotFoundError as fault:
-        raise MissingExtra(fault.name or module, "train") from None
+        raise MissingExtra(fault.name or "sklearn", "train") from None
     encoder = fit_encoder(case, vectors, y, selected, normal=model.family == "logistic")
     X, labels, weight = balance(model.imbalance, encoder.encode(vectors), y, model.seed, spoken)
     options: dict[str, Any] = {"random_state": model.seed, **dict(model.parameters)}
     try:
-        return Fitted(model, encoder, train(X, labels, weight, options))
+        predictor = train(X, labels, weight, options)
     except (TypeError, ValueError) as fault:
         raise InputError(f"model {model.name or model.family} could not be fitted: {fault}") from fault
+    if not isinstance(predictor, Forest | Linear) or not sound(predictor, X.shape[1]):
+        raise InputError(f"model {model.name or model.family} is no sound Forest or Linear; mend its family's fit")
+    return Fitted(model, encoder, predictor)
+
+
+def trainer(model: Model) -> Trainer:
+    """Return the function that fits a model's family: one of `FAMILIES`, or of an installed package's entry points.
+
+    Raises DeclarationError for an unknown family, MissingExtra when its library is not installed.
+    """
+    if model.family in FAMILIES:
+        module, function = FAMILIES[model.family]
+        try:
+            found: Trainer = getattr(importlib.import_module(f"weighbridge.learners.{module}"), function)
+        except ModuleNotFoundError as fault:
+            raise MissingExtra(fault.name or module, "train") from None
+        return found
+    installed = entry_points(group=GROUP)
+    if model.family not in installed.names:
+        known = ", ".join([*FAMILIES, *sorted(installed.names)])
+        raise DeclarationError(f"model {model.name or model.family}: no such family; use one of {known}")
+    loaded: Trainer = installed[model.family].load()
+    return loaded
