@@ -38,9 +38,12 @@ def commands(page: Path) -> list[str]:
     return [re.sub(r"\s+# .*$", "", line) for block in blocks for line in block.splitlines() if line.strip()]
 
 
+OURS = ("weigh ", "python -m examples.")
+
+
 def ours(page: Path) -> list[str]:
-    """Those of them that run this project's command."""
-    return [line for line in commands(page) if line.startswith("weigh ")]
+    """Those of them that run this project's command, or an example."""
+    return [line for line in commands(page) if line.startswith(OURS)]
 
 
 TRAINED = [
@@ -91,7 +94,7 @@ def test_every_command_of_a_page_runs(page, tmp_path, led):
             led(TRAINED, tmp_path / "served")
             assert "decision_id" in asked(line, tmp_path / "served")
         else:
-            assert line.startswith("weigh "), f"{page.name} has a command that no test runs: {line}"
+            assert line.startswith(OURS), f"{page.name} has a command that no test runs: {line}"
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     led(ours(page), tmp_path)
 

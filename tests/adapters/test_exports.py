@@ -303,7 +303,7 @@ def test_dvc_plans_and_runs_the_stages(uv, tmp_path):
     assert "Stage 'train' didn't change, skipping" in again
     planned = asked("dvc", "repro", "--dry", "--force", "promote")  # which wants the files of an earlier run
     commands = [line.split()[-1] for line in planned.splitlines() if line.startswith(">")]
-    assert commands == ["simulate", "ingest", "build", "train", "gate", "promote"]
+    assert commands == [s.verb for s in case.stages][:7]
     assert json.loads(asked("dvc", "metrics", "show", "--json"))
     (project / "dvc.yaml").write_text((project / "dvc.yaml").read_text().replace("cmd:", "command:"))
     asked("dvc", "repro", "--dry", code=255)

@@ -7,7 +7,7 @@ from typing import Any
 from weighbridge.adapters.exports.table import Table
 from weighbridge.declare.stages import Stage
 
-SETTLED = ("simulate", "ingest", "train", "gate", "promote")  # whose inputs are all among their deps
+SETTLED = ("simulate", "ingest", "validate", "train", "gate", "promote")  # whose inputs are all among their deps
 METRICS = ("train", "gate")
 
 
