@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from weighbridge.serve.wiring import find_case
 
 SOURCE = Path(__file__).parents[1] / "src" / "weighbridge"
 FLOORS = {
@@ -34,6 +37,8 @@ LIBRARIES = {
     "bench": {"numpy", "pyarrow", "pandas", "polars", "duckdb", "lightgbm", "scipy"},
     "testing": {"numpy", "pyarrow", "duckdb"},
 }  # fmt: skip
+CASES = sorted(module.name for module in pkgutil.iter_modules([str(SOURCE / "cases")]))
+EXAMPLES = {"serve/cli/doors.py": {"card_fraud"}}  # what `weigh demo` shows where nobody names a case
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -130,3 +135,34 @@ def test_score_never_sees_loop():
 def test_only_settings_reads_the_environment():
     readers = [p for p in FILES if any(word in p.read_text() for word in ("os.environ", "os.getenv", "BaseSettings"))]
     assert [str(p.relative_to(SOURCE)) for p in readers] == ["serve/settings.py"]
+
+
+def names_of(case) -> set[str]:
+    """What only a use case's own file says: its name, its fields and tables but for words that everybody uses."""
+    fields = {field.name for field in case.events.fields} | {f.name for child in case.children for f in child.fields}
+    everyday = {"amount", "event_id", "event_ts", "country", "device", "label", "card_id", "user_id", "merchant_id"}
+    return {case.name, *(name for name in fields if "_" in name and name not in everyday)}
+
+
+def test_no_module_outside_cases_knows_a_case():
+    """No identifier and no text that runs; what help and docstrings give as an example is not run."""
+    known = set().union(*(names_of(find_case(name)) for name in CASES))
+    assert {"stream_fraud", "transaction_amount", "SK_ID_CURR"} <= known
+    for path in FILES:
+        if room(path) != "cases":
+            said = words_that_run(ast.parse(path.read_text())) & known
+            assert not said - EXAMPLES.get(str(path.relative_to(SOURCE)), set()), f"{path} knows a use case: {said}"
+
+
+def test_a_module_that_knows_a_case_is_noticed():
+    assert words_that_run(ast.parse("if case.name == 'stream_fraud': pass")) >= {"stream_fraud"}
+    assert words_that_run(ast.parse("row.SK_ID_CURR")) >= {"SK_ID_CURR"}
+
+
+def words_that_run(tree: ast.AST) -> set[str]:
+    """Names, attributes and whole texts of a module."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute | ast.Constant):
+            found.add(str(getattr(node, "id", getattr(node, "attr", getattr(node, "value", "")))))
+    return found

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import START_US, memory_stores
 from weighbridge.clock import DAY_US, ManualClock, us_to_iso
-from weighbridge.declare import Expect, Validation
+from weighbridge.declare import Child, Expect, Integer, Key, Money, Validation
 from weighbridge.errors import GateClosed, InputError
 from weighbridge.loop.run import run
 from weighbridge.loop.simulate import simulate
@@ -251,3 +251,29 @@ def test_no_rows_are_judged_by_what_can_be_judged(case, empty, small_world):
     figures = raw(case, empty, small_world[0].slice(0, 0), small_world[1].slice(0, 0))
     outcomes = {each["column"]: each["outcome"] for each in figures["findings"] if each["check"] == "expect"}
     assert outcomes["fraud rate"] == outcomes["an amount"] == "not judged"
+
+
+CHILDREN = {
+    "a missing column": (lambda t: t.drop_columns(["loan_id"]), ("columns", "loan_id")),
+    "a range": (lambda t: column(t, "owed", put([2], -1.0)), ("contract", "owed")),
+    "a key twice": (lambda t: column(t, "loan_id", put([1], "l0")), ("unique", "loan_id")),
+    "mostly missing": (lambda t: column(t, "days", lambda v: [None] * len(v)), ("missing", "days")),
+    "outliers": (lambda t: column(t, "owed", put(range(40), 9_999.0)), ("outliers", "owed")),
+}
+
+
+@pytest.mark.parametrize("name", [None, *CHILDREN])
+def test_every_check_of_child_rows_can_fail(case, empty, name):
+    fields = [
+        Key("card_id", pii="pseudonymised"),
+        Key("loan_id"),
+        Money("owed", at_least=0, at_most=10_000),
+        Integer("days", optional=True),
+    ]
+    related = replace(case, children=[Child("loans", fields, by="card_id", unique="loan_id")])
+    rows = {"card_id": ["c1"] * 200, "loan_id": [f"l{n}" for n in range(200)], "owed": [float(n) for n in range(200)],
+            "days": list(range(200))}  # fmt: skip
+    change, told = CHILDREN[name] if name else (lambda t: t, None)
+    tables = {"loans": change(pa.table(rows))}
+    found = failures(validate(related, empty, ManualClock(NOW_US), ("raw",), tables=tables).figures)
+    assert found == ({told} if told else set())

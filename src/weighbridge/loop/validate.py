@@ -13,6 +13,7 @@ from weighbridge.declare.validation import ENGINEERED, RAW, REQUEST, SPLITS, STA
 from weighbridge.errors import GateClosed, InputError
 from weighbridge.loop.build import table_name
 from weighbridge.loop.ingest import checked_mapping
+from weighbridge.loop.quality.child import check_child
 from weighbridge.loop.quality.engineered import check_vectors
 from weighbridge.loop.quality.findings import FAILED, PASSED, WARNED, Enough, Findings
 from weighbridge.loop.quality.page import page
@@ -43,10 +44,11 @@ def validate(
     """Run the declared checks of some stages and write quality.json and quality.html, of one stage quality-STAGE.
 
     Without `tables`, what the home holds: its log, the vectors built last, and the splits that training would make.
-    With them, files as they are given: of "raw" they are "events" and perhaps "labels", of "engineered" one of vectors,
-    of "splits" two or more, the one that trains first. `bodies` are those of "request". `mapping` names columns as it
-    does for `ingest`. `fail_fast` overrides the declaration. `passed` in the figures is False when a check failed,
-    `findings` are those that did not pass. Raises InputError for what cannot be read as a table of the stage.
+    With them, files as they are given: of "raw" they are "events", "labels" and child tables by their names, of
+    "engineered" one of vectors, of "splits" two or more, the one that trains first. `bodies` are those of "request".
+    `mapping` names columns as it does for `ingest`. `fail_fast` overrides the declaration. `passed` in the figures is
+    False when a check failed, `findings` are those that did not pass. Raises InputError for what cannot be read as a
+    table of the stage.
     """
     run = Run("validate", stores, clock)
     checks = case.validation if fail_fast is None else replace(case.validation, fail_fast=fail_fast)
@@ -92,12 +94,23 @@ def _looks(
             SPLITS: lambda: check_splits(case, found, splits_of(case, stores)),
             REQUEST: lambda: check_bodies(case, stores, found, bodies, clock.now_us()),
         }
-    named = {name: _named(case, table, mapping) for name, table in tables.items()}
     return {
-        RAW: lambda: check_files(case, stores, found, tables["events"], tables.get("labels"), mapping, clock.now_us()),
-        ENGINEERED: lambda: _vectors(case, found, next(iter(named.values()))),
-        SPLITS: lambda: check_splits(case, found, named),
+        RAW: lambda: _files(case, stores, clock, found, tables, mapping),
+        ENGINEERED: lambda: _vectors(case, found, _named(case, next(iter(tables.values())), mapping)),
+        SPLITS: lambda: check_splits(case, found, {n: _named(case, t, mapping) for n, t in tables.items()}),
     }
+
+
+def _files(
+    case: UseCase, stores: Stores, clock: Clock, found: Findings, tables: Mapping[str, pa.Table],
+    mapping: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Look at files of events, of their labels and of child rows."""
+    if "events" in tables:
+        check_files(case, stores, found, tables["events"], tables.get("labels"), mapping, clock.now_us())
+    for child in case.children:
+        if child.name in tables:
+            check_child(found, child, tables[child.name], mapping, stores.pseudonyms)
 
 
 def _look(look: Callable[[], None], stage: str, found: Findings, *, alone: bool) -> None:

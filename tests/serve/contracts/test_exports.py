@@ -209,3 +209,18 @@ def test_unknown_forms_and_tables_are_refused(wide):
     ):
         with pytest.raises(InputError, match=says):
             written(wide, *words)
+
+
+def test_every_table_of_related_ones_has_every_form(tmp_path):
+    case = find_case("home_credit")
+    tables = [case.events.name, *(child.name for child in case.children)]
+    assert len(tables) == 7
+    made = module_of(written(case, "pandera"), tmp_path).schemas
+    assert list(made) == tables
+    for name in tables:
+        record = fastavro.parse_schema(json.loads(written(case, "avro", name)))
+        described = json.loads(written(case, "json-schema", name))
+        jsonschema.Draft202012Validator.check_schema(described)
+        fields = {field["name"] for field in record["fields"]}
+        assert fields == set(described["properties"]) - set(tables)
+    assert [each["table"] for each in dictionary(case)["tables"]] == tables

@@ -39,13 +39,13 @@ def check_files(
     if absent:
         return
     good, check = parse_table(case.events, events, mapping, stores.pseudonyms, now_us)
-    _contract(found, place, check.rejects, len(events))
+    contract(found, place, check.rejects, len(events))
     if labels is None:
         records, label_check = labels_of_column(case, good, events, mapping, check.good)
     else:
         records, label_check = labels_of_table(case, stores, good, labels, mapping)
     if labels is not None or label_check.rejects.rows:
-        _contract(found, (RAW, LABELS), label_check.rejects, len(label_check.table))
+        contract(found, (RAW, LABELS), label_check.rejects, len(label_check.table))
     rejected = len(check.rejects.rows) / max(len(events), 1)
     check_stored(case, found, good, records, rejected)
 
@@ -87,7 +87,7 @@ def _absent(case: UseCase, events: pa.Table, mapping: Mapping[str, str]) -> list
     return [column for column in named if column not in events.column_names]
 
 
-def _contract(found: Findings, place: Place, rejects: Rejects, rows: int) -> None:
+def contract(found: Findings, place: Place, rejects: Rejects, rows: int) -> None:
     """Tell the rows that break their contract, by field and rule; together they may be a declared share."""
     bound, broken = found.validation.rejected_at_most, len(rejects.rows)
     figure = broken / max(rows, 1)

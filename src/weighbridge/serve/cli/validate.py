@@ -41,6 +41,9 @@ def validate(
         typer.Argument(metavar="[FILE]", help="check these in place of what the home holds; - is stdin (request)"),
     ] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="raw: labels in a file of their own")] = None,
+    table: Annotated[
+        list[str] | None, typer.Option("--table", metavar="NAME=FILE", help="raw: a file of child rows, by its table")
+    ] = None,
     mapped: Mapped = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
     home: HomeFolder = None,
@@ -54,7 +57,7 @@ def validate(
     one stage, quality-STAGE.
     """
     from weighbridge.clock import SystemClock
-    from weighbridge.declare.validation import REQUEST, STAGES
+    from weighbridge.declare.validation import RAW, REQUEST, STAGES
     from weighbridge.loop.validate import OF_A_HOME
     from weighbridge.loop.validate import validate as check
 
@@ -63,8 +66,13 @@ def validate(
     if stage == REQUEST and not files:
         raise InputError("a request is read from a file, or from stdin as -; name it behind request")
     bodies = _bodies(files or []) if stage == REQUEST else []
-    tables = _tables(str(stage), files or [], labels) if files and stage != REQUEST else None
-    declared, opened = open_case(case, home, create=bool(files))
+    given = bool(files or table)
+    tables = _tables(str(stage), files or [], labels, table or []) if given and stage != REQUEST else None
+    declared, opened = open_case(case, home, create=given)
+    known = {"events", "labels", *(child.name for child in declared.children)}
+    unknown = [name for name in tables or () if stage == RAW and name not in known]
+    if unknown:
+        raise InputError(f"there is no child table {unknown[0]!r}; declared are {', '.join(sorted(known))}")
     asked = OF_A_HOME if stage is None else (stage,)
     with progress_bar("validate") as progress:
         report = check(
@@ -93,9 +101,9 @@ def _show(report: Report, *, as_json: bool) -> None:
     typer.echo(f"  page      {figures['html']}")
 
 
-def _tables(stage: str, files: list[Path], labels: Path | None) -> dict[str, pa.Table]:
+def _tables(stage: str, files: list[Path], labels: Path | None, children: list[str]) -> dict[str, pa.Table]:
     """Return the files of a stage as tables, by what they are."""
-    from weighbridge.declare.validation import SPLITS
+    from weighbridge.declare.validation import RAW, SPLITS
     from weighbridge.stores.sources import read_file
 
     if stage == SPLITS:
@@ -107,8 +115,14 @@ def _tables(stage: str, files: list[Path], labels: Path | None) -> dict[str, pa.
         return {name: read_file(path) for name, path in zip(names, files, strict=True)}
     if len(files) > 1:
         raise InputError(f"{stage} takes one file, not {len(files)}")
-    tables = {"events": read_file(files[0])}
-    return tables | ({"labels": read_file(labels)} if labels else {})
+    tables = {"events": read_file(files[0])} if files else {}
+    tables |= {"labels": read_file(labels)} if labels and files else {}
+    for pair in children:
+        name, equals, path = pair.partition("=")
+        if stage != RAW or not (name and equals and path):
+            raise InputError(f"--table {pair!r} is not NAME=FILE of the stage raw")
+        tables[name] = read_file(Path(path))
+    return tables
 
 
 def _bodies(files: list[Path]) -> list[Body]:

@@ -1,0 +1,65 @@
+"""Raw tables of child rows, as they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from weighbridge.declare.children import Child
+from weighbridge.declare.fields import Category, Field, Time
+from weighbridge.declare.validation import RAW
+from weighbridge.identity import Pseudonyms
+from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.child_rows import ROW, parse_rows
+from weighbridge.kernel.columns import ints
+from weighbridge.kernel.quality import again, far
+from weighbridge.loop.quality.findings import Findings
+from weighbridge.loop.quality.raw import contract
+from weighbridge.loop.quality.rules import Place
+
+
+def check_child(
+    found: Findings, child: Child, table: pa.Table, mapping: Mapping[str, str], pseudonyms: Pseudonyms
+) -> None:
+    """Check a file of child rows: its columns, its contract, the keys of its rows, what is missing, outliers."""
+    place = (RAW, child.name)
+    found.stages[RAW] = "; ".join([*filter(None, [found.stages.get(RAW)]), f"{len(table):,} rows of {child.name}"])
+    named = {f.name: mapping.get(f"{child.name}.{f.name}", f.source) for f in child.fields if not f.optional}
+    absent = [column for column in named.values() if column not in table.column_names]
+    found.add(place, "columns", ", ".join(absent), f"{len(absent)} columns are missing", ok=not absent,
+              figure=float(len(absent)), bound=0.0)  # fmt: skip
+    if absent:
+        return
+    good, check = parse_rows(child, table, mapping, pseudonyms)
+    contract(found, place, check.rejects, len(table))
+    if child.unique is not None and found.wants("unique"):
+        twice = again(*(_whole(good[name]) for name in (child.by, child.unique)))
+        found.add(place, "unique", child.unique, f"{len(twice):,} of {len(good):,} rows have a key again",
+                  ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=ints(good[ROW])[twice])  # fmt: skip
+    for field in child.fields:
+        if not isinstance(field, Time):
+            _column(found, place, field, ints(good[field.name]))
+
+
+def _column(found: Findings, place: Place, field: Field, stored: Ints) -> None:
+    missing, checks = stored == MISSING, found.validation
+    if field.numeric:
+        values = np.where(missing, np.nan, stored / field.scale)
+        found.profile(place, field.name, missing, values)
+        if found.wants("outliers"):
+            beyond = far(values, checks.outliers_by, checks.beyond)
+            found.share(place, "outliers", field.name, "are outliers", beyond, checks.outliers_at_most)
+    elif isinstance(field, Category):
+        counts = np.bincount(stored[~missing], minlength=len(field.one_of)).tolist()
+        found.profile(place, field.name, missing, counts=dict(zip(field.one_of, counts, strict=True)))
+    else:
+        found.profile(place, field.name, missing)
+    if field.optional and found.wants("missing"):
+        found.share(place, "missing", field.name, "have none", missing, checks.may_miss(field.name))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    found = column.combine_chunks()
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
