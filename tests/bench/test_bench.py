@@ -11,7 +11,9 @@ from functools import partial
 import numpy as np
 import pytest
 
+from tests.conftest import SOAK
 from weighbridge.bench.peers import PEERS, by_key, check, of_pandas
+from weighbridge.bench.rollups import ASKED, MEMORY_MB, rollups
 from weighbridge.bench.workload import sample
 from weighbridge.errors import InputError
 from weighbridge.kernel.plan import compile_plan
@@ -26,6 +28,7 @@ def test_a_quick_run_gives_every_figure(tmp_path):
     told = json.loads(done.stdout)
     assert told["machine"]["cores"] >= 1
     figures = told["figures"]
+    assert [f["ours"] for f in figures if f["name"].endswith("single vectors that differ from the build's")] == [0]
     assert {f["group"] for f in figures} == {
         "history",
         "build",
@@ -75,3 +78,11 @@ def sample_case():
     from weighbridge.bench.workload import CASE
 
     return CASE
+
+
+@pytest.mark.skipif(not SOAK, reason="100,000 applications with 10,000,000 child rows; WEIGHBRIDGE_SOAK=1 builds them")
+def test_seven_tables_are_built_within_the_declared_memory():
+    figures = {f.name.rpartition(": ")[2]: f.ours for f in rollups(100_000, lambda _: None)}
+    assert figures[f"{ASKED:,} single vectors that differ from the build's"] == 0
+    assert figures["memory beyond input"] < MEMORY_MB
+    print(figures)

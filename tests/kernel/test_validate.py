@@ -13,6 +13,8 @@ from weighbridge.clock import iso_to_us, us_to_iso
 from weighbridge.declare import Category, Contract, Id, Integer, Key, Money, Number, Time
 from weighbridge.errors import InputError, Rejected
 from weighbridge.identity import Pseudonyms
+from weighbridge.kernel import table_check
+from weighbridge.kernel.table_check import TableCheck
 from weighbridge.kernel.validate import parse_event, parse_table
 from weighbridge.testing.samples import sample_contract
 
@@ -248,3 +250,26 @@ def test_an_optional_column_may_be_absent_and_is_told():
     assert check.rejects.table()["rule"].to_pylist() == ["whole"]
     with pytest.raises(InputError, match="column 'DAYS' for field days is missing"):
         parse_table(LENIENT, table, {"days": "DAYS"}, NAMES)
+
+
+WRITTEN = st.one_of(
+    st.sampled_from(["", "+1", "1.", ".5", "1e3", "-0", "007", "1e400", "nan", "inf", "0x10", " 1", "1_0", "9007199254740993",
+                     "123456789012345678", "1234567890123456789", "1.005", "2.5", "0.1", "4999.999", "-5", "99999"]),
+    st.integers(-10**4, 10**4).map(str), st.floats(-10**4, 10**4).map(str), st.integers(0, 500_000).map(lambda c: f"{c / 100:.2f}"),
+)  # fmt: skip
+
+
+@given(texts=st.lists(WRITTEN, max_size=6), field=st.sampled_from([
+    Money("m", at_least=0, at_most=5_000), Integer("m", optional=True), Number("m", optional=True, decimals=1, means_missing=[2.5]),
+    Number("m", at_least=-100, at_most=100, cap=True)]))  # fmt: skip
+def test_a_column_of_texts_is_read_as_its_texts_one_by_one(texts, field):
+    table = pa.table({"m": pa.array([text or None for text in texts], pa.string())})
+    at_once, alone = TableCheck(table, {}), TableCheck(table, {})
+    found = at_once.read(field, NAMES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_check, "numbers_of", lambda column, scale: None)
+        expected = alone.read(field, NAMES)
+    good = pa.array(at_once.good)
+    assert at_once.good.tolist() == alone.good.tolist()
+    assert found.filter(good).to_pylist() == expected.filter(good).to_pylist()
+    assert at_once.rejects.table().to_pylist() == alone.rejects.table().to_pylist()

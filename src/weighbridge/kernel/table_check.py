@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from weighbridge.errors import InputError, Rejected
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.rules import BROKEN, EARLIEST_US, LATEST_US, reject, shown, stored_time, stored_value
+from weighbridge.kernel.written import number_of, numbers_of
 
 IN_COLUMNS = {"not_empty", "longest", "whole"}  # rules on text that are asked of a column at once
 
@@ -105,7 +105,8 @@ class TableCheck:
             column = self._cast(item, column, pa.string())
         if isinstance(item, Text) and item.pii == "none" and {rule for rule, _ in item.rules()} <= IN_COLUMNS:
             return self._plain_text(item, column)
-        return self._by_value(item, column, pseudonyms)
+        numbers = numbers_of(column, item.scale) if item.numeric else None
+        return self._by_value(item, column, pseudonyms) if numbers is None else self._numbers(item, numbers, absent)
 
     def _cast(self, item: Field, column: pa.Array, kind: pa.DataType) -> pa.Array:
         try:
@@ -133,7 +134,7 @@ class TableCheck:
         refused, others = _Refused(), []
         for code, text in enumerate(encoded.dictionary.to_pylist()):
             try:
-                value = stored_value(item, _number(text) if item.numeric and isinstance(text, str) else text)
+                value = stored_value(item, number_of(text) if item.numeric and isinstance(text, str) else text)
                 if isinstance(item, Category) and value != text and value is not None:
                     others.append(code)
                 stored.append(pseudonyms.of(str(value)) if item.pii == "pseudonymised" else value)
@@ -231,12 +232,3 @@ def _whole(column: pa.Array) -> pa.Array:
     numbers = known.drop_null().to_numpy()
     whole = bool((np.abs(numbers) < 2.0**53).all()) and not (numbers % 1).any()
     return pc.cast(known, pa.int64()) if whole else known
-
-
-def _number(text: str) -> object:
-    """Return a file's text as the number it writes, or the text itself where it writes none."""
-    if re.fullmatch(r"[+-]?[0-9]{1,18}", text, re.ASCII):
-        return int(text)
-    if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text, re.ASCII):
-        return float(text)
-    return text
