@@ -53,13 +53,14 @@ def web():
 class Desk:
     """A case with sources, its stores and where raw files go."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, case=tiny):
+        self.case = case
         self.folder, self.stores, self.raw = folder, memory_stores(tiny, folder / "reports"), folder / "data" / "raw"
 
-    def collect(self, *feeds, addresses=(), progress=lambda *_: None):
-        case = replace(tiny, sources=feeds)
+    def collect(self, *feeds, addresses=(), accepts=(), progress=lambda *_: None):
+        case = replace(self.case, sources=feeds)
         clock = ManualClock(CUT_US)
-        return collect(case, self.stores, clock, World({}), self.raw, dict(addresses), progress)
+        return collect(case, self.stores, clock, World({}), self.raw, dict(addresses), accepts, progress)
 
     def summary(self):
         return json.loads((self.folder / "reports" / "ingestion_summary.json").read_text())["sources"]
@@ -86,7 +87,6 @@ def test_events_from_the_web_and_labels_from_a_file_come_in_together(desk, web, 
     told = desk.summary()
     assert told["payments"]["rows"] == told["payments"]["accepted"] == len(world.events)
     assert told["payments"]["md5"] == hashlib.md5(packed).hexdigest()
-    assert (desk.raw / "payments" / "payments.csv.gz").read_bytes() == packed
     again = desk.collect(*feeds)
     assert (again.figures["accepted"], again.figures["sources"]["payments"]["unchanged"]) == (0, True)
     assert sum(method == "GET" for method, *_ in web.asked) == 1
@@ -98,3 +98,29 @@ def test_a_file_of_another_digest_is_refused_and_nothing_taken_in(desk, web, eve
         desk.collect(Feed("payments", web.url("/payments.csv"), sha256="0" * 64))
     assert not len(desk.stores.log.events())
     assert not [p for p in desk.raw.rglob("*") if p.is_file()]
+
+
+def test_a_personal_file_is_gone_once_it_was_taken_in_or_refused(desk, web, events_csv):
+    web.files["/payments.csv"] = events_csv
+    feed = Feed("payments", web.url("/payments.csv"), columns=ARRIVED)
+    desk.collect(feed)
+    web.files["/payments.csv"] = events_csv.replace(b"amount", b"sum", 1)
+    with pytest.raises(InputError, match="column_renamed"):
+        desk.collect(feed)
+    assert not [p for p in desk.raw.rglob("*") if p.is_file()]
+    assert len(desk.stores.log.events()) == desk.summary()["payments"]["accepted"]
+
+
+def test_a_changed_declaration_reads_an_unchanged_file_again(desk, web, events_csv):
+    web.files["/payments.csv"] = events_csv
+    desk.collect(Feed("payments", web.url("/payments.csv")))
+    again = desk.collect(Feed("payments", web.url("/payments.csv"), columns=ARRIVED))
+    assert not again.figures["sources"]["payments"]["unchanged"]
+
+
+def test_what_is_not_personal_stays_as_it_came(tmp_path, web, events_csv):
+    fields = [replace(f, pii="none") for f in tiny.events.fields]
+    desk = Desk(tmp_path, replace(tiny, events=replace(tiny.events, fields=fields)))
+    web.files["/payments.csv"] = events_csv
+    desk.collect(Feed("payments", web.url("/payments.csv"), columns=ARRIVED))
+    assert (desk.raw / "payments" / "payments.csv").read_bytes() == events_csv

@@ -82,7 +82,7 @@ class UseCase:
         self._check_keep(place)
         self._check_gates()
         self._check_split(place)
-        check_feeds(place, self.sources)
+        check_feeds(place, self.sources, [child.name for child in self.children])
         self.validation.check(self.events, [f.name for f in self.events.fields], self.feature_names)
         self.policy.conditions(self.events, self.feature_names)
         self.rollout.sticks_to(self.events)

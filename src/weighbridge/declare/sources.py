@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from weighbridge.declare.changes import MAY_BE_ACCEPTED
 from weighbridge.declare.fields import check_duration, refuse
 
 EVENTS, LABELS = "events", "labels"
@@ -20,11 +21,12 @@ class Feed:
 
     `url`: a path or a glob of paths, or an address that begins with one of `SCHEMES`; it holds no secret. Without it,
     or in its place, the setting WEIGH_SOURCE__NAME gives the address, with user and password where it needs them.
-    `of`: which table it holds, "events" or "labels". `columns` names the column of a field where the file calls it
-    otherwise, and `arrived` that of the arrivals. `form`, "csv" or "parquet", says what a file is whose name does not;
-    `member` names the file inside a zip that has several. `sha256` or `md5`, in hex, is that of the file as it is
-    fetched. `fresh`: how old the newest event may be, such as "1d". `largest_mb` bounds a file, packed and unpacked,
-    and `within` the time it may take to come.
+    `of`: which table it holds, "events", "labels" or a child's name. `columns` names the column of a field where the
+    file calls it otherwise, and `arrived` that of the arrivals. `form`, "csv" or "parquet", says what a file is whose
+    name does not; `member` names the file inside a zip that has several. `sha256` or `md5`, in hex, is that of the file
+    as it is fetched. `fresh`: how old the newest event may be, such as "1d". `largest_mb` bounds a file, packed and
+    unpacked, and `within` the time it may take to come. `accepts` are kinds of change of the schema that are let
+    through.
     """
 
     name: str
@@ -38,13 +40,12 @@ class Feed:
     fresh: str | None = None
     largest_mb: int = 20_480
     within: str = "1h"
+    accepts: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         place = f"feed {self.name!r}"
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", self.name):
             raise refuse(place, "this is not a name", "use small letters, digits and underscores")
-        if self.of not in (EVENTS, LABELS):
-            raise refuse(place, f"of={self.of!r} is no table", f"use {EVENTS!r} or {LABELS!r}")
         if self.form not in (None, *FORMS):
             raise refuse(place, f"form={self.form!r} is unknown", f"use one of {FORMS}, or leave it to the file's name")
         for name, length in (("sha256", 64), ("md5", 32)):
@@ -56,6 +57,10 @@ class Feed:
                 check_duration(place, option, getattr(self, option))
         if not 1 <= self.largest_mb <= 1 << 30:
             raise refuse(place, f"largest_mb={self.largest_mb} is out of range", "choose 1 to 1073741824")
+        object.__setattr__(self, "accepts", tuple(self.accepts))
+        strange = [kind for kind in self.accepts if kind not in MAY_BE_ACCEPTED]
+        if strange:
+            raise refuse(place, f"accepts= has {strange[0]!r}", f"use some of {', '.join(MAY_BE_ACCEPTED)}")
         if self.url is not None:
             self._check_url(place, self.url)
 
@@ -72,8 +77,12 @@ class Feed:
             raise refuse(place, "a digest is that of one file", "drop sha256= and md5=, or name one file")
 
 
-def check_feeds(place: str, feeds: Sequence[Feed]) -> None:
-    """Refuse two feeds of one name."""
+def check_feeds(place: str, feeds: Sequence[Feed], children: Sequence[str]) -> None:
+    """Refuse two feeds of one name, and one of a table that there is not."""
+    known = (EVENTS, LABELS, *children)
+    for feed in feeds:
+        if feed.of not in known:
+            raise refuse(f"feed {feed.name!r}", f"of={feed.of!r} is no table", f"use one of {', '.join(known)}")
     names = [feed.name for feed in feeds]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

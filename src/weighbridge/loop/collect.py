@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,23 @@ import pyarrow as pa
 
 from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
-from weighbridge.declare.sources import DATABASES, LABELS, Feed
+from weighbridge.declare.sources import DATABASES, EVENTS, LABELS, Feed
 from weighbridge.errors import InputError
+from weighbridge.identity import digest
+from weighbridge.loop.children import ingest_rows
 from weighbridge.loop.given import Given
 from weighbridge.loop.ingest import take
 from weighbridge.loop.report import Progress, Report, silent, write_report
 from weighbridge.loop.sources.bring import Brought, bring, looked_at
 from weighbridge.loop.sources.unpack import unpack
 from weighbridge.ports import Object, ObjectStore, Outside, Stores
-from weighbridge.stores.sources import read_file
+from weighbridge.stores.csv_rows import Rows
+from weighbridge.stores.files import PART
+from weighbridge.stores.sources import read_pieces, read_rows
 
 VERB, SUMMARY = "source", "ingestion_summary"
+COUNTS = ("rows", "accepted", "already_stored", "rejected", "reasons")
+SUMS = ("accepted", "already_stored", "rejected")
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,16 @@ def collect(
     outside: Outside,
     raw: Path,
     addresses: Mapping[str, str],
+    accepts: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Report:
-    """Fetch every declared source into the folder `raw`, and take in, all at once, what has changed since last time.
+    """Fetch every declared source into the folder `raw`, and take in what has changed since last time.
 
-    `addresses` go before the declared ones, by feed. Files of this machine are read where they are. Writes
-    reports/ingestion_summary.json. Raises InputError and StoreFailure, by the source's name, when one cannot be fetched
-    or read; then nothing was taken in, and what was fetched of others stays for the next time.
+    `addresses` go before the declared ones, by feed; `accepts` are kinds of change that are let through now. Files of
+    this machine are read where they are. What is fetched stays in `raw`, unless a contract has personal fields: then it
+    goes once it was taken in or refused. Child tables are taken in first, one by one, then all events and labels at
+    once. Writes reports/ingestion_summary.json. Raises InputError and StoreFailure, by the source's name, when one
+    cannot be fetched or read; then no event was taken in.
     """
     if not case.sources:
         raise InputError(f"use case {case.name} declares no sources; give a file, or declare UseCase(sources=[...])")
@@ -65,29 +73,57 @@ def collect(
     before = {facts["file"]: facts for _, _, _, facts in stores.tracker.runs(VERB)}
     told: dict[str, dict[str, Any]] = {}
     events, labels = list[Given](), list[Given]()
-    with ExitStack() as stack:
-        raw.mkdir(parents=True, exist_ok=True)
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=raw, prefix=".unpacked-")))
-        for file in files:
-            begun = time.perf_counter()
-            facts, given = _one(file, before.get(file.name), outside, raw, work, progress)
-            told[file.name] = {**facts, "seconds": round(time.perf_counter() - begun, 3)}
-            if given is not None:
-                (labels if file.feed.of == LABELS else events).append(given)
-    report = take(case, stores, clock, events, labels)
-    now_us = clock.now_us()
+    raw.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with tempfile.TemporaryDirectory(dir=raw, prefix=".unpacked-") as work:
+            for file in files:
+                begun = time.perf_counter()
+                facts, path = _fetched(case, file, before.get(file.name, {}), raw, Path(work), progress)
+                if not facts["unchanged"] and file.feed.of in (EVENTS, LABELS):
+                    taken = labels if file.feed.of == LABELS else events
+                    taken.append(_given(file, path, outside, (*file.feed.accepts, *accepts)))
+                elif not facts["unchanged"]:
+                    pieces = outside.rows(file.address) if path is None else read_pieces(path)
+                    report = ingest_rows(case, stores, clock, file.feed.of, pieces, file.feed.columns, progress)
+                    facts |= {name: report.figures[name] for name in COUNTS}
+                told[file.name] = {**facts, "seconds": round(time.perf_counter() - begun, 3)}
+        report = take(case, stores, clock, events, labels)
+    finally:
+        if _personal(case):
+            _forget(raw)
     for name, counts in report.figures["sources"].items():
         told[name] |= counts
+    return _told(case, stores, clock, report, told)
+
+
+def _told(case: UseCase, stores: Stores, clock: Clock, taken: Report, told: dict[str, dict[str, Any]]) -> Report:
+    """Record what was made of each file, write the summary and return the report."""
+    at = us_to_iso(clock.now_us())
     for name, facts in told.items():
-        facts["at"] = us_to_iso(now_us)
         if not facts["unchanged"]:
-            stores.tracker.record(f"{report.run}-{name}", VERB, now_us, {"file": name, **facts})
-    summary = {"use_case": case.name, "run": report.run, "at": us_to_iso(now_us), "sources": told}
+            facts["at"] = at
+            stores.tracker.record(f"{taken.run}-{name}", VERB, clock.now_us(), {"file": name, **facts})
+    summary = {"use_case": case.name, "run": taken.run, "at": at, "sources": told}
     path = write_report(stores.reports, SUMMARY, summary)
-    figures = {**report.figures, "sources": told, "report": str(path)}
+    rows = [f for f in told.values() if f["table"] not in (EVENTS, LABELS) and not f["unchanged"]]
+    sums = {name: taken.figures[name] + sum(facts[name] for facts in rows) for name in SUMS}
+    figures = {**taken.figures, **sums, "sources": told, "report": str(path)}
     unchanged = sum(facts["unchanged"] for facts in told.values())
-    sentence = f"{len(told):,} sources, {unchanged:,} unchanged: {report.sentence}"
-    return Report("ingest", sentence, figures, report.seconds, report.run)
+    sentence = f"{len(told):,} sources, {unchanged:,} unchanged: "
+    sentence += f"{sum(f['accepted'] for f in rows):,} child rows, " if rows else ""
+    return Report("ingest", sentence + taken.sentence, figures, taken.seconds, taken.run)
+
+
+def _personal(case: UseCase) -> bool:
+    tables = (case.events.fields, *(child.fields for child in case.children))
+    return any(field.pii != "none" for fields in tables for field in fields)
+
+
+def _forget(raw: Path) -> None:
+    """Remove what was fetched whole; a part stays for the next try."""
+    for path in raw.rglob("*"):
+        if path.is_file() and path.suffix != PART:
+            path.unlink()
 
 
 def _files(feed: Feed, outside: Outside, given: str | None) -> Sequence[_File]:
@@ -107,23 +143,40 @@ def _files(feed: Feed, outside: Outside, given: str | None) -> Sequence[_File]:
     return [_File(feed, address, shown, store, one) for one in found]
 
 
-def _one(
-    file: _File, before: Mapping[str, Any] | None, outside: Outside, raw: Path, work: Path, progress: Progress
-) -> tuple[dict[str, Any], Given | None]:
-    """Return what is told of a file, and its rows; none where it is the one that was taken in last."""
+def _fetched(
+    case: UseCase, file: _File, before: Mapping[str, Any], raw: Path, work: Path, progress: Progress
+) -> tuple[dict[str, Any], Path | None]:
+    """Return what is told of a file, and where it is, unpacked; nowhere for a database and for what is unchanged."""
     feed = file.feed
-    facts: dict[str, Any] = {"source": feed.name, "table": feed.of, "address": file.shown, "unchanged": False}
+    declared = digest([feed, case.events, *case.children])
+    facts: dict[str, Any] = {
+        "source": feed.name, "table": feed.of, "address": file.shown, "unchanged": False, "declared": declared,
+    }  # fmt: skip
     if file.store is None or file.found is None:
-        return facts, Given(file.name, pa.concat_tables(outside.rows(file.address)), feed.columns)
+        return facts, None
     facts |= {"bytes": file.found.size, "tag": file.found.tag}
-    if before and file.found.tag is not None and before["tag"] == file.found.tag and before["bytes"] == file.found.size:
+    same = all(before.get(name) == facts[name] for name in ("declared", "address"))
+    unmoved = file.found.tag is not None and all(before.get(name) == facts[name] for name in ("tag", "bytes"))
+    if same and unmoved:
         return {**before, **facts, "unchanged": True}, None
     brought = _brought(file, raw, progress)
     facts |= {"bytes": brought.size, "fetched": brought.fetched, "sha256": brought.sha256, "md5": brought.md5}
-    if before and before["sha256"] == brought.sha256:
+    if same and before["sha256"] == brought.sha256:
         return {**before, **facts, "unchanged": True}, None
-    folder = Path(tempfile.mkdtemp(dir=work))
-    return facts, Given(file.name, read_file(unpack(feed, brought.path, folder)), feed.columns)
+    return facts, unpack(feed, brought.path, Path(tempfile.mkdtemp(dir=work)))
+
+
+def _given(file: _File, path: Path | None, outside: Outside, accepts: Sequence[str]) -> Given:
+    feed = file.feed
+    rows = Rows(_joined(list(outside.rows(file.address)))) if path is None else read_rows(path)
+    return Given.of(file.name, rows, feed.columns, feed.name, accepts)
+
+
+def _joined(pieces: Sequence[pa.Table]) -> pa.Table:
+    """Return the pieces of a database's rows as one table; a column whose type changes among them is text."""
+    mixed = {f.name for piece in pieces for f in piece.schema if f.type != pieces[0].schema.field(f.name).type}
+    kinds = [pa.field(f.name, pa.string() if f.name in mixed else f.type) for f in pieces[0].schema]
+    return pa.concat_tables([piece.cast(pa.schema(kinds)) for piece in pieces])
 
 
 def _brought(file: _File, raw: Path, progress: Progress) -> Brought:

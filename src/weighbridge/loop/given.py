@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.table_check import Rejects, TableCheck
+from weighbridge.stores.csv_rows import Rows
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Given:
     """The rows of one file. `mapping` names the column of a field where the file calls it otherwise.
 
     `rows`: the place of each in the file, None where they stand as they came; `broken`: the places that hold no row.
+    `source`: whose file it is, to be held against that one's last file; None is held against nothing. `accepts` are
+    the kinds of change that are let through.
     """
 
     name: str
@@ -25,6 +29,13 @@ class Given:
     mapping: Mapping[str, str] = field(default_factory=dict)
     rows: Ints | None = None
     broken: Rejects = field(default_factory=Rejects)
+    source: str | None = None
+    accepts: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, name: str, rows: Rows, mapping: Mapping[str, str], source: str, accepts: Sequence[str]) -> Given:
+        """Return the rows that were read from a file of a source."""
+        return cls(name, rows.table, mapping, rows.places, rows.broken, source, accepts)
 
     @property
     def total(self) -> int:
@@ -52,6 +63,11 @@ class Taken:
     labels: pa.Table
     checks: list[TableCheck]
     of_labels: bool = False
+    schema: Sequence[Mapping[str, str]] = ()
+
+    @property
+    def _newest_arrival_us(self) -> int | None:
+        return newest(self.labels if self.of_labels else self.new, "arrived_us")
 
     def figures(self, rejected: pa.Table) -> dict[str, Any]:
         """Return the file's counts; `rejected` are its own."""
@@ -59,8 +75,14 @@ class Taken:
         already = 0 if self.of_labels else len(self.good) - len(self.new)
         counts: dict[str, Any] = {"rows": self.given.total, "accepted": accepted, "already_stored": already}
         check = self.checks[0]
-        counts |= {"labels": len(self.labels), "without": check.without, "others": check.others}
+        counts |= {"newest_event_us": newest(self.new, "event_us"), "newest_arrival_us": self._newest_arrival_us}
+        counts |= {"labels": len(self.labels), "without": check.without, "others": check.others, "schema": self.schema}
         return {**counts, "rejected": len(rejected), "reasons": reasons(rejected)}
+
+
+def newest(table: pa.Table, name: str) -> int | None:
+    """Return the largest of a column of microseconds, None of no rows."""
+    return None if not len(table) else int(pc.max(table[name]).as_py())
 
 
 def _named(name: str, found: Rejects) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
+from weighbridge.declare.changes import ACCEPTED
 from weighbridge.declare.contract import ARRIVED
 from weighbridge.errors import InputError
 from weighbridge.kernel.columns import ints
@@ -20,6 +21,7 @@ from weighbridge.loop.given import NO_REJECTS, Given, Taken, reasons
 from weighbridge.loop.labels.label import RECORDS, WAITING, arrived_and_waiting, labels_of_column, labels_of_table
 from weighbridge.loop.repeats import repeats
 from weighbridge.loop.report import Report, Run
+from weighbridge.loop.sources.judge import SCHEMA, last_and_now
 from weighbridge.ports import Stores
 from weighbridge.stores.tables import event_schema, in_order_of_arrival
 
@@ -48,13 +50,17 @@ def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], l
 
     A row that is stored already with the same content is skipped, so that a file may be given twice. What arrives after
     the clock's present cannot be known: such events are rejected, such labels wait for a later ingest. Raises
-    InputError when a column is missing or the history is older than the log; then nothing was stored.
+    InputError when a column is missing, the history is older than the log or a source has changed in a way that breaks;
+    then nothing was stored.
     """
     run = Run("ingest", stores, clock)
     now_us = clock.now_us()
     for given in (*events, *labels):
         checked_mapping(case, given.mapping)
+    schemas = [last_and_now(case.events.fields, stores, given) for given in events]
     files = _once(case, stores, [_read(case, stores, given, now_us) for given in events])
+    for file, (_, changes) in zip(files, schemas, strict=True):
+        file.schema = changes
     for file in files if not labels else ():
         given, kept = file.given, file.checks[0].good
         file.labels, check = labels_of_column(case, file.good, given.table, given.mapping, kept)
@@ -67,6 +73,11 @@ def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], l
     if len(accepted) or len(records):
         stores.log.import_history(*numbered, by="weigh ingest", at_us=now_us)
     stores.tables.put(WAITING, waiting)
+    for given, (profile, _) in zip(events, schemas, strict=True):
+        if given.source is not None:
+            stores.tracker.record(
+                f"{run.id}-{given.name}", SCHEMA, now_us, {"source": given.source, "columns": profile}
+            )
     return run.finish(*_told(stores, files, records, waiting, run.id))
 
 
@@ -114,6 +125,8 @@ def _told(
         listed = ", ".join(f"{n:,} {rule}" for rule, n in counts.items())
         sentence += f", {len(rejected):,} rejected ({listed}; row {first['row']}: {first['field']}: {first['detail']})"
         sentence += f", all in tables/{REJECTS}/{run}.parquet"
+    warned = [f"{f.given.name}: {c['sentence']}" for f in files for c in f.schema if c["verdict"] != ACCEPTED]
+    sentence += f"; {'; '.join(warned)}" if warned else ""
     return sentence + _lenient(figures["without"], figures["others"]), figures
 
 

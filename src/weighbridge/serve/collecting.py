@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from weighbridge.adapters.outside import World
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
@@ -13,8 +15,10 @@ from weighbridge.serve.wiring import Home
 RAW = "data/raw"  # in the home: what was fetched
 
 
-def collected(case: UseCase, home: Home, clock: Clock, settings: Settings, progress: Progress) -> Report:
+def collected(
+    case: UseCase, home: Home, clock: Clock, settings: Settings, progress: Progress, accepts: Sequence[str] = ()
+) -> Report:
     """Fetch and take in the declared sources, as `collect` does."""
     addresses = {name: secret.get_secret_value() for name, secret in settings.source.items()}
     options = {name.lower(): secret.get_secret_value() for name, secret in settings.storage.items()}
-    return collect(case, home.stores, clock, World(options), home.folder / RAW, addresses, progress)
+    return collect(case, home.stores, clock, World(options), home.folder / RAW, addresses, accepts, progress)

@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from weighbridge.errors import InputError
+from weighbridge.stores.csv_rows import Rows, read_csv
 from weighbridge.stores.files import replacing
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -24,6 +25,15 @@ def read_file(path: Path) -> pa.Table:
         if path.suffix == ".parquet":
             return pq.read_table(path)
         return pyarrow.csv.read_csv(path, **_as_text(path))
+
+
+def read_rows(path: Path) -> Rows:
+    """Return a file's rows; of a CSV also the places that hold no row. Raises InputError as `read_file` does."""
+    with _readable(path):
+        if path.suffix != ".parquet":
+            return read_csv(path)
+        _check_names(path, pq.read_schema(path).names)
+        return Rows(pq.read_table(path))
 
 
 def read_pieces(path: Path) -> Iterator[pa.Table]:
@@ -64,13 +74,17 @@ def _as_text(path: Path) -> dict[str, Any]:
     """Return how a CSV is read: every column as text, an empty one as nothing."""
     with pyarrow.csv.open_csv(path) as reader:
         names = reader.schema.names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path} has two columns called {twice[0]!r}; rename one of them")
+    _check_names(path, names)
     options = pyarrow.csv.ConvertOptions(
         column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
     )
     return {"parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True), "convert_options": options}
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path} has two columns called {twice[0]!r}; rename one of them")
 
 
 def check_target(path: Path) -> None:

@@ -1,0 +1,158 @@
+"""A CSV file as text, row by row: what is no row of the header's columns is set aside, and harms no other row.
+
+A row ends with its line, unless a quotation mark that opens a field closes on a later one (RFC 4180). A later line that
+is a whole row by itself is never part of an open field: the mark was left open, and its own line alone is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BufferedReader
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from weighbridge.errors import InputError
+from weighbridge.kernel.arrays import Ints
+from weighbridge.kernel.rules import reject
+from weighbridge.kernel.table_check import Rejects
+
+LONGEST_LINE, MOST_LINES = 1 << 20, 100  # bytes of one line, lines of one row
+OPEN = "unexpected end of data"  # what the reader of the standard library says of a mark that is left open
+
+
+@dataclass
+class Rows:
+    """A file's rows as a table, the place of each among all rows of the file, and the places that hold no row."""
+
+    table: pa.Table
+    places: Ints | None = None
+    broken: Rejects = field(default_factory=Rejects)
+
+
+def read_csv(path: Path) -> Rows:
+    """Return a CSV file's rows, every column as text, an empty one as nothing.
+
+    Raises InputError for a header that cannot be read or names a column twice.
+    """
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        lines = _Lines(file)
+        first = lines.take().removeprefix(b"\xef\xbb\xbf")
+        names, fault = _fields(first)
+        if not names:
+            raise InputError(f"{path} has no header that can be read ({fault}); is it CSV, and UTF-8?")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"{path} has two columns called {twice[0]!r}; rename one of them")
+        good, places, broken = io.BytesIO(), list[int](), Rejects()
+        good.write(_written(names))
+        for place, (row, rule) in enumerate(_rows(lines, len(names))):
+            if rule is None:
+                good.write(row if row.endswith(b"\n") else row + b"\n")
+                places.append(place)
+            else:
+                broken.add(np.array([place], dtype=np.int64), reject("row", rule, len(names)))
+    kinds = pyarrow.csv.ConvertOptions(
+        column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
+    )
+    good.seek(0)
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    table = pyarrow.csv.read_csv(good, parse_options=parse, convert_options=kinds)
+    if len(table) != len(places):
+        raise InputError(f"{path} cannot be read row by row; is it CSV with commas, as its name says?")
+    return Rows(table, np.array(places, dtype=np.int64), broken)
+
+
+class _Lines:
+    """The lines of a file, some of which can be given back."""
+
+    def __init__(self, file: gzip.GzipFile | BufferedReader) -> None:
+        self._file, self._back = file, deque[bytes]()
+
+    def take(self) -> bytes:
+        """Return the next line with its end, b"" after the last; of one that is too long, as much as shows it."""
+        if self._back:
+            return self._back.popleft()
+        line = self._file.readline(LONGEST_LINE)
+        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            while (rest := self._file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                pass
+        return line
+
+    def give_back(self, lines: list[bytes]) -> None:
+        """Let `take` return these lines again."""
+        self._back.extendleft(reversed(lines))
+
+
+def _rows(lines: _Lines, width: int) -> Iterator[tuple[bytes, str | None]]:
+    """Yield each row as it can be parsed, or the rule by which it is none."""
+    while line := lines.take():
+        bare = line.rstrip(b"\r\n")
+        if not bare:
+            continue
+        if b'"' not in bare:
+            if bare.count(b",") != width - 1 or b"\r" in bare or len(line) >= LONGEST_LINE:
+                yield line, "columns"
+            else:
+                yield line, None if bare.isascii() or _is_text(bare) else "utf8"
+            continue
+        fields, fault = _fields(line)
+        if fields is None and fault == OPEN:
+            fields, fault = _closed(lines, line, width)
+        if fields is None:
+            yield line, "utf8" if fault == "utf8" else "quotes"
+        elif len(fields) != width:
+            yield line, "columns"
+        else:
+            yield _written(fields), None
+
+
+def _closed(lines: _Lines, line: bytes, width: int) -> tuple[list[str] | None, str]:
+    """Return the fields of a row that goes over several lines; the later lines are given back where there is none."""
+    taken = [line]
+    while len(taken) < MOST_LINES and (following := lines.take()):
+        taken.append(following)
+        alone = _fields(following)[0] if width > 2 else None
+        if alone is not None and len(alone) == width:
+            break
+        if b'"' in following:
+            fields, fault = _fields(b"".join(taken))
+            if fields is not None:
+                return fields, ""
+            if fault != OPEN:
+                break
+    lines.give_back(taken[1:])
+    return None, OPEN
+
+
+def _fields(line: bytes) -> tuple[list[str] | None, str]:
+    """Return a row's fields, or None and why there are none."""
+    try:
+        text = line.decode()
+        found = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except UnicodeDecodeError:
+        return None, "utf8"
+    except csv.Error as fault:
+        return None, str(fault)
+    return (found[0], "") if len(found) == 1 else (None, "no row")
+
+
+def _written(fields: list[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(fields)
+    return text.getvalue().encode()
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
