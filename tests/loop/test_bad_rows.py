@@ -22,7 +22,7 @@ from weighbridge.stores.sources import read_rows, write_file
 BAD = 10_000 if SOAK else 600
 CANARY = "4111222233334444"
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-COLUMNS = ["event_id", "event_ts", "card_id", "merchant_id", "amount", "country", "device"]
+COLUMNS = ["event_id", "event_ts", "card_id", "merchant_id", "amount", "country", "device", "merchant_category"]
 NUMBERS = [
     "",
     "x",
@@ -58,6 +58,7 @@ BREAKS = {
     "merchant_id": ["", "m" * 300],
     "amount": NUMBERS,
     "country": ["", "XX", "us", "U S", CANARY, "\ud83d".encode("utf-8", "surrogatepass").decode("utf-8", "replace")],
+    "merchant_category": ["", "Fuel"],
     "device": ["", "fridge", "ios ", CANARY],
 }
 LINES = [b'"%s', b"%s,one,more", b"too,few", b"\xff\xfe%s", b'%s"a"b,"', b'01,"2026,%s', b",", b"%s\r%s"]
@@ -70,7 +71,7 @@ def ulid(number):
 def good(number):
     at = (BEGIN + timedelta(minutes=number)).isoformat()
     return {"event_id": ulid(number), "event_ts": at, "card_id": f"{CANARY}-{number % 50}", "merchant_id": f"m{number % 9}",
-            "amount": f"{number % 400}.25", "country": "FR", "device": "ios"}  # fmt: skip
+            "amount": f"{number % 400}.25", "country": "FR", "device": "ios", "merchant_category": "fuel"}  # fmt: skip
 
 
 def broken(number, chance):
