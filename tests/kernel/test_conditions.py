@@ -131,3 +131,9 @@ def test_outliers_are_those_of_the_formula(values, beyond):
     expected = [v == v and high > low and (v < low - fence or v > high + fence) for v in values]
     assert far(array, "iqr", beyond).tolist() == expected
     assert sum(spread(array)["counts"]) == len(known)
+
+
+def test_content_is_alike_whatever_its_numbers_are_stored_as():
+    whole, real = pa.table({"n": pa.array([1, None, 3])}), pa.table({"n": pa.array([3.0, math.nan, 2.0])})
+    assert shared(whole, real).tolist() == [False, True, True]
+    assert shared(whole.slice(0, 0), real).tolist() == []

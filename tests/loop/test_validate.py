@@ -277,3 +277,13 @@ def test_every_check_of_child_rows_can_fail(case, empty, name):
     tables = {"loans": change(pa.table(rows))}
     found = failures(validate(related, empty, ManualClock(NOW_US), ("raw",), tables=tables).figures)
     assert found == ({told} if told else set())
+
+
+def test_vectors_that_are_no_numbers_are_refused_in_a_sentence(case, trained, tmp_path):
+    table = vectors(case, trained)
+    place = table.column_names.index("amount_log")
+    table = table.set_column(place, "amount_log", pa.array(["many"] * len(table)))
+    with pytest.raises(InputError, match="'amount_log' holds what is no number"):
+        validate(
+            case, replace(trained, reports=tmp_path), ManualClock(NOW_US), ("engineered",), tables={"vectors": table}
+        )

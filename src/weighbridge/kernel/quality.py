@@ -63,12 +63,11 @@ def _contents(table: pa.Table) -> npt.NDArray[Any]:
     parts = []
     for column in table.columns:
         plain = pa.chunked_array([column.combine_chunks()]).combine_chunks()
-        if pa.types.is_floating(plain.type):
-            numbers = plain.cast(pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False) + 0.0
+        kind = plain.type
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+            plain = plain.cast(pa.int8()) if pa.types.is_boolean(kind) else plain
+            numbers = plain.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy(zero_copy_only=False) + 0.0
             parts.append(np.where(np.isnan(numbers), np.nan, numbers).view(np.int64))
-        elif pa.types.is_integer(plain.type) or pa.types.is_boolean(plain.type):
-            numbers = plain.cast(pa.int64()).fill_null(np.iinfo(np.int64).min)
-            parts.append(numbers.to_numpy(zero_copy_only=False))
         else:
             parts.append(_hashes(plain))
     stacked = np.ascontiguousarray(np.stack(parts, axis=1).astype(np.int64))

@@ -8,6 +8,7 @@ import pyarrow as pa
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.undefined import may_be_undefined
 from weighbridge.declare.validation import ENGINEERED, FEATURE
+from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.quality import again, far
 from weighbridge.loop.quality.findings import Findings
@@ -38,8 +39,13 @@ def check_vectors(
 
 
 def numbers(table: pa.Table, name: str) -> Floats:
-    """Return a column as float64[n], NaN where it is missing."""
-    values = table[name].cast(pa.float64()).fill_null(float("nan")).to_numpy()
+    """Return a column as float64[n], NaN where it is missing. Raises InputError for what is no number."""
+    try:
+        values = table[name].cast(pa.float64()).fill_null(float("nan")).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise InputError(
+            f"column {name!r} holds what is no number; give a table of vectors, as a build makes it"
+        ) from None
     return np.asarray(values, dtype=np.float64)
 
 
