@@ -142,6 +142,6 @@ world = Relations(
     factors=["standing", "means", "age", "discipline", "burden"],
     columns=applications,
     tables=[bureau, bureau_balance, previous, pos_cash, credit_card, installments],
-    risk={"standing": -0.36, "age": -0.14, "means": -0.05, "discipline": -0.2, "burden": 0.2},
+    risk={"standing": -0.46, "age": -0.15, "means": -0.05, "discipline": -0.25, "burden": 0.25},
     rate=0.081,
 )
