@@ -180,7 +180,7 @@ class UseCase:
                     raise refuse(where, f"{field.name} would be called {made!r}, which its pattern does not match",
                                  f'give names={{"{field.name}": ...}}')  # fmt: skip
 
-    @property
+    @cached_property
     def vector(self) -> tuple[Feature, ...]:
         """The declared features, one for each value of the vector, in order."""
         return tuple(flatten(self.features))

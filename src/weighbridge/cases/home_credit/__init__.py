@@ -28,14 +28,14 @@ case = UseCase(
     features=[*of_application, *of_bureau, *of_earlier, *of_payments],
     label=Label("TARGET", matures="0s"),
     models=[
-        logistic(C=0.02),
-        lightgbm(n_estimators=600, learning_rate=0.03, num_leaves=24, min_child_samples=80, colsample_bytree=0.2,
+        logistic(C=0.003, tol=0.01),
+        lightgbm(n_estimators=450, learning_rate=0.04, num_leaves=24, min_child_samples=80, colsample_bytree=0.2,
                  reg_lambda=30.0, max_bin=255, imbalance="none"),
     ],
     policy=Policy(
-        costs=Costs(amount="AMT_CREDIT", missed=0.5, wrong_decline=25_000, review=500), review_capacity_per_day=150
+        costs=Costs(amount="AMT_CREDIT", missed=0.2, wrong_decline=40_000, review=1_000), review_capacity_per_day=150
     ),
-    training=Training(metric="roc_auc", split="stratified"),
+    training=Training(metric="roc_auc", split="stratified", learning_curve=(0.5,)),
     gates=standard_gates("roc_auc"),
     stages=[
         Stage("build", (), NIGHTLY, "nightly"),

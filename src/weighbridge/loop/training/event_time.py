@@ -46,12 +46,16 @@ def claim(case: UseCase, data: TrainingSet, winner: Candidate, selected: list[in
     """
     from weighbridge.learners.selection import varying
 
+    metric, interval = case.training.metric, list(winner.interval)
+    known = {"metric": metric, "as_known": winner.metrics[metric], "as_known_interval": interval}
+    if data.drawn is not None:  # time says nothing: everything was known at once
+        figures = {"event_time_figures": summary(winner.metrics), "rows": int(data.split.train.sum())}
+        same = {"event_time": winner.metrics[metric], "event_time_interval": interval}
+        return known | same | figures | {"rows_ahead": 0, "rows_ahead_as_known": 0}
     begins_us, columns = data.split.validation_from_us, data.columns
     X = event_time_vectors(compile_plan(case), columns, cores=cores)
     fitting = (data.labels >= 0) & (columns.event_us <= begins_us)
-    if data.drawn is not None:  # time says nothing: the same rows train
-        fitting = data.split.train
-    elif data.split.train.any():
+    if data.split.train.any():
         fitting &= columns.event_us >= columns.event_us[data.split.train].min()
     late = _label_arrived_after(data, begins_us)
     ahead = fitting & (late | (X.view(np.uint32) != data.vectors.view(np.uint32)).any(axis=1))
@@ -59,11 +63,7 @@ def claim(case: UseCase, data: TrainingSet, winner: Candidate, selected: list[in
     validation = rows_of(case, columns, X, data.labels, data.places(data.split.validation))
     lessons = Lessons(X[fitting], data.labels[fitting], data.weight[fitting])
     held = hold(case, winner.fitted.model, lessons, used, validation)
-    metric = case.training.metric
-    return {
-        "metric": metric,
-        "as_known": winner.metrics[metric],
-        "as_known_interval": list(winner.interval),
+    return known | {
         "event_time": held.metrics[metric],
         "event_time_interval": list(held.interval),
         "event_time_figures": summary(held.metrics),
