@@ -21,6 +21,7 @@ from weighbridge.loop.gate import gate
 from weighbridge.loop.ingest import ingest
 from weighbridge.loop.promote import promote
 from weighbridge.loop.replays.reproduce import reproduce
+from weighbridge.loop.score import score
 from weighbridge.loop.train import train
 from weighbridge.loop.verify import verify
 from weighbridge.ports import Budget
@@ -123,6 +124,10 @@ def test_a_batch_decides_as_the_door_does(client, lent):
     batch = score_rows(CASE, stores, bundle, rows, lambda done, of: None)
     assert batch.vectors[0].tobytes() == batch.vectors[1].tobytes() == decision.vector
     assert batch.probability[0] == decision.probability
+    client.post("/predict", json={**SENT, "number": "b3"})  # a file says nothing of the rows that came with an event
+    told = pa.table({"number": ["b3"], "person": ["p7"], "asked": [100.5]})
+    scored = score(CASE, stores, bundle, [told], {}).batch
+    assert scored.vectors[0].tobytes() == stores.log.decision("b3").vector
 
 
 def changed(**change):

@@ -12,7 +12,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.kernel.arrays import Bools
 from weighbridge.kernel.columns import firsts
 from weighbridge.ports import EventLog
-from weighbridge.stores.tables import event_schema
+from weighbridge.stores.tables import SENT, event_schema
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Repeats:
 def repeats(case: UseCase, log: EventLog, accepted: pa.Table) -> Repeats:
     """Hold every accepted row whose id came before against the stored event, else against the table's first row of it.
 
-    Two say the same when they agree in all but their arrival.
+    Two say the same when they agree in all but their arrival, and the child rows that no table of events holds.
     """
     ids = accepted["event_id"].combine_chunks()
     first = firsts(ids)
@@ -41,7 +41,7 @@ def repeats(case: UseCase, log: EventLog, accepted: pa.Table) -> Repeats:
     suspects = np.flatnonzero(~first | stored)
     if not len(suspects):
         return Repeats(first, stored, clashing)
-    apart = ("seq", "arrived_us") if case.events.time else ("seq", "arrived_us", "event_us")
+    apart = {"seq", "arrived_us", SENT} if case.events.time else {"seq", "arrived_us", SENT, "event_us"}
     content = [name for name in event_schema(case.events).names if name not in apart]
     told = accepted.select(content)
     again = ids.take(pa.array(suspects))
