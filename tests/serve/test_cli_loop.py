@@ -92,3 +92,39 @@ def test_a_timer_asks_whether_a_retrain_is_due(home):
     assert [e["trigger"] for e in entries if e["what"] == "retrain"] == ["on demand", "schedule"]
     assert [e["at"] for e in entries] == sorted(e["at"] for e in entries)
     assert "schedule: scheduled every 7d" in asked(home, "history")
+
+
+def test_a_stage_that_has_not_changed_is_skipped_and_its_report_stays(home):
+    first = asked(home, "run", "training").splitlines()
+    report = home / "reports" / "stages" / "train.json"
+    written = report.read_bytes(), report.stat().st_mtime_ns
+    second = asked(home, "run", "training").splitlines()
+    assert [line.split()[0] for line in first[:-1]] == ["build", "validate", "train", "gate", "promote"]
+    assert [line.split()[1] for line in second[:-1]][:3] == ["skipped"] * 3
+    assert "skipped" in second[-1]
+    assert report.read_bytes() == written[0]
+    told = json.loads(report.read_text())
+    assert (told["stage"], told["use_case"]) == ("train", "tiny_fraud")
+    assert told["figures"]["bundle"] in json.dumps(json.loads(asked(home, "registry", "--json")))
+
+
+def test_stages_tell_their_table_and_when_they_last_ran(home):
+    asked(home, "run", "build", "--force")
+    table = {row["stage"]: row for row in json.loads(asked(home, "stages", "--json"))["stages"]}
+    assert table["watch"]["schedule"] == "0 * * * *"
+    assert table["ingest"]["reads"][0] == "data/raw/tiny_fraud_events.parquet"
+    assert table["build"]["last_ran"] > "2026"
+    assert table["simulate"]["last_ran"] is None
+    assert asked(home, "stages").splitlines()[0].split()[:2] == ["stage", "after"]
+
+
+def test_due_tells_by_its_exit_code(home, tmp_path):
+    words = "from dataclasses import replace\nfrom weighbridge.declare import Retrain\nfrom tests.fixtures.tiny_fraud import case as tiny\n"
+    never, always = tmp_path / "never.py", tmp_path / "always.py"
+    never.write_text(words + 'case = replace(tiny, retrain=Retrain(every=None, severity="never"))\n')
+    always.write_text(words + 'case = replace(tiny, retrain=Retrain(every="1s"))\n')
+    assert "nothing asks" in asked(home, "due", case=never, code=3)
+    assert json.loads(asked(home, "due", "--json", case=never, code=3)) == {"due": False}
+    assert json.loads(asked(home, "due", "--json", case=always))["trigger"] == "schedule"
+    skipped = asked(home, "run", "retrain", case=never)
+    assert skipped.split()[:2] == ["retrain", "skipped"]
