@@ -117,9 +117,7 @@ def rollups(applications: int, told: Callable[[str], None]) -> Iterator[Figure]:
         ("p50_us", "us", "rollups of one application, p50"), ("p95_us", "us", "rollups of one application, p95"),
     ):  # fmt: skip
         yield Figure("rollups", f"{shape}: {what}", found[name], unit)
-    yield Figure(
-        "rollups", f"{ASKED:,} vectors of one application that differ from the build's", found["differing"], ""
-    )
+    yield Figure("rollups", f"{ASKED:,} single vectors that differ from the build's", found["differing"], "")
 
 
 def _measured(applications: int, folder: Path) -> dict[str, float]:
