@@ -14,6 +14,7 @@ from weighbridge.declare import Child, Key
 from weighbridge.errors import InputError, StoreFailure
 from weighbridge.kernel.child_rows import TEXT
 from weighbridge.kernel.plan import compile_plan
+from weighbridge.kernel.validate import parse_event
 from weighbridge.loop.audit import audit
 from weighbridge.loop.children import ingest_rows
 from weighbridge.ports.rows import ROWS
@@ -91,8 +92,9 @@ def test_a_segment_that_the_log_does_not_name_counts_for_nothing_and_is_removed(
     folder = tmp_path / "rows"
     assert len(list(folder.glob(f"*{SUFFIX}"))) == 2
     assert loans_of(stores, "ann") == 1
+    (folder / "sort-of-one-who-died").mkdir()
     take(stores, {**GOOD, "loan": "l3"})
-    assert len(list(folder.glob(f"*{SUFFIX}"))) == 2
+    assert len(list(folder.iterdir())) == len(list(folder.glob(f"*{SUFFIX}"))) == 2
     assert loans_of(stores, "ann") == 2
 
 
@@ -152,6 +154,12 @@ def test_keys_that_are_personal_are_stored_as_pseudonyms_and_still_join(tmp_path
     assert table[f"{TEXT}applicant"].to_pylist() == [hidden]
     of_ann = EventRecord("x", START_US, START_US, (hidden, 100))
     assert rollups_of(compile_plan(case), stores).of(of_ann).partials == (1,)
+    row = {name: value for name, value in GOOD.items() if value is not None}
+    body = {"number": "y", "person": "ann", "asked": 1, "loans": [{**row, "day": -5}, {"loan": "l2"}]}
+    sent = parse_event(case.events, body, START_US, stores.pseudonyms)
+    assert sent.values[0] == hidden
+    assert "ann" not in sent.sent
+    assert rollups_of(compile_plan(case), stores).of(sent).partials == (2,)
 
 
 def test_whole_numbers_of_a_parquet_file_are_keys_too(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -100,16 +101,17 @@ class FolderRows:
         """Remove all segments but these, and what a crash left."""
         if self._folder.is_dir():
             for path in self._folder.iterdir():
-                if path.name.endswith(SUFFIX) and path.name.removesuffix(SUFFIX) not in names:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name.endswith(SUFFIX) and path.name.removesuffix(SUFFIX) not in names:
                     self._open.pop(path.name.removesuffix(SUFFIX), None)
                     path.unlink(missing_ok=True)
 
 
 def limited(memory_bytes: int, spill: Path | None, cores: int = 1) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory that takes so much of it, and spills the rest to a folder."""
-    options = {"memory_limit": f"{max(memory_bytes >> 20, 64)}MiB", "threads": str(cores)}
-    if spill is not None:
-        options["temp_directory"] = str(spill)
+    """Return a database in memory that takes so much of it, and spills the rest to a folder (None: the system's)."""
+    memory, folder = f"{max(memory_bytes >> 20, 64)}MiB", str(spill or tempfile.gettempdir())
+    options = {"memory_limit": memory, "threads": str(cores), "temp_directory": folder}
     return duckdb.connect(config=options)
 
 
