@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pyarrow as pa
@@ -124,3 +126,27 @@ def test_what_is_not_personal_stays_as_it_came(tmp_path, web, events_csv):
     web.files["/payments.csv"] = events_csv
     desk.collect(Feed("payments", web.url("/payments.csv"), columns=ARRIVED))
     assert (desk.raw / "payments" / "payments.csv").read_bytes() == events_csv
+
+
+def test_a_table_of_a_database_is_a_source(desk, world, tmp_path):
+    rows = [{**row, "event_ts": row["event_ts"].isoformat()} for row in world.events.to_pylist()]
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        database.execute("create table payments (event_id, event_ts, card_id, shop_id, amount)")
+        named = "insert into payments values (:event_id, :event_ts, :card_id, :shop_id, :amount)"
+        database.executemany(named, [{k: v for k, v in row.items() if k != "arrived"} for row in rows])
+        database.commit()
+    feed = Feed("shop", f"sqlite:///{tmp_path}/shop.db?table=payments")
+    assert desk.collect(feed).figures["accepted"] == len(rows)
+    assert desk.collect(feed).figures["already_stored"] == len(rows)
+    assert desk.summary()["shop"]["address"].startswith("sqlite:///")
+
+
+def test_the_environment_gives_addresses_that_no_report_tells(desk, web, events_csv, tmp_path):
+    web.files["/payments.csv?token=hidden"] = events_csv
+    address = web.url("/payments.csv?token=hidden").replace("http://", "http://ana:hidden@")
+    desk.collect(Feed("payments", columns=ARRIVED), addresses={"payments": address})
+    assert desk.summary()["payments"]["address"] == web.url("/payments.csv")
+    assert "hidden" not in (tmp_path / "reports" / "ingestion_summary.json").read_text()
+    assert "hidden" not in str(desk.stores.tracker.runs())
+    with pytest.raises(InputError, match="has no address; set WEIGH_SOURCE__LOST"):
+        desk.collect(Feed("lost"))

@@ -23,7 +23,12 @@ try:
 except ImportError:
     raise MissingExtra("obstore", "objects") from None
 
-OPTIONS = {"s3": "aws_", "az": "azure_", "gs": "google_"}  # how the names of a scheme's settings begin
+PREFIX = {"s3": "aws_", "az": "azure_", "gs": "google_"}  # how the names of a scheme's settings begin
+OPTIONS = {
+    "s3": ("access_key_id", "secret_access_key", "session_token", "region", "endpoint", "skip_signature"),
+    "az": ("account_name", "account_key", "sas_key", "client_id", "client_secret", "tenant_id", "endpoint"),
+    "gs": ("service_account", "service_account_key", "application_credentials", "skip_signature"),
+}
 CHUNK_BYTES = 1 << 20
 RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 
@@ -92,18 +97,24 @@ def open_objects(url: str, options: Mapping[str, str]) -> tuple[Objects, str]:
     Raises InputError for an address or options that it cannot use.
     """
     parts = urlsplit(url)
-    own = {name: value for name, value in options.items() if name.startswith(OPTIONS[parts.scheme])}
     if not parts.netloc or not parts.path.strip("/"):
         raise InputError(
             f"{parts.scheme}://{parts.netloc}{parts.path} names no file; write {parts.scheme}://BUCKET/PATH"
         )
     shown = f"{parts.scheme}://{parts.netloc}"
+    prefix, known = PREFIX[parts.scheme], OPTIONS[parts.scheme]
+    own = {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
+    strange = sorted(set(own) - set(known))
+    if strange:
+        variables = ", ".join(f"WEIGH_STORAGE__{prefix}{name}".upper() for name in known)
+        raise InputError(f"WEIGH_STORAGE__{(prefix + strange[0]).upper()} is no option; there are {variables}")
+    plain = {"allow_http": own.get("endpoint", "").startswith("http://")}
     try:
-        client = clients.from_url(shown, config=own, retry_config=RETRY)  # type: ignore[call-overload]
+        client = clients.from_url(shown, config=own, client_options=plain, retry_config=RETRY)  # type: ignore[call-overload]
     except (ValueError, TypeError, exceptions.BaseError) as fault:
-        prefix = OPTIONS[parts.scheme].upper()
         raise InputError(
-            f"{shown} cannot be opened ({type(fault).__name__}); check {prefix}* and WEIGH_STORAGE__{prefix}*"
+            f"{shown} cannot be opened ({type(fault).__name__}); check {prefix.upper()}* and "
+            f"WEIGH_STORAGE__{prefix.upper()}* in the environment"
         ) from None
     return Objects(client, shown), unquote(parts.path.lstrip("/"))
 
