@@ -102,7 +102,7 @@ def _told(case: UseCase, stores: Stores, clock: Clock, taken: Report, told: dict
     for name, facts in told.items():
         if not facts["unchanged"]:
             facts["at"] = at
-            stores.tracker.record(f"{taken.run}-{name}", VERB, clock.now_us(), {"file": name, **facts})
+            stores.tracker.record(f"{taken.run}-source-{name}", VERB, clock.now_us(), {"file": name, **facts})
     summary = {"use_case": case.name, "run": taken.run, "at": at, "sources": told}
     path = write_report(stores.reports, SUMMARY, summary)
     rows = [f for f in told.values() if f["table"] not in (EVENTS, LABELS) and not f["unchanged"]]

@@ -76,7 +76,7 @@ def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], l
     for given, (profile, _) in zip(events, schemas, strict=True):
         if given.source is not None:
             stores.tracker.record(
-                f"{run.id}-{given.name}", SCHEMA, now_us, {"source": given.source, "columns": profile}
+                f"{run.id}-schema-{given.name}", SCHEMA, now_us, {"source": given.source, "columns": profile}
             )
     return run.finish(*_told(stores, files, records, waiting, run.id))
 
