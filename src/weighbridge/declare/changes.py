@@ -20,7 +20,7 @@ VERDICTS = {
     "time_form_changed": REFUSED,
     "key_form_changed": REFUSED,
 }
-MAY_BE_ACCEPTED = ("column_renamed", "text_for_number", "scale_shifted", "time_form_changed", "key_form_changed")
+MAY_BE_ACCEPTED = ("text_for_number", "scale_shifted", "time_form_changed", "key_form_changed")
 
 MOSTLY = 0.5  # of the values that are there: less is a matter of rows, which become rejects
 SHIFT = 30.0  # times the median of last time, or its part

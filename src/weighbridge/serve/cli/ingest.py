@@ -37,7 +37,7 @@ def ingest(
     mapped: Mapped = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="present of this piece, ISO-8601 [default: now]")] = None,
     accept_schema: Annotated[
-        bool, typer.Option("--accept-schema", help="take in what changed its form, unit or name, this once")
+        bool, typer.Option("--accept-schema", help="take in what changed its form or unit, this once")
     ] = False,
     home: HomeFolder = None,
     as_json: AsJson = False,
