@@ -39,7 +39,7 @@ def begun(folder, *words, name="mine"):
 
 def ran(folder, *words):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
-    return subprocess.run([*map(str, words)], cwd=folder, env=env, capture_output=True, text=True, timeout=900)
+    return subprocess.run([*map(str, words)], cwd=folder, env=env, capture_output=True, text=True, timeout=3_600)
 
 
 @pytest.fixture(scope="module")
