@@ -28,6 +28,7 @@ from weighbridge.serve.cli import (
     world,
 )
 from weighbridge.serve.cli.options import app
+from weighbridge.serve.cli.order import arrange
 
 __all__ = [
     "access",
@@ -53,6 +54,8 @@ __all__ = [
     "validate",
     "world",
 ]
+
+arrange(app)
 
 
 def main() -> None:

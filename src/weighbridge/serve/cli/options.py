@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weighbridge import cases
 from weighbridge.errors import GateClosed, InputError
 
 if TYPE_CHECKING:
@@ -19,13 +21,17 @@ if TYPE_CHECKING:
     from weighbridge.serve.settings import Settings
     from weighbridge.serve.wiring import Home
 
+SHIPPED = ", ".join(sorted(module.name for module in pkgutil.iter_modules(cases.__path__)))
 app = typer.Typer(
     name="weigh", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="weighbridge: real-time risk scoring as one closed loop, from one declaration.\n\n"
-    "A CASE is the name of a use case that ships (card_fraud) or the path of a Python file that declares one.",
+    f"A CASE is the name of a use case that ships ({SHIPPED}) or the path of a Python file that declares one.",
 )  # fmt: skip
 
-CaseName = Annotated[str, typer.Argument(metavar="CASE", help="card_fraud, or the path of a declaration (.py)")]
+CaseName = Annotated[
+    str,
+    typer.Argument(metavar="CASE", help=f"{SHIPPED}, or the path of a declaration (.py)"),
+]
 HomeFolder = Annotated[
     Path | None, typer.Option("--home", help="the home's folder [default: $WEIGH_HOME or .weigh/CASE]")
 ]
