@@ -26,7 +26,7 @@ from weighbridge.stores.memory_log import MemoryLog
 from weighbridge.stores.state import MemoryState
 
 ROOT = Path(__file__).parents[1]
-FORMS = {"json-schema": ".json", "pandera": ".pandera.py", "avro": ".avsc", "dictionary": ".dictionary.md"}
+FORMS = {"json-schema": ".json", "avro": ".avsc", "dictionary": ".dictionary.md"}
 CASES = sorted(module.name for module in pkgutil.iter_modules(cases.__path__))
 
 
