@@ -1,4 +1,4 @@
-"""A small lender: an application, its loans elsewhere, their months, its payments and its calls; every kind of rollup."""
+"""A small lender: an application, its loans elsewhere, their months, slips and lines, its payments and calls; all rollups."""
 
 from __future__ import annotations
 
@@ -67,7 +67,11 @@ PAYMENTS = Child(
     derived=[minus("paid", "due", name="short"), minus("paid_on", "due_on", name="late")],
 )
 CALLS = Child("calls", [Key("person"), Time("at"), Integer("seconds", at_least=0, at_most=3_600)], by="person")
-CHILDREN = [LOANS, MONTHS, PAYMENTS, CALLS]
+SLIPS = Child(
+    "slips", [Key("loan"), Key("slip"), Integer("paid", at_least=0, at_most=9)], by="loan", of=LOANS, unique="slip"
+)
+LINES = Child("lines", [Key("slip"), Integer("n", at_least=0, at_most=9)], by="slip", of=SLIPS)
+CHILDREN = [LOANS, MONTHS, PAYMENTS, CALLS, SLIPS, LINES]
 OPEN = equal("state", "open")
 
 FEATURES = [
@@ -80,6 +84,7 @@ FEATURES = [
     MONTHS.count(), MONTHS.share(where=equal("status", "C")), MONTHS.count(where=at_least("month", -12)),
     MONTHS.min("month"),
     PAYMENTS.sum("short"), PAYMENTS.max("late"), PAYMENTS.count(where=above("late", 0)), PAYMENTS.std("due"),
+    SLIPS.count(), SLIPS.sum("paid"), LINES.count(), LINES.sum("n"),
     CALLS.count(), CALLS.count(last="1h"), CALLS.sum("seconds", last="1d", until="1h"), CALLS.latest("seconds", order="seconds"),
     ratio("asked", LOANS.sum("owed")), difference(LOANS.mean("owed"), PAYMENTS.mean("paid")),
 ]  # fmt: skip
@@ -116,6 +121,9 @@ ROWS = {
     "calls": st.fixed_dictionaries({
         "person": people, "at": st.sampled_from([f"2026-01-05T{h:02}:00:00Z" for h in range(0, 24, 3)]),
         "seconds": st.integers(0, 3_600)}),
+    "slips": st.fixed_dictionaries({
+        "loan": loans, "slip": st.sampled_from(["s1", "s2"]), "paid": st.integers(0, 9)}),  # one slip may pay two loans
+    "lines": st.fixed_dictionaries({"slip": st.sampled_from(["s1", "s2"]), "n": st.integers(0, 9)}),
 }  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def test_digests_cover_the_tables_where_there_are_any():
     assert bare.rows_digest == replace(bare, name="other").rows_digest
     assert CASE.state_digest == bare.state_digest  # histories know nothing of child rows
     wider = replace(LOANS, most_rows=41)
-    other = replace(CASE, children=[wider, replace(MONTHS, of=wider), *CHILDREN[2:]],
+    other = replace(CASE, children=[wider, replace(MONTHS, of=wider), *CHILDREN[2:4]],
                     features=[f for f in CASE.vector if f.name.startswith(("asked", "pay", "calls"))][:1])  # fmt: skip
     assert len({case.rows_digest for case in (CASE, bare, other)}) == 3
     assert len({case.vector_digest for case in (CASE, bare, other)}) == 3
@@ -124,5 +124,5 @@ def test_digests_cover_the_tables_where_there_are_any():
 
 def test_a_contract_without_children_is_what_it_was():
     assert Contract("application", APPLICATION.fields) == APPLICATION
-    assert CASE.events.members == {"number", "person", "asked", "loans", "months", "payments", "calls"}
+    assert CASE.events.members == {"number", "person", "asked", *(c.name for c in CHILDREN)}
     assert CASE.stateless == tuple(range(len(CASE.vector)))  # rollups need no history of events

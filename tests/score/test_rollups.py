@@ -33,8 +33,10 @@ def sent_rows(draw):
     """Child rows of an event's body; one of a table with a unique key has no key twice."""
     found = {}
     for name in draw(st.lists(st.sampled_from(sorted(TABLES)), unique=True, max_size=3)):
-        by_loan = (lambda row: row["loan"]) if name == "loans" else None
-        found[name] = draw(st.lists(ROWS[name], max_size=4, unique_by=by_loan))
+        child = TABLES[name]
+        keys = child.unique and [child.unique, *([child.by] if child.of else [])]
+        apart = keys and (lambda row, keys=keys: tuple(row[key] for key in keys))
+        found[name] = draw(st.lists(ROWS[name], max_size=4, unique_by=apart))
     return found
 
 
@@ -124,6 +126,16 @@ def test_a_decision_sees_the_rows_that_had_come_and_the_newest_of_each_key(tmp_p
     assert seen["calls_count"] == [0, 1, 1, 0]  # a call of nine in the evening has not happened at noon
     assert seen["loans_count_365d"] == [1, 2, 1, 0]
     assert np.isnan(online[3, place["loans_owed_mean"]])
+    assert by_query(stores).tobytes() == online.tobytes() == oracle.vectors().tobytes()
+
+
+def test_a_row_whose_parent_stands_under_two_of_an_event_counts_once(tmp_path):
+    loans = [{**HISTORY[0][1][0], "loan": loan} for loan in ("l1", "l2")]
+    slips = [{"loan": loan, "slip": "s1", "paid": 1} for loan in ("l1", "l2")]
+    history = [("loans", loans), ("slips", slips), ("lines", [{"slip": "s1", "n": 7}]), ("event", ("ann", {}))]
+    stores, online, oracle = lived(tmp_path, history)
+    place = CASE.feature_names.index
+    assert by_query(stores)[0, [place("slips_count"), place("lines_count"), place("lines_n_sum")]].tolist() == [2, 1, 7]
     assert by_query(stores).tobytes() == online.tobytes() == oracle.vectors().tobytes()
 
 

@@ -81,7 +81,8 @@ def _visible(
         owners = f'select place, seq, event_us, "{child.name}" as owner from events'
     else:
         number = columns_of(child.of)[child.owner]
-        owners = f"select place, seq, event_us, c{number} as owner from {child.of.name}_rows"
+        # a key may stand under two parents of an event: its rows still count once
+        owners = f"select distinct place, seq, event_us, c{number} as owner from {child.of.name}_rows"
     parts = []
     for number, (seq, table) in enumerate(stored):
         connection.register(f"{child.name}_{number}", table)
