@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 
@@ -17,7 +18,9 @@ from weighbridge.kernel.child_rows import ROW, parse_rows
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.table_check import Rejects
+from weighbridge.loop.given import lenient
 from weighbridge.loop.report import Progress, Report, Run, silent
+from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
 from weighbridge.ports.rows import ROWS
 from weighbridge.records import Note
@@ -37,8 +40,8 @@ def ingest_rows(
     """Append a file's rows to a child table; rows that break its contract go to a table of rejects, with reasons.
 
     The rows count for the events that come after them. A file whose rows are stored already is skipped. `mapping` names
-    the column of a field where the file calls it otherwise. Raises InputError for a table that is not declared and a
-    column that is missing; then nothing was stored.
+    the column of a field where the file calls it otherwise. Raises InputError for a table that is not declared, a
+    file of another table and a column that is missing; then nothing was stored.
     """
     run = Run("ingest", stores, clock)
     child = next((c for c in case.children if c.name == table), None)
@@ -47,7 +50,7 @@ def ingest_rows(
         raise InputError(f"there is no child table {table!r}; declared are {known}")
     checked = _checked_mapping(child, mapping or {})
     stores.rows.keep_only({body["name"] for _, _, body in stores.log.notes(ROWS)})
-    reading = _Reading(child, checked, stores.pseudonyms, progress)
+    reading = _Reading(case, child, checked, stores.pseudonyms, progress)
     written = stores.rows.write(child, reading.good(pieces))
     if child.unique is not None:
         reading.rejects.add(np.array(written.twice, dtype=np.int64), reject(child.unique, "unique_row"))
@@ -63,9 +66,9 @@ def ingest_rows(
         "table": child.name, "rows": reading.rows, "accepted": 0 if skipped else written.rows,
         "already_stored": written.rows if skipped else 0, "rejected": len(rejected),
         "reasons": {rule: reading.rejects.rules.count(rule) for rule in sorted(set(reading.rejects.rules))},
-        "head_seq": stores.log.head().seq,
+        "head_seq": stores.log.head().seq, "without": reading.without, "others": dict(reading.others),
     }  # fmt: skip
-    return run.finish(_sentence(figures, rejected, run.id), figures)
+    return run.finish(_sentence(figures, rejected, run.id) + lenient(reading.without, reading.others), figures)
 
 
 def _checked_mapping(child: Child, mapping: Mapping[str, str]) -> Mapping[str, str]:
@@ -79,18 +82,26 @@ def _checked_mapping(child: Child, mapping: Mapping[str, str]) -> Mapping[str, s
 class _Reading:
     """The pieces of a file on their way: what is good in them, and what was rejected so far."""
 
-    def __init__(self, child: Child, mapping: Mapping[str, str], pseudonyms: Pseudonyms, progress: Progress) -> None:
-        self._child, self._mapping, self._pseudonyms, self._progress = child, mapping, pseudonyms, progress
+    def __init__(
+        self, case: UseCase, child: Child, mapping: Mapping[str, str], pseudonyms: Pseudonyms, progress: Progress
+    ) -> None:
+        self._case, self._child, self._mapping = case, child, mapping
+        self._pseudonyms, self._progress = pseudonyms, progress
         self.rejects, self.rows = Rejects(), 0
+        self.without: list[str] = []
+        self.others = Counter[str]()
 
     def good(self, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Yield the accepted rows of each piece, numbered through the file."""
         for piece in pieces:
+            check_columns(self._case, self._child, piece.column_names, self._mapping)
             found, check = parse_rows(self._child, piece, self._mapping, self._pseudonyms)
             place = found.column_names.index(ROW)
             yield found.set_column(place, ROW, pa.array(ints(found[ROW]) + self.rows))
             self.rejects.extend(check.rejects, self.rows)
             self.rows += len(piece)
+            self.without = check.without
+            self.others.update(check.others)
             self._progress(f"rows of {self._child.name} read", self.rows, self.rows)
 
 

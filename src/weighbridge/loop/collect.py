@@ -28,7 +28,7 @@ from weighbridge.stores.files import PART
 from weighbridge.stores.sources import read_pieces, read_rows
 
 VERB, SUMMARY = "source", "ingestion_summary"
-COUNTS = ("rows", "accepted", "already_stored", "rejected", "reasons")
+COUNTS = ("rows", "accepted", "already_stored", "rejected", "reasons", "without", "others")
 SUMS = ("accepted", "already_stored", "rejected")
 
 

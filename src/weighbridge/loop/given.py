@@ -97,3 +97,13 @@ def reasons(rejected: pa.Table) -> dict[str, int]:
     """Return how many rows each rule refused."""
     counts = rejected.group_by("rule").aggregate([("row", "count")]).to_pylist()
     return {str(r["rule"]): int(r["row_count"]) for r in sorted(counts, key=lambda r: str(r["rule"]))}
+
+
+def lenient(without: Sequence[str], others: Mapping[str, int]) -> str:
+    """Return what was taken although the file has no such column, or a value that is not listed."""
+    more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+    told = f", without the optional columns {', '.join(without[:3])}{more}" if without else ""
+    if others:
+        count = sum(others.values())
+        told += f", {count:,} values that are not listed became the declared other one ({', '.join(others)})"
+    return told

@@ -17,11 +17,12 @@ from weighbridge.errors import InputError
 from weighbridge.kernel.columns import ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.validate import parse_table
-from weighbridge.loop.given import NO_REJECTS, Given, Taken, reasons
+from weighbridge.loop.given import NO_REJECTS, Given, Taken, lenient, reasons
 from weighbridge.loop.labels.label import RECORDS, WAITING, arrived_and_waiting, labels_of_column, labels_of_table
 from weighbridge.loop.repeats import repeats
 from weighbridge.loop.report import Report, Run
 from weighbridge.loop.sources.judge import SCHEMA, last_and_now
+from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
 from weighbridge.stores.tables import event_schema, in_order_of_arrival
 
@@ -50,13 +51,15 @@ def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], l
 
     A row that is stored already with the same content is skipped, so that a file may be given twice. What arrives after
     the clock's present cannot be known: such events are rejected, such labels wait for a later ingest. Raises
-    InputError when a column is missing, the history is older than the log or a source has changed in a way that breaks;
-    then nothing was stored.
+    InputError when a column is missing, a file is of another table, the history is older than the log or a source has
+    changed in a way that breaks; then nothing was stored.
     """
     run = Run("ingest", stores, clock)
     now_us = clock.now_us()
     for given in (*events, *labels):
         checked_mapping(case, given.mapping)
+    for given in events:
+        check_columns(case, case.events, given.table.column_names, given.mapping, given.name)
     schemas = [last_and_now(case.events.fields, stores, given) for given in events]
     files = _once(case, stores, [_read(case, stores, given, now_us) for given in events])
     for file, (_, changes) in zip(files, schemas, strict=True):
@@ -79,16 +82,6 @@ def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], l
                 f"{run.id}-schema-{given.name}", SCHEMA, now_us, {"source": given.source, "columns": profile}
             )
     return run.finish(*_told(stores, files, records, waiting, run.id))
-
-
-def _lenient(without: Sequence[str], others: Mapping[str, int]) -> str:
-    """Return what was taken although the file has no such column, or a value that is not listed."""
-    more = f" and {len(without) - 3} more" if len(without) > 3 else ""
-    told = f", without the optional columns {', '.join(without[:3])}{more}" if without else ""
-    if others:
-        count = sum(others.values())
-        told += f", {count:,} values that are not listed became the declared other one ({', '.join(others)})"
-    return told
 
 
 def _told(
@@ -127,7 +120,7 @@ def _told(
         sentence += f", all in tables/{REJECTS}/{run}.parquet"
     warned = [f"{f.given.name}: {c['sentence']}" for f in files for c in f.schema if c["verdict"] != ACCEPTED]
     sentence += f"; {'; '.join(warned)}" if warned else ""
-    return sentence + _lenient(figures["without"], figures["others"]), figures
+    return sentence + lenient(figures["without"], figures["others"]), figures
 
 
 def checked_mapping(case: UseCase, mapping: Mapping[str, str]) -> Mapping[str, str]:

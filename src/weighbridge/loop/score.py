@@ -16,6 +16,7 @@ from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.ingest import checked_mapping
 from weighbridge.loop.repeats import repeats
 from weighbridge.loop.report import Progress, silent
+from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
 from weighbridge.score.batch import Batch, score_rows
 from weighbridge.score.bundle import Bundle
@@ -43,12 +44,13 @@ def score(
 
     A row whose id came before, in the log or above it, gets the same answer when it says the same, and is rejected
     otherwise. `mapping` names the column of a field where the source calls it otherwise. Raises InputError when a
-    column is missing or there are more than `MOST_ROWS`.
+    column is missing, the rows are of another table, or there are more than `MOST_ROWS`.
     """
     mapping = checked_mapping(case, mapping)
     now_us = stores.log.head().arrived_us  # the present of events without a time
     accepted, rejects, rows = list[pa.Table](), Rejects(), 0
     for piece in pieces:
+        check_columns(case, case.events, piece.column_names, mapping)
         good, check = parse_table(case.events, piece, mapping, stores.pseudonyms, now_us)
         accepted.append(good.set_column(0, "row", pa.array(ints(good["row"]) + rows)))
         rejects.extend(check.rejects, rows)
