@@ -7,6 +7,7 @@ import io
 import zipfile
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import stamina
 
@@ -33,10 +34,10 @@ def web():
         yield found
 
 
-def fetched(web, folder, path="/f.csv", user="", **options):
+def fetched(web, folder, path="/f.csv", user="", name="f.csv", **options):
     feed = Feed("f", **options)
     store, inner = World({}).objects(web.url(path).replace("http://", f"http://{user}"))
-    return bring(feed, store, store.head(inner), folder / "f.csv", lambda *_: None)
+    return bring(feed, store, store.head(inner), folder / name, lambda *_: None)
 
 
 def files(folder):
@@ -77,6 +78,15 @@ def test_a_part_of_another_version_is_not_gone_on_with(web, tmp_path):
     (tmp_path / "f.csv.000000000000.part").write_bytes(b"of yesterday")
     assert fetched(web, tmp_path).fetched == len(CONTENT)
     assert files(tmp_path) == ["f.csv"]
+
+
+def test_a_part_of_a_name_with_brackets_is_not_gone_on_with_without_a_tag(web, tmp_path):
+    web.tags, web.break_after, name = False, 1_000_000, "f[1].csv"
+    with stamina.set_testing(True, attempts=1), pytest.raises(StoreFailure):
+        fetched(web, tmp_path, name=name)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    web.break_after, web.files["/f.csv"] = None, CONTENT[::-1]
+    assert fetched(web, tmp_path, name=name).path.read_bytes() == CONTENT[::-1]
 
 
 def test_a_server_without_ranges_sends_all_again(web, tmp_path):
@@ -164,3 +174,16 @@ def test_what_cannot_be_unpacked_is_a_sentence(tmp_path, name, content):
         return
     with pytest.raises(InputError, match="cannot be unpacked"):
         unpack(Feed("r"), tmp_path / name, folder)
+
+
+@pytest.mark.parametrize(
+    "rows", [{"a": [7.5 + n for n in range(300_000)]}, {"a": [None] * 600_000, "b": ["x"] * 600_000}]
+)
+def test_parquet_is_bound_by_what_it_unpacks_to(tmp_path, rows):
+    pq.write_table(pa.table(rows), tmp_path / "r.parquet", compression="zstd")
+    with pytest.raises(InputError, match="more than 1 MiB"):
+        unpack(Feed("r", largest_mb=1), tmp_path / "r.parquet", tmp_path)
+    assert unpack(Feed("r", largest_mb=4), tmp_path / "r.parquet", tmp_path) == tmp_path / "r.parquet"
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(Feed("r"), tmp_path / "broken.parquet", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import time
@@ -57,7 +58,7 @@ def bring(feed: Feed, store: ObjectStore, found: Object, target: Path, progress:
     part = target.with_name(f"{target.name}.{mark}{PART}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for old in target.parent.glob(f"{target.name}.*{PART}"):
+        for old in target.parent.glob(f"{glob.escape(target.name)}.*{PART}"):
             if old != part or found.tag is None:
                 old.unlink()
         digests, fetched = _Digests(), 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from weighbridge.declare.sources import FORMS, Feed
 from weighbridge.errors import InputError
@@ -23,7 +24,8 @@ def unpack(feed: Feed, path: Path, folder: Path) -> Path:
     """Return a file that is CSV or Parquet by its ending: the one given, or what was packed in it, made in `folder`.
 
     Packings may lie in one another, such as .csv.gz.zip. Raises InputError for one that is damaged, encrypted, has not
-    the one member that is wanted, or unpacks to more than the feed may have; and for a file of another form.
+    the one member that is wanted, or unpacks to more than the feed may have; and for a file of another form. Parquet
+    is asked by its footer how much it unpacks to.
     """
     name, depth = path.name, 0
     while name.endswith((".gz", ".zst", ".zip")):
@@ -44,11 +46,21 @@ def unpack(feed: Feed, path: Path, folder: Path) -> Path:
             f"source {feed.name} is neither Parquet nor CSV by its name ({name}); declare Feed(form=...) with one of "
             f"{', '.join(FORMS)}"
         )
+    if form == "parquet":
+        with _readable(feed, path):
+            check_size(feed, _least_bytes(path))
     if path.suffix == f".{form}":
         return path
     named = folder / f"rows.{form}"
     named.symlink_to(path.absolute())
     return named
+
+
+def _least_bytes(path: Path) -> int:
+    """Return what a Parquet file unpacks to at least: its pages, or a byte a value where they are packed."""
+    footer = pq.read_metadata(path)
+    pages = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+    return max(int(pages), footer.num_rows * footer.num_columns)
 
 
 @contextmanager
