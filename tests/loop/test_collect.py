@@ -17,12 +17,14 @@ import stamina
 from tests.adapters.web import serving
 from tests.conftest import CUT_US, START_US, memory_stores
 from tests.fixtures.tiny_fraud import case as tiny
+from tests.lending import CASE as LENDING
 from weighbridge.adapters.outside import World
 from weighbridge.clock import ManualClock
 from weighbridge.declare import Feed
-from weighbridge.errors import InputError
+from weighbridge.errors import InputError, StoreFailure
 from weighbridge.loop.collect import collect
 from weighbridge.loop.simulate import simulate
+from weighbridge.ports.rows import ROWS
 from weighbridge.stores.sources import write_file
 
 ARRIVED = {"arrived": "arrived"}
@@ -57,11 +59,11 @@ class Desk:
 
     def __init__(self, folder, case=tiny):
         self.case = case
-        self.folder, self.stores, self.raw = folder, memory_stores(tiny, folder / "reports"), folder / "data" / "raw"
+        self.folder, self.stores, self.raw = folder, memory_stores(case, folder / "reports"), folder / "data" / "raw"
 
-    def collect(self, *feeds, addresses=(), accepts=(), progress=lambda *_: None):
+    def collect(self, *feeds, addresses=(), accepts=(), progress=lambda *_: None, now_us=CUT_US):
         case = replace(self.case, sources=feeds)
-        clock = ManualClock(CUT_US)
+        clock = ManualClock(now_us)
         return collect(case, self.stores, clock, World({}), self.raw, dict(addresses), accepts, progress)
 
     def summary(self):
@@ -150,3 +152,74 @@ def test_the_environment_gives_addresses_that_no_report_tells(desk, web, events_
     assert "hidden" not in str(desk.stores.tracker.runs())
     with pytest.raises(InputError, match="has no address; set WEIGH_SOURCE__LOST"):
         desk.collect(Feed("lost"))
+
+
+def test_rows_that_had_not_arrived_are_taken_from_the_same_file_later(desk, world, tmp_path):
+    write_file(tmp_path / "e.csv", world.events)
+    feed = Feed("payments", str(tmp_path / "e.csv"), columns=ARRIVED)
+    arrived = sorted(world.events["arrived"].cast(pa.int64()).to_pylist())
+    first = desk.collect(feed, now_us=arrived[150])
+    assert first.figures["sources"]["payments"]["for_now"] == first.figures["rejected"] > 0
+    desk.collect(feed)
+    assert len(desk.stores.log.events()) == len(world.events)
+    assert desk.collect(feed).figures["sources"]["payments"]["unchanged"]
+
+
+def test_a_label_is_taken_once_its_event_has_come(desk, world, tmp_path):
+    events = world.events.sort_by("arrived")
+    last = events.slice(len(events) - 1)
+    write_file(tmp_path / "l.csv", last.select(["event_id", "arrived"]).append_column("label", pa.array([1])))
+    write_file(tmp_path / "e.csv", events.slice(0, len(events) - 1))
+    feeds = (
+        Feed("payments", str(tmp_path / "e.csv"), columns=ARRIVED),
+        Feed("outcomes", str(tmp_path / "l.csv"), of="labels"),
+    )
+    assert desk.collect(*feeds).figures["reasons"] == {"event": 1}
+    write_file(tmp_path / "e.csv", events)
+    assert desk.collect(*feeds).figures["labels"] == 1
+    assert desk.collect(*feeds).figures["sources"]["outcomes"]["unchanged"]
+
+
+@pytest.fixture
+def lending(tmp_path):
+    desk = Desk(tmp_path, LENDING)
+    loans, asked = tmp_path / "loans.csv", tmp_path / "asked.csv"
+    loans.write_text("applicant,loan,day,owed,state\nann,l1,-5,100.0,open\n")
+    asked.write_text("number,person,asked,seen\ne1,ann,1.0,2026-01-04T00:00:00Z\n")
+    feeds = (Feed("loans", str(loans), of="loans"), Feed("asked", str(asked), columns={"arrived": "seen"}))
+    return desk, feeds, asked
+
+
+BROKEN = [
+    "number,person,seen\nx,ann,2026-01-05T00:00:00Z\n",
+    "number,person,asked,seen\nx,ann,1,2020-01-05T00:00:00Z\n",
+]
+
+
+@pytest.mark.parametrize("events", BROKEN, ids=["no column", "older than the log"])
+def test_events_that_are_refused_leave_no_child_rows_behind(lending, events):
+    desk, feeds, asked = lending
+    good = asked.read_text()
+    desk.collect(feeds[1], now_us=CUT_US)
+    asked.write_text(events)
+    seq = desk.stores.log.head().seq
+    with pytest.raises(InputError):
+        desk.collect(*feeds)
+    assert desk.stores.log.head().seq == seq
+    asked.write_text(good)
+    assert desk.collect(*feeds).figures["sources"]["loans"]["accepted"] == 1
+
+
+def test_a_log_that_breaks_between_rows_and_events_says_what_is_in(lending, monkeypatch):
+    desk, feeds, _ = lending
+
+    def full(*_args, **_options):
+        raise StoreFailure("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.stores.log, "import_history", full)
+        with pytest.raises(StoreFailure, match="the disk is full; no event was taken in, rows of loans were"):
+            desk.collect(*feeds)
+    assert len(desk.stores.log.notes(ROWS)) == 1
+    told = desk.collect(*feeds).figures["sources"]
+    assert (told["loans"]["unchanged"], told["asked"]["accepted"]) == (True, 1)

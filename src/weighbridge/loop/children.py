@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from weighbridge.loop.given import lenient
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
-from weighbridge.ports.rows import ROWS
+from weighbridge.ports.rows import ROWS, Written
 from weighbridge.records import Note
 
 REJECTS = "rejects"
@@ -43,32 +43,71 @@ def ingest_rows(
     the column of a field where the file calls it otherwise. Raises InputError for a table that is not declared, a
     file of another table and a column that is missing; then nothing was stored.
     """
+    keep_named(stores)
+    return commit_rows(stores, clock, read_in(case, stores, clock, table, pieces, mapping, progress))
+
+
+def keep_named(stores: Stores) -> None:
+    """Remove the segments that the log does not name: what was read and never committed."""
+    stores.rows.keep_only(_named(stores))
+
+
+@dataclass(frozen=True)
+class RowsRead:
+    """A file's rows in a segment that the log does not name yet, so that they count for nothing."""
+
+    run: Run
+    child: Child
+    written: Written
+    rows: int
+    rejects: Rejects
+    without: Sequence[str]
+    others: Mapping[str, int]
+
+
+def read_in(
+    case: UseCase,
+    stores: Stores,
+    clock: Clock,
+    table: str,
+    pieces: Iterable[pa.Table],
+    mapping: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> RowsRead:
+    """Read a file's rows, of a child table, into a segment. Raises InputError as `ingest_rows` does."""
     run = Run("ingest", stores, clock)
     child = next((c for c in case.children if c.name == table), None)
     if child is None:
         known = ", ".join(c.name for c in case.children) or "none, add UseCase(children=[...])"
         raise InputError(f"there is no child table {table!r}; declared are {known}")
-    checked = _checked_mapping(child, mapping or {})
-    stores.rows.keep_only({body["name"] for _, _, body in stores.log.notes(ROWS)})
-    reading = _Reading(case, child, checked, stores.pseudonyms, progress)
+    reading = _Reading(case, child, _checked_mapping(child, mapping or {}), stores.pseudonyms, progress)
     written = stores.rows.write(child, reading.good(pieces))
     if child.unique is not None:
         reading.rejects.add(np.array(written.twice, dtype=np.int64), reject(child.unique, "unique_row"))
-    known_names = {body["name"] for _, _, body in stores.log.notes(ROWS)}
-    skipped = written.name in known_names
+    return RowsRead(run, child, written, reading.rows, reading.rejects, reading.without, reading.others)
+
+
+def commit_rows(stores: Stores, clock: Clock, read: RowsRead) -> Report:
+    """Name a segment in the log: from here on its rows count. Stores what was rejected, and returns the report."""
+    written, run = read.written, read.run
+    skipped = written.name in _named(stores)
     if written.rows and not skipped:
-        told = {"table": child.name, **{k: v for k, v in asdict(written).items() if k != "twice"}}
+        told = {"table": read.child.name, **{k: v for k, v in asdict(written).items() if k != "twice"}}
         stores.log.commit([], [Note(ROWS, told, clock.now_us(), "weigh ingest")])
-    rejected = reading.rejects.table()
+    rejected = read.rejects.table()
     if len(rejected):
         stores.tables.put(f"{REJECTS}/{run.id}", rejected)
     figures = {
-        "table": child.name, "rows": reading.rows, "accepted": 0 if skipped else written.rows,
+        "table": read.child.name, "rows": read.rows, "accepted": 0 if skipped else written.rows,
         "already_stored": written.rows if skipped else 0, "rejected": len(rejected),
-        "reasons": {rule: reading.rejects.rules.count(rule) for rule in sorted(set(reading.rejects.rules))},
-        "head_seq": stores.log.head().seq, "without": reading.without, "others": dict(reading.others),
+        "reasons": {rule: read.rejects.rules.count(rule) for rule in sorted(set(read.rejects.rules))},
+        "head_seq": stores.log.head().seq, "without": list(read.without), "others": dict(read.others),
     }  # fmt: skip
-    return run.finish(_sentence(figures, rejected, run.id) + lenient(reading.without, reading.others), figures)
+    return run.finish(_sentence(figures, rejected, run.id) + lenient(read.without, read.others), figures)
+
+
+def _named(stores: Stores) -> set[str]:
+    return {body["name"] for _, _, body in stores.log.notes(ROWS)}
 
 
 def _checked_mapping(child: Child, mapping: Mapping[str, str]) -> Mapping[str, str]:

@@ -14,11 +14,11 @@ import pyarrow as pa
 from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.sources import DATABASES, EVENTS, LABELS, Feed
-from weighbridge.errors import InputError
+from weighbridge.errors import InputError, StoreFailure
 from weighbridge.identity import digest
-from weighbridge.loop.children import ingest_rows
+from weighbridge.loop.children import RowsRead, commit_rows, keep_named, read_in
 from weighbridge.loop.given import Given
-from weighbridge.loop.ingest import take
+from weighbridge.loop.ingest import Judged, judged, store
 from weighbridge.loop.report import Progress, Report, silent, write_report
 from weighbridge.loop.sources.bring import Brought, bring, looked_at
 from weighbridge.loop.sources.unpack import unpack
@@ -29,6 +29,7 @@ from weighbridge.stores.sources import read_pieces, read_rows
 
 VERB, SUMMARY = "source", "ingestion_summary"
 COUNTS = ("rows", "accepted", "already_stored", "rejected", "reasons", "without", "others")
+FOR_NOW = ("arrived", "event")  # rules that the same row may keep later
 SUMS = ("accepted", "already_stored", "rejected")
 
 
@@ -63,9 +64,12 @@ def collect(
 
     `addresses` go before the declared ones, by feed; `accepts` are kinds of change that are let through now. Files of
     this machine are read where they are. What is fetched stays in `raw`, unless a contract has personal fields: then it
-    goes once it was taken in or refused. Child tables are taken in first, one by one, then all events and labels at
-    once. Writes reports/ingestion_summary.json. Raises InputError and StoreFailure, by the source's name, when one
-    cannot be fetched or read; then no event was taken in.
+    goes once it was taken in or refused. All files are fetched and judged before anything of them is stored; then child
+    tables are taken in, one by one, and all events and labels at once. A file that has not changed is left out, unless
+    rows of it were rejected for now: they had not arrived, or their event had not. Writes
+    reports/ingestion_summary.json. Raises InputError and StoreFailure, by the source's name, when one cannot be fetched
+    or read: nothing was taken in then. Raises StoreFailure when the log cannot be written: it tells what was taken in
+    by then, which is recorded and not taken in again.
     """
     if not case.sources:
         raise InputError(f"use case {case.name} declares no sources; give a file, or declare UseCase(sources=[...])")
@@ -73,6 +77,8 @@ def collect(
     before = {facts["file"]: facts for _, _, _, facts in stores.tracker.runs(VERB)}
     told: dict[str, dict[str, Any]] = {}
     events, labels = list[Given](), list[Given]()
+    rows = dict[str, RowsRead]()
+    keep_named(stores)
     raw.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with tempfile.TemporaryDirectory(dir=raw, prefix=".unpacked-") as work:
@@ -84,26 +90,46 @@ def collect(
                     taken.append(_given(file, path, outside, (*file.feed.accepts, *accepts)))
                 elif not facts["unchanged"]:
                     pieces = outside.rows(file.address) if path is None else read_pieces(path)
-                    report = ingest_rows(case, stores, clock, file.feed.of, pieces, file.feed.columns, progress)
-                    facts |= {name: report.figures[name] for name in COUNTS}
+                    rows[file.name] = read_in(case, stores, clock, file.feed.of, pieces, file.feed.columns, progress)
                 told[file.name] = {**facts, "seconds": round(time.perf_counter() - begun, 3)}
-        report = take(case, stores, clock, events, labels)
+        found = judged(case, stores, clock, events, labels)
+        report = _stored(stores, clock, rows, found, told)
     finally:
         if _personal(case):
             _forget(raw)
-    for name, counts in report.figures["sources"].items():
-        told[name] |= counts
     return _told(case, stores, clock, report, told)
 
 
+def _stored(
+    stores: Stores, clock: Clock, rows: Mapping[str, RowsRead], found: Judged, told: Mapping[str, dict[str, Any]]
+) -> Report:
+    """Take in child rows, then events and labels, and record each file as soon as it is in."""
+    taken = list[str]()
+    try:
+        for name, read in rows.items():
+            report = commit_rows(stores, clock, read)
+            told[name] |= {count: report.figures[count] for count in COUNTS}
+            _record(stores, clock, report.run, name, told[name])
+            taken.append(name)
+        report = store(stores, found)
+    except StoreFailure as fault:
+        before = f", rows of {', '.join(taken)} were" if taken else ""
+        raise StoreFailure(f"{fault}; no event was taken in{before}") from fault
+    for name, counts in report.figures["sources"].items():
+        told[name] |= counts
+        _record(stores, clock, report.run, name, told[name])
+    return report
+
+
+def _record(stores: Stores, clock: Clock, run: str, name: str, facts: dict[str, Any]) -> None:
+    facts["at"] = us_to_iso(clock.now_us())
+    facts["for_now"] = sum(facts["reasons"].get(rule, 0) for rule in FOR_NOW)
+    stores.tracker.record(f"{run}-source-{name}", VERB, clock.now_us(), {"file": name, **facts})
+
+
 def _told(case: UseCase, stores: Stores, clock: Clock, taken: Report, told: dict[str, dict[str, Any]]) -> Report:
-    """Record what was made of each file, write the summary and return the report."""
-    at = us_to_iso(clock.now_us())
-    for name, facts in told.items():
-        if not facts["unchanged"]:
-            facts["at"] = at
-            stores.tracker.record(f"{taken.run}-source-{name}", VERB, clock.now_us(), {"file": name, **facts})
-    summary = {"use_case": case.name, "run": taken.run, "at": at, "sources": told}
+    """Write the summary of what was made of each file, and return the report."""
+    summary = {"use_case": case.name, "run": taken.run, "at": us_to_iso(clock.now_us()), "sources": told}
     path = write_report(stores.reports, SUMMARY, summary)
     rows = [f for f in told.values() if f["table"] not in (EVENTS, LABELS) and not f["unchanged"]]
     sums = {name: taken.figures[name] + sum(facts[name] for facts in rows) for name in SUMS}
@@ -155,7 +181,7 @@ def _fetched(
     if file.store is None or file.found is None:
         return facts, None
     facts |= {"bytes": file.found.size, "tag": file.found.tag}
-    same = all(before.get(name) == facts[name] for name in ("declared", "address"))
+    same = not before.get("for_now") and all(before.get(name) == facts[name] for name in ("declared", "address"))
     unmoved = file.found.tag is not None and all(before.get(name) == facts[name] for name in ("tag", "bytes"))
     if same and unmoved:
         return {**before, **facts, "unchanged": True}, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from weighbridge.loop.labels.label import RECORDS, WAITING, arrived_and_waiting,
 from weighbridge.loop.repeats import repeats
 from weighbridge.loop.report import Report, Run
 from weighbridge.loop.sources.judge import SCHEMA, last_and_now
+from weighbridge.loop.sources.profile import Profile
 from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
-from weighbridge.stores.tables import event_schema, in_order_of_arrival
+from weighbridge.stores.tables import check_appends, event_schema, in_order_of_arrival
 
 REJECTS = "rejects"
 
@@ -54,6 +56,26 @@ def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], l
     InputError when a column is missing, a file is of another table, the history is older than the log or a source has
     changed in a way that breaks; then nothing was stored.
     """
+    return store(stores, judged(case, stores, clock, events, labels))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Files that can be stored: what was made of each, and of all together the new labels and those that wait."""
+
+    run: Run
+    now_us: int
+    files: Sequence[Taken]
+    profiles: Sequence[tuple[Given, list[Profile]]]
+    accepted: pa.Table
+    records: pa.Table
+    waiting: pa.Table
+
+
+def judged(
+    case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], labels: Sequence[Given] = ()
+) -> Judged:
+    """Return what `take` is to store; nothing is stored yet. Raises InputError as `take` does."""
     run = Run("ingest", stores, clock)
     now_us = clock.now_us()
     for given in (*events, *labels):
@@ -72,16 +94,24 @@ def take(case: UseCase, stores: Stores, clock: Clock, events: Sequence[Given], l
     found = pa.concat_tables([RECORDS.empty_table(), *(file.labels for file in files)])
     records, waiting = arrived_and_waiting(stores, found, now_us)
     accepted = _rows(case, [file.new for file in files])
-    numbered = in_order_of_arrival(stores.log.head(), accepted.drop_columns(["row"]), records)
-    if len(accepted) or len(records):
-        stores.log.import_history(*numbered, by="weigh ingest", at_us=now_us)
-    stores.tables.put(WAITING, waiting)
-    for given, (profile, _) in zip(events, schemas, strict=True):
+    check_appends(stores.log.head(), accepted, records)
+    profiles = [(given, profile) for given, (profile, _) in zip(events, schemas, strict=True)]
+    return Judged(run, now_us, files, profiles, accepted, records, waiting)
+
+
+def store(stores: Stores, found: Judged) -> Report:
+    """Append what was judged, and return the report. Raises StoreFailure when the log cannot be written."""
+    run, records = found.run, found.records
+    numbered = in_order_of_arrival(stores.log.head(), found.accepted.drop_columns(["row"]), records)
+    if len(found.accepted) or len(records):
+        stores.log.import_history(*numbered, by="weigh ingest", at_us=found.now_us)
+    stores.tables.put(WAITING, found.waiting)
+    for given, profile in found.profiles:
         if given.source is not None:
             stores.tracker.record(
-                f"{run.id}-schema-{given.name}", SCHEMA, now_us, {"source": given.source, "columns": profile}
+                f"{run.id}-schema-{given.name}", SCHEMA, found.now_us, {"source": given.source, "columns": profile}
             )
-    return run.finish(*_told(stores, files, records, waiting, run.id))
+    return run.finish(*_told(stores, found.files, records, found.waiting, run.id))
 
 
 def _told(

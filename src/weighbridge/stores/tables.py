@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weighbridge.declare.contract import Contract
 from weighbridge.errors import InputError
@@ -113,18 +114,24 @@ def told_as_text(decision: DecisionRecord) -> dict[str, str | None]:
     }
 
 
+def check_appends(head: Head, events: pa.Table, labels: pa.Table) -> None:
+    """Raise InputError when an import is older than the log's head."""
+    oldest = [pc.min(table["arrived_us"]).as_py() for table in (events, labels) if len(table)]
+    if head.data_seq and oldest and min(oldest) < head.arrived_us:
+        raise InputError(
+            "this history begins before the latest arrival in the log; "
+            "history can only be appended, import older files into a new home first"
+        )
+
+
 def in_order_of_arrival(head: Head, events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Give imported rows their seq, by (arrived_us, labels before events, file order), and sort them by it.
 
     Raises InputError when the import is older than the log's head.
     """
+    check_appends(head, events, labels)
     event_arrived, label_arrived = (np.asarray(t["arrived_us"].to_numpy(), dtype=np.int64) for t in (events, labels))
     arrived = np.concatenate([label_arrived, event_arrived])
-    if head.data_seq and len(arrived) and arrived.min() < head.arrived_us:
-        raise InputError(
-            "this history begins before the latest arrival in the log; "
-            "history can only be appended, import older files into a new home first"
-        )
     is_event = np.r_[np.zeros(len(label_arrived), dtype=np.int8), np.ones(len(event_arrived), dtype=np.int8)]
     seq = np.empty(len(arrived), dtype=np.int64)
     seq[np.lexsort((is_event, arrived))] = head.seq + 1 + np.arange(len(arrived))

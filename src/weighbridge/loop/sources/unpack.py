@@ -59,8 +59,8 @@ def unpack(feed: Feed, path: Path, folder: Path) -> Path:
 def _least_bytes(path: Path) -> int:
     """Return what a Parquet file unpacks to at least: its pages, or a byte a value where they are packed."""
     footer = pq.read_metadata(path)
-    pages = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
-    return max(int(pages), footer.num_rows * footer.num_columns)
+    pages = sum(int(footer.row_group(number).total_byte_size) for number in range(footer.num_row_groups))
+    return max(pages, int(footer.num_rows * footer.num_columns))
 
 
 @contextmanager

@@ -53,9 +53,9 @@ def ingest(
     from weighbridge.clock import ManualClock, SystemClock
     from weighbridge.declare.changes import MAY_BE_ACCEPTED
     from weighbridge.errors import InputError
-    from weighbridge.loop.children import ingest_rows
+    from weighbridge.loop.children import commit_rows, keep_named, read_in
     from weighbridge.loop.given import Given
-    from weighbridge.loop.ingest import take
+    from weighbridge.loop.ingest import judged, store
     from weighbridge.serve.collecting import collected
     from weighbridge.stores.sources import read_pieces, read_rows
 
@@ -69,14 +69,17 @@ def ingest(
     events = [Given.of("events", read_rows(file), of_events, "events", accepts)] if file else []
     known = [Given.of("labels", read_rows(labels), of_events, "labels", accepts)] if labels else []
     declared, opened = open_case(case, home, create=True)
-    reports = []
     with opened.writing(), progress_bar("ingest") as progress, progress_bytes("fetch") as fetched:
+        keep_named(opened.stores)
+        read = []
         for name, path in tables:
             pieces = read_pieces(path)
             own = {field.removeprefix(f"{name}."): c for field, c in columns.items() if field.startswith(f"{name}.")}
-            reports.append(ingest_rows(declared, opened.stores, clock, name, pieces, own, progress))
-        if events:
-            reports.append(take(declared, opened.stores, clock, events, known))
+            read.append(read_in(declared, opened.stores, clock, name, pieces, own, progress))
+        found = judged(declared, opened.stores, clock, events, known) if events else None
+        reports = [commit_rows(opened.stores, clock, rows) for rows in read]
+        if found:
+            reports.append(store(opened.stores, found))
         elif not tables:
             reports.append(collected(declared, opened, clock, settings_of(), fetched, accepts))
     for report in reports:
