@@ -223,3 +223,16 @@ def test_a_log_that_breaks_between_rows_and_events_says_what_is_in(lending, monk
     assert len(desk.stores.log.notes(ROWS)) == 1
     told = desk.collect(*feeds).figures["sources"]
     assert (told["loans"]["unchanged"], told["asked"]["accepted"]) == (True, 1)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [None, 1]], ids=["both", "the rejected one alone"])
+def test_the_label_of_a_row_that_clashes_does_not_count(desk, world, tmp_path, labels):
+    one = world.events.slice(0, 1)
+    amount = one.column_names.index("amount")
+    other = one.set_column(amount, "amount", pa.array([7.25]))
+    both = pa.concat_tables([one, other.cast(one.schema)]).append_column(tiny.label.source, pa.array(labels))
+    write_file(tmp_path / "e.parquet", both)
+    figures = desk.collect(Feed("payments", str(tmp_path / "e.parquet"), columns=ARRIVED)).figures
+    assert (figures["accepted"], figures["reasons"]) == (1, {"unique": 1})
+    counted = [label for label in labels[:1] if label is not None]
+    assert (figures["labels"], figures["positives"]) == (len(counted), 0)
