@@ -52,6 +52,7 @@ MONTHS = Child(
     [Key("loan"), Integer("month", at_least=-100, at_most=0), Category("status", one_of=["0", "1", "C"])],
     by="loan",
     of=LOANS,
+    unique=("loan", "month"),
     most_rows=200,
 )
 PAYMENTS = Child(
@@ -71,7 +72,13 @@ SLIPS = Child(
     "slips", [Key("loan"), Key("slip"), Integer("paid", at_least=0, at_most=9)], by="loan", of=LOANS, unique="slip"
 )
 LINES = Child("lines", [Key("slip"), Integer("n", at_least=0, at_most=9)], by="slip", of=SLIPS)
-CHILDREN = [LOANS, MONTHS, PAYMENTS, CALLS, SLIPS, LINES]
+CARDS = Child(
+    "cards",
+    [Key("person"), Key("card"), Integer("month", at_least=-100, at_most=0), Money("drawn", at_least=0, at_most=1e6)],
+    by="person",
+    unique=("card", "month"),
+)
+CHILDREN = [LOANS, MONTHS, PAYMENTS, CALLS, SLIPS, LINES, CARDS]
 OPEN = equal("state", "open")
 
 FEATURES = [
@@ -86,6 +93,7 @@ FEATURES = [
     PAYMENTS.sum("short"), PAYMENTS.max("late"), PAYMENTS.count(where=above("late", 0)), PAYMENTS.std("due"),
     SLIPS.count(), SLIPS.sum("paid"), LINES.count(), LINES.sum("n"),
     CALLS.count(), CALLS.count(last="1h"), CALLS.sum("seconds", last="1d", until="1h"), CALLS.latest("seconds", order="seconds"),
+    CARDS.count(), CARDS.sum("drawn"), CARDS.latest("drawn", order="month"),
     ratio("asked", LOANS.sum("owed")), difference(LOANS.mean("owed"), PAYMENTS.mean("paid")),
 ]  # fmt: skip
 
@@ -124,6 +132,9 @@ ROWS = {
     "slips": st.fixed_dictionaries({
         "loan": loans, "slip": st.sampled_from(["s1", "s2"]), "paid": st.integers(0, 9)}),  # one slip may pay two loans
     "lines": st.fixed_dictionaries({"slip": st.sampled_from(["s1", "s2"]), "n": st.integers(0, 9)}),
+    "cards": st.fixed_dictionaries({
+        "person": people, "card": st.sampled_from(["c1", "c2"]), "month": st.integers(-2, 0),
+        "drawn": st.integers(0, 10**8).map(lambda cents: cents / 100)}),
 }  # fmt: skip
 
 
@@ -152,11 +163,11 @@ def stored(child, row):
 
 
 def child_rows(child, seq, rows):
-    """The rows of a segment for the oracle: of those with one owner and one key the first counts."""
+    """The rows of a segment for the oracle: of those with one owner and one key the last counts."""
     kept, seen = [], set()
-    for row in rows:
-        key = (row[child.by], row[child.unique]) if child.unique else None
-        if key is None or key not in seen:
+    for row in reversed(rows):
+        key = tuple(row[name] for name in (child.by, *child.key))
+        if not child.key or key not in seen:
             kept.append(ChildRow(child.name, seq, stored(child, row)))
             seen.add(key)
     return kept

@@ -53,7 +53,7 @@ def test_the_columns_are_those_of_the_official_list():
 
 def test_everything_but_the_keys_may_be_missing():
     for fields in FIELDS.values():
-        assert {f.name for f in fields if not f.optional} <= {"SK_ID_CURR", "SK_ID_BUREAU", "SK_ID_PREV"}
+        assert {f.name for f in fields if not f.optional} <= {"SK_ID_CURR", "SK_ID_BUREAU", "SK_ID_PREV", "MONTHS_BALANCE"}
 
 
 def test_a_raw_application_is_taken_as_it_is():

@@ -30,6 +30,7 @@ def child(*fields, **options):
     return Child("c", [Key("k"), *fields], **{"by": "k", **options})
 
 
+BOUND = Integer("x", at_least=0, at_most=1)
 HUGE = child(Money("m", at_least=0, at_most=9e15), most_rows=100_000)
 REFUSED = {
     "name": (lambda: Child("a b", [Key("k")], by="k"), "is no identifier"),
@@ -41,8 +42,13 @@ REFUSED = {
     "most rows": (lambda: child(most_rows=0), "out of range"),
     "by unknown": (lambda: Child("c", [Key("k")], by="j"), "has no field 'j'"),
     "by optional": (lambda: Child("c", [Key("k", optional=True)], by="k"), "no Key that every row has"),
-    "unique no key": (lambda: child(Integer("x"), unique="x"), "no Key that every row has"),
-    "parent without a key": (lambda: child(of=PAYMENTS), "no field names a row of payments"),
+    "unique optional": (lambda: child(Integer("x", optional=True), unique=["k", "x"]), "'x' is no field that every row has"),
+    "unique derived": (lambda: child(BOUND, derived=[minus("x", "x", name="d")], unique="d"), "'d' is no field that every"),
+    "unique unknown": (lambda: child(unique=["k", "y"]), "has no field 'y'"),
+    "unique twice": (lambda: child(unique=["k", "k"]), "or one twice"),
+    "unique of nothing": (lambda: child(unique=[]), "names no field"),
+    "parent without a key": (lambda: child(of=PAYMENTS), "no Key names a row of payments"),
+    "parent with two": (lambda: child(of=MONTHS), "no Key names a row of months"),
     "other key of the parent": (lambda: child(of=LOANS, to="applicant"), "does not name a row"),
     "minus text": (lambda: child(derived=[minus("k", "k", name="d")]), "is no number of its rows"),
     "minus unbound": (lambda: child(Integer("x"), derived=[minus("x", "x", name="d")]), "has no bounds"),
@@ -80,6 +86,12 @@ def test_a_wrong_table_or_rollup_is_refused_in_one_sentence(name):
     assert ": " in str(refused.value)
     assert "; " in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_one_name_in_a_list_is_that_name():
+    assert child(unique=["k"]) == child(unique="k")
+    assert (child(unique=("k",)).row_key, child(BOUND, unique="x").row_key, MONTHS.row_key) == ("k", None, None)
+    assert (child().key, MONTHS.key) == ((), ("loan", "month"))
 
 
 def test_names_say_what_is_asked():

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pytest
 
 from tests.conftest import START_US, memory_stores
-from tests.lending import APPLICATION, CASE, LOANS, MONTHS, table_of_rows
+from tests.lending import APPLICATION, CARDS, CASE, LOANS, MONTHS, PAYMENTS, table_of_rows
 from weighbridge.clock import ManualClock
 from weighbridge.declare import Child, Key
 from weighbridge.errors import InputError, StoreFailure
 from weighbridge.kernel.child_rows import TEXT
+from weighbridge.kernel.partials import Kind
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.validate import parse_event
 from weighbridge.loop.audit import audit
@@ -24,6 +25,8 @@ from weighbridge.stores.rows import SUFFIX, FolderRows
 
 CLOCK = ManualClock(START_US)
 PLAN = compile_plan(CASE)
+KINDS = [(partial.table, partial.kind, partial.terms) for partial in PLAN.partials]
+OWED, CARD_ROWS = KINDS.index(("loans", Kind.SUM, ())), KINDS.index(("cards", Kind.ROWS, ()))
 GOOD = {"applicant": "ann", "loan": "l1", "day": -5.0, "owed": 12.34, "state": "open"}
 
 
@@ -48,7 +51,7 @@ BROKEN = {
     "day": ({"day": -5_000.0}, "at_least"),
     "owed": ({"owed": 1.001}, "decimals"),
     "state": ({"state": "lost"}, "one_of"),
-    "loan": ({"loan": "l1", "owed": 5.0}, "unique_row"),
+    "loan": ({"loan": "l2", "owed": 5.0}, "unique_row"),  # of rows of one key the last counts
 }
 
 
@@ -74,6 +77,39 @@ def test_a_file_given_twice_is_skipped_whatever_its_pieces(tmp_path):
     assert "3 rows were stored already" in again.sentence
     assert len(stores.log.notes(ROWS)) == 1
     assert loans_of(stores, "ann") == 3
+
+
+def test_rows_that_come_back_after_others_are_in_force_again(tmp_path):
+    stores = at_home(tmp_path)
+    sums = []
+    for owed in (100.0, 0.0, 100.0, 100.0):
+        report = take(stores, {**GOOD, "owed": owed}, {**GOOD, "loan": "l2", "owed": 1.0})
+        rows = rollups_of(PLAN, stores).of(EventRecord("x", START_US, START_US, ("ann", 100)))
+        sums.append(rows.partials[OWED])
+    assert sums == [10_100, 100, 10_100, 10_100]
+    assert report.figures["already_stored"] == 2
+    assert len(stores.log.notes(ROWS)) == 3
+
+
+def test_a_grown_file_of_rows_with_two_keys_adds_what_is_new(tmp_path):
+    stores = at_home(tmp_path)
+    rows = [{"person": "ann", "card": "c1", "month": float(-n), "drawn": 1.0} for n in range(3)]
+    take(stores, *rows, child=CARDS)
+    take(stores, *rows[::-1], {**rows[0], "card": "c2"}, child=CARDS)
+    of_ann = rollups_of(PLAN, stores).of(EventRecord("x", START_US, START_US, ("ann", 100)))
+    assert of_ann.partials[CARD_ROWS] == 4
+    twice = take(stores, rows[0], {**rows[0], "drawn": 2.0}, child=CARDS)
+    (rejected,) = stores.tables.get(f"rejects/{twice.run}").to_pylist()
+    assert (rejected["row"], rejected["field"], rejected["rule"]) == (0, "card+month", "unique_row")
+
+
+def test_without_a_unique_key_the_order_of_a_file_is_no_new_file_and_a_new_file_adds_its_rows(tmp_path):
+    stores = at_home(tmp_path)
+    rows = [{"number": "e1", "paid": float(n), "due": 1.0, "paid_on": -1.0, "due_on": -2.0} for n in range(5)]
+    first = take(stores, *rows, child=PAYMENTS)
+    assert first.sentence == "5 rows of payments accepted (it has no unique=, so each new file adds its rows)"
+    assert take(stores, *rows[::-1], child=PAYMENTS, size=3).figures["already_stored"] == 5
+    assert take(stores, *rows, rows[0], child=PAYMENTS).figures["accepted"] == 6
 
 
 def test_a_segment_that_the_log_does_not_name_counts_for_nothing_and_is_removed(tmp_path):
@@ -114,8 +150,8 @@ def test_a_segment_that_was_changed_is_refused(tmp_path):
 
 def test_an_unknown_table_and_a_missing_column_store_nothing(tmp_path):
     stores = at_home(tmp_path)
-    with pytest.raises(InputError, match="no child table 'cards'; declared are loans, months"):
-        ingest_rows(CASE, stores, CLOCK, "cards", [])
+    with pytest.raises(InputError, match="no child table 'notes'; declared are loans, months"):
+        ingest_rows(CASE, stores, CLOCK, "notes", [])
     with pytest.raises(InputError, match="column 'month'"):
         ingest_rows(CASE, stores, CLOCK, "months", [table_of_rows(MONTHS, [{"loan": "l"}]).drop_columns(["month"])])
     assert stores.log.notes(ROWS) == []

@@ -34,7 +34,7 @@ def sent_rows(draw):
     found = {}
     for name in draw(st.lists(st.sampled_from(sorted(TABLES)), unique=True, max_size=3)):
         child = TABLES[name]
-        keys = child.unique and [child.unique, *([child.by] if child.of else [])]
+        keys = child.key and (*child.key, *([child.by] if child.of else []))
         apart = keys and (lambda row, keys=keys: tuple(row[key] for key in keys))
         found[name] = draw(st.lists(ROWS[name], max_size=4, unique_by=apart))
     return found
@@ -73,7 +73,8 @@ def lived(folder, history):
 
 def as_sent(event_id, person, sent):
     """Rows that name the event they come with."""
-    own = {"loans": ("applicant", person), "payments": ("number", event_id), "calls": ("person", person)}
+    own = {"loans": ("applicant", person), "payments": ("number", event_id), "calls": ("person", person),
+           "cards": ("person", person)}  # fmt: skip
     found = {}
     for name, rows in sent.items():
         field, owner = own.get(name, (None, None))

@@ -135,6 +135,7 @@ def changed(**change):
 
 
 LOAN = SENT["loans"][0]
+CARD = {"card": "c1", "month": 0, "drawn": 1}
 REFUSED = {
     "no list": (changed(loans={}), "loans", "type"),
     "no object": (changed(loans=[1]), "loans[0]", "type"),
@@ -147,7 +148,8 @@ REFUSED = {
     "twice": (changed(loans=[LOAN, LOAN]), "loans[1].loan", "unique_row"),
     "time": (changed(calls=[{"at": "noon", "seconds": 1}]), "calls[0].at", "time"),
     "too many": (changed(loans=[{**LOAN, "loan": str(n)} for n in range(41)]), "loans", "most_rows"),
-    "unknown table": (changed(cards=[]), "cards", "known"),
+    "twice by two fields": (changed(cards=[CARD, {**CARD, "month": -1}, CARD]), "cards[2].card+month", "unique_row"),
+    "unknown table": (changed(notes=[]), "notes", "known"),
 }  # fmt: skip
 
 

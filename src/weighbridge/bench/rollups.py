@@ -158,8 +158,8 @@ def _take(stores: Stores, clock: ManualClock, child: Child, applications: int, r
         for first in range(0, rows, PIECE):
             n = min(PIECE, rows - first)
             columns = {child.by: pa.array(rng.integers(0, owners, n)).cast(pa.string())}
-            if child.unique:
-                columns[child.unique] = pa.array(np.arange(first, first + n)).cast(pa.string())
+            if child.row_key:
+                columns[child.row_key] = pa.array(np.arange(first, first + n)).cast(pa.string())
             columns |= {day: pa.array(-rng.integers(0, 3_000, n)) for day in ("day", "due_day")}
             columns |= {name: pa.array(rng.integers(0, 10**8, n) / 100) for name in ("paid", "due", "limit")}
             states = pa.DictionaryArray.from_arrays(pa.array(rng.integers(0, len(STATES), n)), list(STATES))

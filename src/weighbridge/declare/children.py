@@ -35,10 +35,10 @@ class Child(Asked):
     """A named, closed list of fields whose rows belong to an event, or, with `of`, to a row of another child.
 
     `by`: the Key that names the owner, an Id or a Key of the event's contract; `to` names that field where it is called
-    otherwise there. With `of` it names the `unique` Key of the parent's rows. `unique`: the Key that names a row among
-    those of its owner; a newer row takes the place of an older one. `derived` are differences of numbers that rollups
-    may use. `most_rows` bounds the rows of one event; it is enforced when they are read, and is what makes every sum
-    provably free of overflow.
+    otherwise there. With `of` it names the `unique` Key of the parent's rows. `unique`: the field or fields that name a
+    row among those of its owner; a newer row takes the place of an older one. Without it each file adds its rows.
+    `derived` are differences of numbers that rollups may use. `most_rows` bounds the rows of one event; it is
+    enforced when they are read, and is what makes every sum provably free of overflow.
     """
 
     name: str
@@ -46,13 +46,15 @@ class Child(Asked):
     by: str
     of: Child | None = None
     to: str | None = None
-    unique: str | None = None
+    unique: str | Sequence[str] | None = None
     derived: Sequence[Minus] = ()
     most_rows: int = 10_000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
         object.__setattr__(self, "derived", tuple(self.derived))
+        if self.unique is not None and not isinstance(self.unique, str):
+            object.__setattr__(self, "unique", self.unique[0] if len(self.unique) == 1 else tuple(self.unique))
         if not self.name.isidentifier():
             raise refuse(f"child {self.name!r}", "its name is no identifier", "use letters, digits and underscores")
         names = [f.name for f in self.fields] + [d.name for d in self.derived]
@@ -73,13 +75,20 @@ class Child(Asked):
             self._difference(made)
 
     def _check_keys(self) -> None:
-        for option, name in (("by", self.by), ("unique", self.unique)):
-            found = None if name is None else self.field(name, f"{self._place}, {option}=")
-            if found is not None and (not isinstance(found, Key) or found.optional):
-                raise refuse(self._place, f"{option}={name!r} is no Key that every row has", "name a Key, not optional")
-        if self.of is not None and self.of.unique is None:
-            raise refuse(self._place, f"no field names a row of {self.of.name}", f"declare unique= on {self.of.name}")
-        if self.of is not None and self.to is not None and self.to != self.of.unique:
+        found = self.field(self.by, f"{self._place}, by=")
+        if not isinstance(found, Key) or found.optional:
+            raise refuse(self._place, f"by={self.by!r} is no Key that every row has", "name a Key, not optional")
+        if self.unique is not None and len(set(self.key)) != max(len(self.key), 1):
+            raise refuse(self._place, f"unique={self.unique!r} names no field, or one twice", "name each field once")
+        for name in self.key:
+            found = self.field(name, f"{self._place}, unique=")
+            if found.optional or name not in self.names:
+                fix = "name declared fields that are not optional"
+                raise refuse(self._place, f"unique={name!r} is no field that every row has", fix)
+        if self.of is not None and self.of.row_key is None:
+            fix = f"declare unique= on {self.of.name}, one Key"
+            raise refuse(self._place, f"no Key names a row of {self.of.name}", fix)
+        if self.of is not None and self.to is not None and self.to != self.of.row_key:
             raise refuse(self._place, f"to={self.to!r} does not name a row of {self.of.name}", "leave to= out")
 
     @property
@@ -92,9 +101,21 @@ class Child(Asked):
         return next((f for f in self.fields if isinstance(f, Time)), None)
 
     @cached_property
+    def key(self) -> tuple[str, ...]:
+        """The fields that, together, name a row among those of its owner; none where nothing does."""
+        if self.unique is None:
+            return ()
+        return (self.unique,) if isinstance(self.unique, str) else tuple(self.unique)
+
+    @cached_property
+    def row_key(self) -> str | None:
+        """The one Key that names a row, which rows of another child can belong to; None where there is none."""
+        return next((f.name for f in self.fields if isinstance(f, Key) and self.key == (f.name,)), None)
+
+    @cached_property
     def owner(self) -> str:
         """The field of the event, or of the parent's rows, that `by` names."""
-        return str(self.of.unique) if self.of is not None else self.to or self.by
+        return str(self.of.row_key) if self.of is not None else self.to or self.by
 
     @cached_property
     def names(self) -> frozenset[str]:

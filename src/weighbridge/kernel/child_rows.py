@@ -20,7 +20,7 @@ from weighbridge.kernel.rules import json_type, reject, stored_time, stored_valu
 from weighbridge.kernel.table_check import TableCheck
 from weighbridge.records import EventRecord, Stored
 
-KEY, ROW = "key", "row"  # columns of a segment before those of the fields: hash of the owner, place in the file
+KEY, ROW = "key", "row"  # columns before those of the fields: hash of the owner; place in the file, not stored
 TEXT = "text:"  # begins the name of the column with a text field's own text
 
 
@@ -52,15 +52,15 @@ def _parse_rows(child: Child, rows: object, owner: Stored, pseudonyms: Pseudonym
         raise reject(child.name, "type", f"a list of rows, not {json_type(rows)}")
     if len(rows) > child.most_rows:
         raise reject(child.name, "most_rows", child.most_rows)
-    found, seen = [], set[tuple[Stored, Stored]]()
+    found, seen = [], set[tuple[Stored, ...]]()
     names = [field.name for field in child.fields]
     for number, row in enumerate(rows):
         try:
             stored = _parse_row(child, row, owner, pseudonyms)
-            if child.unique is not None:
-                mine = stored[names.index(child.by)], stored[names.index(child.unique)]
+            if child.key:
+                mine = tuple(stored[names.index(name)] for name in (child.by, *child.key))
                 if mine in seen:
-                    raise reject(child.unique, "unique_row")
+                    raise reject("+".join(child.key), "unique_row")
                 seen.add(mine)
         except Rejected as fault:
             inside = f".{fault.field}" if fault.field else ""
@@ -99,7 +99,7 @@ def _parse_value(field: Field, raw: object, pseudonyms: Pseudonyms) -> Stored:
 
 
 def parse_rows(child: Child, table: pa.Table, mapping: Mapping[str, str], pseudonyms: Pseudonyms) -> Any:  # noqa: ANN401
-    """Return the accepted rows of a file as a segment stores them, and the check with its rejects.
+    """Return the accepted rows of a file as they go to a segment, and the check with its rejects.
 
     Columns: key, row (place in the table), then for every field int64 as `kernel.partials` says, then the texts of text
     fields. Raises InputError when a column is missing.
@@ -119,9 +119,15 @@ def parse_rows(child: Child, table: pa.Table, mapping: Mapping[str, str], pseudo
     return pa.table({**leading, **columns, **texts}).filter(pa.array(check.good)), check
 
 
+def given_schema(child: Child) -> pa.Schema:
+    """Return the schema of a file's rows on their way to a segment."""
+    schema = segment_schema(child)
+    return schema.insert(1, pa.field(ROW, pa.int64()))
+
+
 def segment_schema(child: Child) -> pa.Schema:
     """Return the schema of a child's segments."""
-    names = [KEY, ROW, *(field.name for field in child.fields)]
+    names = [KEY, *(field.name for field in child.fields)]
     texts = [f"{TEXT}{f.name}" for f in child.fields if not f.numeric and not isinstance(f, Category | Time)]
     return pa.schema([*((name, pa.int64()) for name in names), *((name, pa.string()) for name in texts)])
 

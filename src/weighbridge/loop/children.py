@@ -39,8 +39,9 @@ def ingest_rows(
 ) -> Report:
     """Append a file's rows to a child table; rows that break its contract go to a table of rejects, with reasons.
 
-    The rows count for the events that come after them. A file whose rows are stored already is skipped. `mapping` names
-    the column of a field where the file calls it otherwise. Raises InputError for a table that is not declared, a
+    The rows count for the events that come after them. A file whose rows are in force already is skipped: those of the
+    newest file of a table with `unique`, those of any file of one without, where each new file adds its rows. `mapping`
+    names the column of a field where the file calls it otherwise. Raises InputError for a table that is not declared, a
     file of another table and a column that is missing; then nothing was stored.
     """
     keep_named(stores)
@@ -49,7 +50,7 @@ def ingest_rows(
 
 def keep_named(stores: Stores) -> None:
     """Remove the segments that the log does not name: what was read and never committed."""
-    stores.rows.keep_only(_named(stores))
+    stores.rows.keep_only({body["name"] for _, _, body in stores.log.notes(ROWS)})
 
 
 @dataclass(frozen=True)
@@ -82,32 +83,29 @@ def read_in(
         raise InputError(f"there is no child table {table!r}; declared are {known}")
     reading = _Reading(case, child, _checked_mapping(child, mapping or {}), stores.pseudonyms, progress)
     written = stores.rows.write(child, reading.good(pieces))
-    if child.unique is not None:
-        reading.rejects.add(np.array(written.twice, dtype=np.int64), reject(child.unique, "unique_row"))
+    if child.key:
+        reading.rejects.add(np.array(written.twice, dtype=np.int64), reject("+".join(child.key), "unique_row"))
     return RowsRead(run, child, written, reading.rows, reading.rejects, reading.without, reading.others)
 
 
 def commit_rows(stores: Stores, clock: Clock, read: RowsRead) -> Report:
     """Name a segment in the log: from here on its rows count. Stores what was rejected, and returns the report."""
-    written, run = read.written, read.run
-    skipped = written.name in _named(stores)
+    child, written, run = read.child, read.written, read.run
+    stored = [body["name"] for _, _, body in stores.log.notes(ROWS) if body["table"] == child.name]
+    skipped = written.name in (stored[-1:] if child.key else stored)
     if written.rows and not skipped:
-        told = {"table": read.child.name, **{k: v for k, v in asdict(written).items() if k != "twice"}}
+        told = {"table": child.name, **{k: v for k, v in asdict(written).items() if k != "twice"}}
         stores.log.commit([], [Note(ROWS, told, clock.now_us(), "weigh ingest")])
     rejected = read.rejects.table()
     if len(rejected):
         stores.tables.put(f"{REJECTS}/{run.id}", rejected)
     figures = {
-        "table": read.child.name, "rows": read.rows, "accepted": 0 if skipped else written.rows,
+        "table": child.name, "rows": read.rows, "accepted": 0 if skipped else written.rows,
         "already_stored": written.rows if skipped else 0, "rejected": len(rejected),
         "reasons": {rule: read.rejects.rules.count(rule) for rule in sorted(set(read.rejects.rules))},
         "head_seq": stores.log.head().seq, "without": list(read.without), "others": dict(read.others),
     }  # fmt: skip
-    return run.finish(_sentence(figures, rejected, run.id) + lenient(read.without, read.others), figures)
-
-
-def _named(stores: Stores) -> set[str]:
-    return {body["name"] for _, _, body in stores.log.notes(ROWS)}
+    return run.finish(_sentence(child, figures, rejected, run.id) + lenient(read.without, read.others), figures)
 
 
 def _checked_mapping(child: Child, mapping: Mapping[str, str]) -> Mapping[str, str]:
@@ -144,8 +142,10 @@ class _Reading:
             self._progress(f"rows of {self._child.name} read", self.rows, self.rows)
 
 
-def _sentence(figures: Mapping[str, object], rejected: pa.Table, run: str) -> str:
+def _sentence(child: Child, figures: Mapping[str, object], rejected: pa.Table, run: str) -> str:
     sentence = f"{figures['accepted']:,} rows of {figures['table']} accepted"
+    if figures["accepted"] and not child.key:
+        sentence += " (it has no unique=, so each new file adds its rows)"
     if figures["already_stored"]:
         sentence += f", {figures['already_stored']:,} rows were stored already"
     if len(rejected):

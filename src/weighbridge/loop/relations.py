@@ -90,8 +90,8 @@ class _Maker:
         within = np.arange(len(of)) - np.repeat(np.cumsum(number) - number, number)
         keys = {name: values[of] for name, values in owner.keys.items()}
         keys |= {child.by: keys[child.owner]} if child.owner in keys else {}
-        if child.unique is not None:
-            keys[child.unique] = self.next_key[child.name] + np.arange(len(of))
+        if child.row_key is not None:
+            keys[child.row_key] = self.next_key[child.name] + np.arange(len(of))
             self.next_key[child.name] += len(of)
         return _Made(owner.event[of], within, keys)
 

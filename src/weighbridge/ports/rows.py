@@ -18,7 +18,7 @@ ROWS = "rows"  # the kind of note that tells of a segment: from its place in the
 class Written:
     """A segment that was written: the name it is read by, which follows from its content, and its number of rows.
 
-    `twice`: the rows of the file that were left out, because one before them has their owner and their unique key.
+    `twice`: the rows of the file that were left out, because one behind them has their owner and their unique key.
     """
 
     name: str
@@ -30,9 +30,9 @@ class RowStore(Protocol):
     """Segments of child rows. One counts only when the log names it; what it does not name may be removed."""
 
     def write(self, child: Child, pieces: Iterable[pa.Table]) -> Written:
-        """Store rows (`kernel.child_rows.segment_schema`) sorted by key, then by row.
+        """Store rows (`kernel.child_rows.given_schema`) sorted by owner, under a name that their order has no part in.
 
-        Of rows with the same owner and unique key the first is kept. Raises StoreFailure; then nothing is stored.
+        Of rows with the same owner and unique key the last is kept. Raises StoreFailure; then nothing is stored.
         """
         ...
 

@@ -118,10 +118,10 @@ class Rollups:
             return sent[np.isin(sent[:, columns_of(child)[child.by]], owners)]
         parts = [part.rows(owners) for part in self._tables[child.name] if part.seq < seq]
         rows = np.concatenate([np.empty((0, len(child.fields)), dtype=np.int64), *parts])
-        if child.unique is None or len(parts) < 2:
+        if not child.key or len(parts) < 2:
             return rows
         columns = columns_of(child)
-        named = rows[::-1, [columns[child.by], columns[child.unique]]]
+        named = rows[::-1, [columns[name] for name in (child.by, *child.key)]]
         newest = np.unique(named, axis=0, return_index=True)[1]
         return rows[::-1][newest]
 

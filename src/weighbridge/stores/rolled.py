@@ -16,7 +16,7 @@ from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.child_rows import KEY
 from weighbridge.kernel.partials import Kind, Partial, TablePlan, Term, columns_of, scales_of, without_rows
 from weighbridge.kernel.plan import Plan
-from weighbridge.stores.rows import limited
+from weighbridge.stores.rows import limited, named
 
 Segments = Mapping[str, Sequence[tuple[int, pa.Table]]]  # (seq of its note, rows) of each table's segments, by seq
 SQL = dict(zip(OPERATORS, ("=", "<>", ">=", "<=", ">", "<"), strict=True))
@@ -93,8 +93,8 @@ def _visible(
         connection.register(f"{child.name}_0", nothing)
         parts = [f"select * from {child.name}_0"]
     until, still = "", ""
-    if child.unique is not None and len(stored) > 1:
-        until = f', lead(put) over (partition by {KEY}, "{child.unique}" order by put) as until'
+    if child.key and len(stored) > 1:
+        until = f", lead(put) over (partition by {named(child)} order by put) as until"
         still = "and (r.until is null or o.seq <= r.until)"
     columns = ", ".join([*(f'nullif(r."{name}", {MISSING}) as c{n}' for n, name in enumerate(names))])
     derived = "".join(f", {_derived(child, made.name, made.left, made.right)}" for made in child.derived)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from weighbridge.declare.children import Child
 from weighbridge.errors import StoreFailure
-from weighbridge.kernel.child_rows import KEY, ROW, segment_schema
+from weighbridge.kernel.child_rows import KEY, ROW, given_schema, segment_schema
 from weighbridge.ports.rows import Written
 from weighbridge.stores.files import sync_folder
 
@@ -30,7 +30,7 @@ class MemoryRows:
 
     def write(self, child: Child, pieces: Iterable[pa.Table]) -> Written:
         """Store rows sorted by key."""
-        whole = pa.concat_tables([segment_schema(child).empty_table(), *pieces])
+        whole = pa.concat_tables([given_schema(child).empty_table(), *pieces])
         with duckdb.connect() as connection:
             connection.register("given", whole)
             twice = _twice(connection, child)
@@ -62,12 +62,12 @@ class FolderRows:
 
     def write(self, child: Child, pieces: Iterable[pa.Table]) -> Written:
         """Store rows sorted by key, in a file that is there whole or not at all."""
-        schema = segment_schema(child)
+        schema, raw = segment_schema(child), given_schema(child)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix="sort-") as spill:
                 given = Path(spill) / "given.arrow"
-                _write(given, schema, (batch for piece in pieces for batch in piece.cast(schema).to_batches()))
+                _write(given, raw, (batch for piece in pieces for batch in piece.cast(raw).to_batches()))
                 made = Path(spill) / f"made{SUFFIX}"
                 with limited(self._memory_bytes, Path(spill)) as connection, pa.memory_map(str(given)) as source:
                     connection.register("given", pa.ipc.open_file(source).read_all())
@@ -115,23 +115,26 @@ def limited(memory_bytes: int, spill: Path | None, cores: int = 1) -> duckdb.Duc
     return duckdb.connect(config=options)
 
 
+def named(child: Child) -> str:
+    """Return the columns, SQL, that together name a row."""
+    return ", ".join([KEY, *(f'"{name}"' for name in child.key)])
+
+
 def _sorted(child: Child) -> str:
+    """Return what makes a segment: the same rows in any order of the file are the same bytes."""
     names = ", ".join(f'"{name}"' for name in segment_schema(child).names)
-    return f"select {names} from given {_first(child)} order by {KEY}, {ROW}"
-
-
-def _first(child: Child) -> str:
-    """Return what keeps the first of rows that have the same owner and unique key."""
-    if child.unique is None:
-        return ""
-    return f'qualify row_number() over (partition by {KEY}, "{child.unique}" order by {ROW}) = 1'
+    if child.key:
+        last = f"qualify row_number() over (partition by {named(child)} order by {ROW} desc) = 1"
+        return f"select {names} from given {last} order by {named(child)}"
+    fields = ", ".join(f'"{field.name}"' for field in child.fields)
+    return f"select {names} from given order by {KEY}, {fields}"
 
 
 def _twice(connection: duckdb.DuckDBPyConnection, child: Child) -> tuple[int, ...]:
-    if child.unique is None:
+    if not child.key:
         return ()
     found = connection.execute(
-        f'select {ROW} from given qualify row_number() over (partition by {KEY}, "{child.unique}" order by {ROW}) > 1 '
+        f"select {ROW} from given qualify row_number() over (partition by {named(child)} order by {ROW} desc) > 1 "
         f"order by {ROW}"
     )
     return tuple(row[0] for row in found.fetchall())

@@ -79,9 +79,9 @@ def rows_of(child: Child, owner: Owner, stored: Sequence[ChildRow]) -> list[Row]
 
 
 def _replaces(child: Child, newer: ChildRow, older: ChildRow) -> bool:
-    if child.unique is None or newer.seq <= older.seq:
+    if not child.key or newer.seq <= older.seq:
         return False
-    return all(newer.values[name] == older.values[name] for name in (child.by, child.unique))
+    return all(newer.values[name] == older.values[name] for name in (child.by, *child.key))
 
 
 def _inside(rollup: Rollup, owner: Owner, row: Row) -> bool:

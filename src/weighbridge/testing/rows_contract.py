@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from weighbridge.declare import Child, Integer, Key
 from weighbridge.errors import StoreFailure
-from weighbridge.kernel.child_rows import segment_schema
+from weighbridge.kernel.child_rows import given_schema, segment_schema
 from weighbridge.ports.rows import RowStore
 from weighbridge.testing.edit_contract import refuses
 
@@ -19,8 +19,8 @@ NAMED = Child("named", [Key("of"), Key("name"), Integer("x")], by="of", unique="
 def piece(child: Child, *rows: tuple[int, ...]) -> pa.Table:
     """Return rows (key, row, then the fields) as an engine is given them."""
     columns = [pa.array(column, pa.int64()) for column in zip(*rows, strict=True)]
-    texts = [pa.array([str(row[0]) for row in rows], pa.string())] * (len(segment_schema(child)) - len(columns))
-    return pa.table([*columns, *texts], schema=segment_schema(child))
+    texts = [pa.array([str(row[0]) for row in rows], pa.string())] * (len(given_schema(child)) - len(columns))
+    return pa.table([*columns, *texts], schema=given_schema(child))
 
 
 class RowsContract:
@@ -30,7 +30,7 @@ class RowsContract:
         """Return a store without a segment."""
         raise NotImplementedError
 
-    def test_rows_come_back_by_owner_then_by_place(self) -> None:
+    def test_rows_come_back_by_owner_then_by_content(self) -> None:
         """However they were divided into pieces."""
         store = self.make()
         pieces = [piece(PLAIN, (3, 0, 3, 30), (-1, 1, -1, 10)), piece(PLAIN, (3, 2, 3, 31), (-1, 3, -1, 11))]
@@ -42,22 +42,23 @@ class RowsContract:
         assert found["text:of"].to_pylist() == ["-1", "-1", "3", "3"]
 
     def test_the_same_rows_have_the_same_name(self) -> None:
-        """And others another one."""
+        """However they are divided and whatever their order; others have another one."""
         store = self.make()
-        rows = [(2, 0, 2, 5), (1, 1, 1, 6)]
+        rows = [(2, 0, 2, 5), (1, 1, 1, 6), (1, 2, 1, 4)]
         first = store.write(PLAIN, [piece(PLAIN, *rows)])
-        again = store.write(PLAIN, [piece(PLAIN, rows[0]), piece(PLAIN, rows[1])])
+        again = store.write(PLAIN, [piece(PLAIN, rows[0]), piece(PLAIN, *rows[1:])])
+        turned = store.write(PLAIN, [piece(PLAIN, (1, 0, 1, 4), (1, 1, 1, 6), (2, 2, 2, 5))])
         other = store.write(PLAIN, [piece(PLAIN, (2, 0, 2, 5), (1, 1, 1, 7))])
-        assert again == first
+        assert again == turned == first
         assert other.name != first.name
 
-    def test_of_rows_with_one_key_the_first_is_kept(self) -> None:
+    def test_of_rows_with_one_key_the_last_is_kept(self) -> None:
         """Among those of one owner; the others are told."""
         store = self.make()
         rows = [(1, 0, 1, 7, 10), (1, 1, 1, 7, 11), (2, 2, 2, 7, 12), (1, 3, 1, 8, 13), (1, 4, 1, 7, 14)]
         written = store.write(NAMED, [piece(NAMED, *rows)])
-        assert (written.rows, written.twice) == (3, (1, 4))
-        assert sorted(store.read(written.name)["x"].to_pylist()) == [10, 12, 13]
+        assert (written.rows, written.twice) == (3, (0, 1))
+        assert sorted(store.read(written.name)["x"].to_pylist()) == [12, 13, 14]
 
     def test_no_rows_are_a_segment_too(self) -> None:
         """An empty one."""

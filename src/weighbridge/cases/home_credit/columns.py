@@ -1,4 +1,4 @@
-"""How the columns of these files are declared: all may be missing, bounds are wide, what is not listed is "other"."""
+"""How these files' columns are declared: keys are never missing, bounds are wide, what is not listed is "other"."""
 
 from collections.abc import Sequence
 
@@ -21,8 +21,8 @@ def days(name: str, *, ahead: int = 0) -> Integer:
 
 
 def months(name: str) -> Integer:
-    """Months relative to the application."""
-    return Integer(name, at_least=-1_200, at_most=0, optional=True)
+    """Months relative to the application; with its credit it names a row, so every row has it."""
+    return Integer(name, at_least=-1_200, at_most=0)
 
 
 def whole(name: str, at_least: int = 0, at_most: int = 100_000) -> Integer:

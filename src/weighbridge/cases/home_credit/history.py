@@ -3,7 +3,7 @@
 from weighbridge.cases.home_credit.columns import WEEKDAYS, YES_NO, amount, days, kind, months, part, whole
 from weighbridge.declare import Child, Integer, Key, minus
 
-CLIENT, CREDIT, EARLIER = "SK_ID_CURR", "SK_ID_BUREAU", "SK_ID_PREV"
+CLIENT, CREDIT, EARLIER, MONTH = "SK_ID_CURR", "SK_ID_BUREAU", "SK_ID_PREV", "MONTHS_BALANCE"
 STATUSES = ["Active", "Completed", "Signed", "Demand", "Sent proposal", "Refused", "Approved", "Amortized debt",
             "Canceled", "Returned to the store"]  # fmt: skip
 
@@ -23,9 +23,9 @@ bureau = Child("bureau", [
 ], by=CLIENT, unique=CREDIT)  # fmt: skip
 
 bureau_balance = Child("bureau_balance", [
-    Key(CREDIT, whole=True), months("MONTHS_BALANCE"),
+    Key(CREDIT, whole=True), months(MONTH),
     kind("STATUS", ["C", "X", "0", "1", "2", "3", "4", "5"]),  # closed, unknown, months in arrears
-], by=CREDIT, of=bureau, most_rows=20_000)  # fmt: skip
+], by=CREDIT, of=bureau, unique=(CREDIT, MONTH), most_rows=20_000)  # fmt: skip
 
 previous = Child("previous_application", [
     Key(EARLIER, whole=True), Key(CLIENT, whole=True),
@@ -64,21 +64,22 @@ previous = Child("previous_application", [
 ], by=CLIENT, unique=EARLIER, derived=[minus("AMT_APPLICATION", "AMT_CREDIT", name="REDUCED")])  # fmt: skip
 
 pos_cash = Child("POS_CASH_balance", [
-    Key(EARLIER, whole=True), Key(CLIENT, whole=True), months("MONTHS_BALANCE"),
+    Key(EARLIER, whole=True), Key(CLIENT, whole=True), months(MONTH),
     *map(whole, ("CNT_INSTALMENT", "CNT_INSTALMENT_FUTURE", "SK_DPD", "SK_DPD_DEF")),
     kind("NAME_CONTRACT_STATUS", STATUSES),
-], by=CLIENT)  # fmt: skip
+], by=CLIENT, unique=(EARLIER, MONTH))  # fmt: skip
 
 credit_card = Child("credit_card_balance", [
-    Key(EARLIER, whole=True), Key(CLIENT, whole=True), months("MONTHS_BALANCE"),
+    Key(EARLIER, whole=True), Key(CLIENT, whole=True), months(MONTH),
     *map(amount, (
         "AMT_BALANCE", "AMT_CREDIT_LIMIT_ACTUAL", "AMT_DRAWINGS_ATM_CURRENT", "AMT_DRAWINGS_CURRENT",
         "AMT_DRAWINGS_OTHER_CURRENT", "AMT_DRAWINGS_POS_CURRENT", "AMT_INST_MIN_REGULARITY", "AMT_PAYMENT_CURRENT",
         "AMT_PAYMENT_TOTAL_CURRENT", "AMT_RECEIVABLE_PRINCIPAL", "AMT_RECIVABLE", "AMT_TOTAL_RECEIVABLE")),
     *(whole(f"CNT_DRAWINGS_{how}CURRENT") for how in ("ATM_", "", "OTHER_", "POS_")),
     *map(whole, ("CNT_INSTALMENT_MATURE_CUM", "SK_DPD", "SK_DPD_DEF")), kind("NAME_CONTRACT_STATUS", STATUSES),
-], by=CLIENT)  # fmt: skip
+], by=CLIENT, unique=(EARLIER, MONTH))  # fmt: skip
 
+# one instalment may be paid in parts, so nothing names a row
 installments = Child("installments_payments", [
     Key(EARLIER, whole=True), Key(CLIENT, whole=True),
     whole("NUM_INSTALMENT_VERSION"), whole("NUM_INSTALMENT_NUMBER"),

@@ -34,9 +34,9 @@ def check_child(
         return
     good, check = parse_rows(child, table, mapping, pseudonyms)
     contract(found, place, check.rejects, len(table))
-    if child.unique is not None and found.wants("unique"):
-        twice = again(*(_whole(good[name]) for name in (child.by, child.unique)))
-        found.add(place, "unique", child.unique, f"{len(twice):,} of {len(good):,} rows have a key again",
+    if child.key and found.wants("unique"):
+        twice = again(*(_whole(good[name]) for name in (child.by, *child.key)))
+        found.add(place, "unique", "+".join(child.key), f"{len(twice):,} of {len(good):,} rows have a key again",
                   ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=ints(good[ROW])[twice])  # fmt: skip
     for field in child.fields:
         if not isinstance(field, Time):
