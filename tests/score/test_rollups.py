@@ -34,7 +34,7 @@ def sent_rows(draw):
     found = {}
     for name in draw(st.lists(st.sampled_from(sorted(TABLES)), unique=True, max_size=3)):
         child = TABLES[name]
-        keys = child.key and (*child.key, *([child.by] if child.of else []))
+        keys = (*child.key, *([child.by] if child.of else [])) if child.key else None
         apart = keys and (lambda row, keys=keys: tuple(row[key] for key in keys))
         found[name] = draw(st.lists(ROWS[name], max_size=4, unique_by=apart))
     return found
