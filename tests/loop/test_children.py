@@ -17,7 +17,9 @@ from weighbridge.kernel.partials import Kind
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.validate import parse_event
 from weighbridge.loop.audit import audit
+from weighbridge.loop.build import build
 from weighbridge.loop.children import ingest_rows
+from weighbridge.loop.ingest import ingest
 from weighbridge.ports.rows import ROWS
 from weighbridge.records import EventRecord
 from weighbridge.score.rollups import rollups_of, segments
@@ -203,3 +205,16 @@ def test_whole_numbers_of_a_parquet_file_are_keys_too(tmp_path):
     table = table_of_rows(LOANS, [{**GOOD, "applicant": "7"}]).set_column(0, "applicant", pa.array([7]))
     ingest_rows(CASE, stores, CLOCK, "loans", [table])
     assert loans_of(stores, "7") == 1
+
+
+def test_an_event_with_more_rows_than_declared_is_rejected_at_ingest_and_stops_no_build(tmp_path):
+    stores, clock = at_home(tmp_path), ManualClock(START_US)
+    take(stores, *({**GOOD, "loan": f"l{number}"} for number in range(41)))
+    clock.advance(60_000_000)
+    events = pa.table({"number": ["e1", "e2", "e2"], "person": ["bob", "ann", "ann"], "asked": [1.0, 1.0, 1.0]})
+    report = ingest(CASE, stores, clock, events)
+    assert (report.figures["accepted"], report.figures["already_stored"]) == (1, 0)
+    assert report.figures["reasons"] == {"most_rows": 2}
+    assert build(CASE, stores, clock).figures["rows"] == 1
+    again = ingest(CASE, stores, clock, events)
+    assert (again.figures["already_stored"], again.figures["reasons"]) == (1, {"most_rows": 2})

@@ -130,6 +130,17 @@ def test_a_batch_decides_as_the_door_does(client, lent):
     assert scored.vectors[0].tobytes() == stores.log.decision("b3").vector
 
 
+def test_a_row_with_too_many_child_rows_is_rejected_and_the_others_are_scored(lent):
+    stores, clock = lent
+    many = [{"applicant": "zed", "loan": f"z{n}", "day": -1, "state": "open", "owed": 1.0} for n in range(41)]
+    ingest_rows(CASE, stores, clock, "loans", [table_of_rows(LOANS, many)])
+    told = pa.table({"number": ["b8", "b9"], "person": ["zed", "p3"], "asked": [1.0, 1.0]})
+    bundle = load(stores.registry.alias(PRODUCTION), CASE, stores.bundles, stores.signer)
+    scored = score(CASE, stores, bundle, [told], {})
+    assert scored.batch.event_ids.to_pylist() == ["b9"]
+    assert [(r["row"], r["field"], r["rule"]) for r in scored.rejected.to_pylist()] == [(0, "loans", "most_rows")]
+
+
 def changed(**change):
     return {**SENT, "number": "bad", **change}
 

@@ -202,8 +202,12 @@ class UseCase:
 
     @cached_property
     def rows_digest(self) -> str:
-        """Digest of what the stored events and child rows depend on: their contracts."""
-        return digest([self.events, *self.children]) if self.children else digest(self.events)
+        """Digest of what the stored events and child rows depend on: their contracts, but for the bounds of rows."""
+        return (
+            digest([self.events, *(child.unbounded for child in self.children)])
+            if self.children
+            else digest(self.events)
+        )
 
     @cached_property
     def state_digest(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from weighbridge.declare.rollups import Asked
 if TYPE_CHECKING:
     from weighbridge.declare.contract import Contract
 
+MOST_ROWS = 10_000
 RESERVED = ("row", "seq", "place", "owner")
 
 
@@ -48,7 +49,7 @@ class Child(Asked):
     to: str | None = None
     unique: str | Sequence[str] | None = None
     derived: Sequence[Minus] = ()
-    most_rows: int = 10_000
+    most_rows: int = MOST_ROWS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -99,6 +100,11 @@ class Child(Asked):
     def time(self) -> Time | None:
         """The field that tells when a row happened, where there is one: rows that happened later do not count."""
         return next((f for f in self.fields if isinstance(f, Time)), None)
+
+    @property
+    def unbounded(self) -> Child:
+        """The table with the default bound of rows, which is no part of what is stored."""
+        return replace(self, most_rows=MOST_ROWS, of=self.of and self.of.unbounded)
 
     @cached_property
     def key(self) -> tuple[str, ...]:

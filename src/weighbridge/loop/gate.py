@@ -203,7 +203,7 @@ def parity_mismatches(case: UseCase, stores: Stores, data: TrainingSet) -> int:
             stored = None if known is None or known >= row else event_at(case.events, events, known)
             state.label(LabelRecord(**{k: v for k, v in record.items() if k != "seq"}), stored)
             place += 1
-        event = rollups.of(event_at(case.events, events, row), seq)
+        event = rollups.of_stored(event_at(case.events, events, row), seq)
         online = np.frombuffer(state.vector(event), dtype="<u4")
         mismatches += int((online != data.vectors[row].view(np.uint32)).sum())
         state.append(event)

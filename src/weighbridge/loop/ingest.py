@@ -16,6 +16,7 @@ from weighbridge.declare.changes import ACCEPTED
 from weighbridge.declare.contract import ARRIVED
 from weighbridge.errors import InputError
 from weighbridge.kernel.columns import ints
+from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.given import NO_REJECTS, Given, Taken, lenient, reasons
@@ -26,6 +27,7 @@ from weighbridge.loop.sources.judge import SCHEMA, last_and_now
 from weighbridge.loop.sources.profile import Profile
 from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
+from weighbridge.score.rollups import exceeding
 from weighbridge.stores.tables import check_appends, event_schema, in_order_of_arrival
 
 REJECTS = "rejects"
@@ -180,15 +182,25 @@ def _of_labels(case: UseCase, stores: Stores, given: Given, good: pa.Table) -> T
 
 
 def _once(case: UseCase, stores: Stores, files: list[Taken]) -> list[Taken]:
-    """Reject the rows whose id came with other content, and mark those that neither the log nor a row above has."""
-    found, begun = repeats(case, stores.log, _rows(case, [file.good for file in files])), 0
+    """Reject the rows whose id came with other content, and those that have too many child rows; mark the new ones.
+
+    New is what neither the log nor a row above has.
+    """
+    told = _rows(case, [file.good for file in files])
+    found, begun, places = repeats(case, stores.log, told), 0, np.arange(len(told))
+    fresh = np.flatnonzero(~found.stored & ~found.clashing)
+    refused = [(reject(case.events.id.name, "unique"), found.clashing)]
+    for fault, over in exceeding(compile_plan(case), stores, told.take(pa.array(fresh))):
+        refused.append((fault, np.isin(places, fresh[over])))
+    broken = np.any([rows for _, rows in refused], axis=0)
     for file in files:
         here = slice(begun, begun + len(file.good))
         begun = here.stop
-        rows, kept = ints(file.good["row"]), ~found.clashing[here]
-        file.checks[0].rejects.add(rows[~kept], reject(case.events.id.name, "unique"))
+        rows, kept = ints(file.good["row"]), ~broken[here]
+        for fault, which in refused:
+            file.checks[0].rejects.add(rows[which[here]], fault)
         file.checks[0].good[rows[~kept]] = False
-        file.new = file.good.filter(pa.array(found.new[here]))
+        file.new = file.good.filter(pa.array(found.new[here] & kept))
         file.good = file.good.filter(pa.array(kept))
     return files
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
 from weighbridge.kernel.columns import ints
+from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.table_check import Rejects
 from weighbridge.kernel.validate import parse_table
@@ -20,6 +22,7 @@ from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
 from weighbridge.score.batch import Batch, score_rows
 from weighbridge.score.bundle import Bundle
+from weighbridge.score.rollups import exceeding
 
 MOST_ROWS = 10_000_000  # what is scored at once is in memory, as integers
 
@@ -59,8 +62,13 @@ def score(
             raise InputError(f"more than {MOST_ROWS:,} rows cannot be scored at once; give them in several parts")
         progress("rows read", rows, rows)
     whole = pa.concat_tables(accepted)
-    clashing = repeats(case, stores.log, whole).clashing
-    rejects.add(ints(whole["row"])[clashing], reject(case.events.id.name, "unique"))
-    kept = whole.filter(pa.array(~clashing))
-    batch = score_rows(case, stores, bundle, kept, lambda done, of: progress("rows decided", done, of))
+    found = repeats(case, stores.log, whole)
+    rejects.add(ints(whole["row"])[found.clashing], reject(case.events.id.name, "unique"))
+    kept, fresh = ~found.clashing, np.flatnonzero(~found.stored & ~found.clashing)
+    for fault, over in exceeding(compile_plan(case), stores, whole.take(pa.array(fresh))):
+        rejects.add(ints(whole["row"])[fresh[over]], fault)
+        kept[fresh[over]] = False
+    batch = score_rows(
+        case, stores, bundle, whole.filter(pa.array(kept)), lambda done, of: progress("rows decided", done, of)
+    )
     return Scored(batch, rejects.table())

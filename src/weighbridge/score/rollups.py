@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from weighbridge.declare.children import Child
 from weighbridge.declare.contract import Contract
-from weighbridge.errors import InputError, Rejected
+from weighbridge.errors import Rejected
 from weighbridge.identity import hash64
 from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.child_rows import KEY, sent_rows
@@ -44,7 +44,7 @@ def with_rollups(plan: Plan, stores: Stores, events: pa.Table, wanted: Bools | N
     """Return events of the log with the partials of the wanted ones (default: all) in columns, as each saw them.
 
     Events with child rows of their own, and a handful, are worked out one by one, the others by DuckDB: the same bits.
-    Raises InputError when an event has more rows than its table declares.
+    An event that came to have more rows than a table declares has the partials of one without rows.
     """
     if not plan.partials:
         return events
@@ -56,18 +56,30 @@ def with_rollups(plan: Plan, stores: Stores, events: pa.Table, wanted: Bools | N
         alone = asked
     rollups = Rollups(plan, stored)
     for row in np.flatnonzero(alone).tolist():
-        try:
-            found[row] = rollups.of(event_at(contract, events, row), events["seq"][row].as_py()).partials
-        except Rejected as fault:
-            raise InputError(f"{fault}; raise it there") from None
+        found[row] = rollups.of_stored(event_at(contract, events, row), events["seq"][row].as_py()).partials
     rest = np.flatnonzero(asked & ~alone)
     if len(rest):
         told = events.take(pa.array(rest))
         budget = stores.budget
-        found[rest] = rolled(plan, stored, _asked(plan, told), budget.memory_bytes, budget.cores, budget.folder)
+        found[rest], _ = rolled(plan, stored, _asked(plan, told), budget.memory_bytes, budget.cores, budget.folder)
     for name, column in zip(partial_names(plan), found.T, strict=True):
         events = events.append_column(name, pa.array(column))
     return events
+
+
+def exceeding(plan: Plan, stores: Stores, events: pa.Table) -> list[tuple[Rejected, Bools]]:
+    """Return which events, bool[n], would have too many rows in a table if they came now, and their rejection."""
+    if not plan.partials or not len(events):
+        return []
+    budget, seq = stores.budget, pa.array(np.full(len(events), LAST))
+    asked = _asked(plan, events.append_column("seq", seq))
+    stored = segments(stores.log, stores.rows)
+    _, over = rolled(plan, stored, asked, budget.memory_bytes, budget.cores, budget.folder, only_counted=True)
+    return [(_too_many(table.child), over == number) for number, table in enumerate(plan.tables)]
+
+
+def _too_many(child: Child) -> Rejected:
+    return Rejected(child.name, "most_rows", f"it has more than {child.most_rows} rows, the bound")
 
 
 def _asked(plan: Plan, events: pa.Table) -> pa.Table:
@@ -105,12 +117,19 @@ class Rollups:
             owners = _owners(self._contract, child, event, seen)
             rows = seen[child.name] = self._rows(child, owners, sent.get(child.name), seq)
             if len(rows) > child.most_rows:
-                raise Rejected(child.name, "most_rows", f"it has more than {child.most_rows} rows, the bound")
+                raise _too_many(child)
             if len(table.partials):
                 mine = np.empty(len(table.partials), dtype=np.int64)
                 roll(derive(child, rows), event.event_us, table.specs, table.terms, mine)
                 found[table.places] = mine
         return replace(event, partials=tuple(found.tolist()))
+
+    def of_stored(self, event: EventRecord, seq: int) -> EventRecord:
+        """Return an event of the log as `of` does; one that came to have too many rows is as one without rows."""
+        try:
+            return self.of(event, seq)
+        except Rejected:
+            return replace(event, partials=tuple(self._nothing.tolist()))
 
     def _rows(self, child: Child, owners: Ints, sent: Ints | None, seq: int) -> Ints:
         """Return the rows of a table that belong to owners, int64[n, declared fields]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from weighbridge.declare.children import Child
 from weighbridge.declare.conditions import OPERATORS
-from weighbridge.errors import InputError, StoreFailure
+from weighbridge.errors import StoreFailure
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.child_rows import KEY
 from weighbridge.kernel.partials import Kind, Partial, TablePlan, Term, columns_of, scales_of, without_rows
@@ -25,44 +26,48 @@ HALF = "9223372036854775808::hugeint"
 
 
 def rolled(
-    plan: Plan, segments: Segments, events: pa.Table, memory_bytes: int, cores: int = 1, folder: Path | None = None
-) -> Ints:
-    """Return the partials of events from stored child rows, int64[n, p].
+    plan: Plan, segments: Segments, events: pa.Table, memory_bytes: int, cores: int = 1, folder: Path | None = None,
+    only_counted: bool = False,
+) -> tuple[Ints, Ints]:  # fmt: skip
+    """Return the partials of events from stored child rows, int64[n, p], and which table has too many, int64[n].
+
+    The latter is a place in `plan.tables`, -1 where every table keeps to its `most_rows`; the partials of an event that
+    does not are those of one without rows, and with `only_counted` everyone's are.
 
     events: place (0 to n - 1), seq, event_us, and for each table whose rows belong to events a column of its name with
-    the hash of their key, null where there is none. A row counts for the events behind it in the log. Raises InputError
-    when an event has more rows than its table declares, StoreFailure when the query cannot be run.
+    the hash of their key, null where there is none. A row counts for the events behind it in the log. Raises
+    StoreFailure when the query cannot be run.
     """
-    found = np.tile(without_rows(plan.partials), (len(events), 1))
+    found, over = np.tile(without_rows(plan.partials), (len(events), 1)), np.full(len(events), -1, dtype=np.int64)
     try:
         with limited(memory_bytes, folder, cores) as connection:
             connection.register("events", events)
-            for table in plan.tables:
+            for number, table in enumerate(plan.tables):
                 _visible(connection, table.child, segments.get(table.child.name, ()), plan)
-                if len(table.partials):
-                    _read(connection, table, found)
+                places = _read(connection, replace(table, partials=()) if only_counted else table, found)
+                over[places[over[places] < 0]] = number
     except duckdb.Error as fault:
         why = str(fault).splitlines()[0]
         raise StoreFailure(f"rollups could not be computed ({why}); raise the memory budget") from fault
-    return found
+    found[over >= 0] = without_rows(plan.partials)
+    return found, over
 
 
-def _read(connection: duckdb.DuckDBPyConnection, table: TablePlan, found: Ints) -> None:
-    child, asked = table.child, dict[str, int]()
+def _read(connection: duckdb.DuckDBPyConnection, table: TablePlan, found: Ints) -> Ints:
+    """Put a table's partials in their places; return the events that have more rows in it than are declared."""
+    child, asked, over = table.child, dict[str, int](), [np.empty(0, dtype=np.int64)]
     for partial in table.partials:
         for part in _aggregates(child, partial):
             asked.setdefault(part, len(asked))
-    columns = ", ".join(f"{part} as a{number}" for part, number in asked.items())
-    query = f"select place, count(*) as n, {columns} from {child.name}_rows group by place"
+    columns = "".join(f", {part} as a{number}" for part, number in asked.items())
+    query = f"select place, count(*) as n{columns} from {child.name}_rows group by place"
     for batch in connection.sql(query).to_arrow_reader(65_536):
-        if len(batch) and max(batch["n"].to_pylist()) > child.most_rows:
-            raise InputError(
-                f"an event has more than most_rows={child.most_rows} rows in {child.name}; raise the bound"
-            )
         places = np.asarray(batch["place"].to_numpy(), dtype=np.int64)
+        over.append(places[batch["n"].to_numpy() > child.most_rows])
         for number, partial in enumerate(table.partials):
             told = [batch[f"a{asked[part]}"] for part in _aggregates(child, partial)]
             found[places, table.places[number]] = _integers(partial, told)
+    return np.concatenate(over)
 
 
 def _integers(partial: Partial, told: list[pa.Array]) -> Ints:
@@ -137,7 +142,7 @@ def _aggregates(child: Child, partial: Partial) -> tuple[str, ...]:
         return (f"({text} >> 64)::bigint",)
     if partial.kind == Kind.LATEST:
         return (f"((({text} % {WORD}) + {WORD}) % {WORD} - {HALF})::bigint",)
-    return (f"({text})::bigint",)
+    return (f"try_cast({text} as bigint)",)  # a sum of more rows than are declared may not fit; it is not used
 
 
 def _term(term: Term) -> str:
