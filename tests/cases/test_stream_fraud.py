@@ -206,11 +206,11 @@ def test_the_whole_loop_runs_with_the_same_commands(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_stream_on_stdout_ends_with_its_reader_and_with_an_interrupt(tmp_path):
     words = [str(WEIGH), "produce", "stream_fraud", "--to", "-", "--rate", "200"]
-    stream = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    stream = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     assert json.loads(stream.stdout.readline())["user_id"].startswith("user-")
     stream.send_signal(signal.SIGINT)
     rest, said = stream.communicate(timeout=30)
-    assert (stream.returncode, "stopped" in said) == (0, True)
+    assert (stream.returncode, b"stopped" in said) == (0, True)
     assert all(json.loads(line) for line in rest.splitlines())
     gone = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     gone.stdout.readline()
