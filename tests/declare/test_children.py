@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.lending import APPLICATION, CASE, CHILDREN, LOANS, MONTHS, OPEN, PAYMENTS
+from tests.lending import APPLICATION, CALLS, CASE, CHILDREN, LOANS, MONTHS, OPEN, PAYMENTS
 from weighbridge.declare import (
     Child,
     Contract,
@@ -39,6 +39,13 @@ REFUSED = {
     "id": (lambda: child(Id("i")), "which only events have"),
     "two times": (lambda: child(Time("t"), Time("u")), "several Time"),
     "reserved": (lambda: child(Integer("row")), "name of the store's"),
+    "reserved, other case": (lambda: child(Integer("KEY")), "name of the store's"),
+    "reserved until": (lambda: child(Integer("until")), "name of the store's"),
+    "reserved put, derived": (lambda: child(Integer("x", at_least=0, at_most=1), derived=[minus("x", "x", name="put")]), "name of the store's"),
+    "twice but for case": (lambda: child(Integer("day"), Integer("Day")), "stands twice, but for"),
+    "reserved child": (lambda: Child("seq", [Key("k")], by="k"), "one of the store's"),
+    "reserved child, other case": (lambda: Child("Place", [Key("k")], by="k"), "one of the store's"),
+    "children but for case": (lambda: replace(CASE, children=[*CHILDREN, replace(CALLS, name="Calls")]), "is taken"),
     "most rows": (lambda: child(most_rows=0), "out of range"),
     "by unknown": (lambda: Child("c", [Key("k")], by="j"), "has no field 'j'"),
     "by optional": (lambda: Child("c", [Key("k", optional=True)], by="k"), "no Key that every row has"),

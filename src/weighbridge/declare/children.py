@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from weighbridge.declare.contract import Contract
 
 MOST_ROWS = 10_000
-RESERVED = ("row", "seq", "place", "owner")
+RESERVED = ("key", "row", "seq", "place", "owner", "put", "until")  # columns beside those of the fields
+RESERVED_NAMES = ("seq", "place", "event_us")  # columns beside those of the tables
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,9 @@ class Child(Asked):
             object.__setattr__(self, "unique", self.unique[0] if len(self.unique) == 1 else tuple(self.unique))
         if not self.name.isidentifier():
             raise refuse(f"child {self.name!r}", "its name is no identifier", "use letters, digits and underscores")
-        names = [f.name for f in self.fields] + [d.name for d in self.derived]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise refuse(self._place, f"field {twice[0]} stands twice", "rename one of them")
-        taken = sorted({n for n in names if n in RESERVED})
-        if taken:
-            raise refuse(self._place, f"field {taken[0]} is a name of the store's", "rename it with column=")
+        if self.name.casefold() in RESERVED_NAMES:
+            raise refuse(self._place, "its name is one of the store's", "rename it")
+        self._check_names()
         if any(isinstance(f, Id) for f in self.fields):
             raise refuse(self._place, "it has an Id, which only events have", "make it a Key, and name it in unique=")
         if sum(isinstance(f, Time) for f in self.fields) > 1:
@@ -74,6 +71,18 @@ class Child(Asked):
         self._check_keys()
         for made in self.derived:
             self._difference(made)
+
+    def _check_names(self) -> None:
+        """Refuse what the store cannot tell apart: it takes names that differ in case alone for one."""
+        names = [f.name for f in self.fields] + [d.name for d in self.derived]
+        folded = [name.casefold() for name in names]
+        twice = sorted(n for n in names if folded.count(n.casefold()) > 1)
+        if twice:
+            but = "" if twice[0] in twice[1:] else ", but for upper and lower case"
+            raise refuse(self._place, f"field {twice[-1]} stands twice{but}", "rename one of them with column=")
+        taken = sorted(n for n in names if n.casefold() in RESERVED)
+        if taken:
+            raise refuse(self._place, f"field {taken[0]} is a name of the store's", "rename it with column=")
 
     def _check_keys(self) -> None:
         found = self.field(self.by, f"{self._place}, by=")
@@ -178,8 +187,9 @@ def check_children(place: str, events: Contract, children: Sequence[Child]) -> N
     before: list[Child] = []
     for child in children:
         where = f"{place}, child {child.name}"
-        if child.name in events.names or child.name in (c.name for c in before):
-            raise refuse(where, "its name is taken by a field or another child", "rename it")
+        taken = {name.casefold() for name in (*events.names, *(c.name for c in before))}
+        if child.name.casefold() in taken:
+            raise refuse(where, "its name is taken by a field or another child, upper or lower case", "rename it")
         if child.of is not None and child.of not in before:
             raise refuse(where, f"its parent {child.of.name} is not listed before it", "list the parent first")
         owner = child.of.field(child.owner, where) if child.of else events.field(child.owner, where)
