@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 
-from weighbridge.declare.fields import Category, Field, refuse
+from weighbridge.declare.fields import INT64_MAX, Category, Field, refuse
 
 OPERATORS = ("==", "!=", ">=", "<=", ">", "<")
 
@@ -60,5 +62,17 @@ def check_condition(place: str, field: Field, condition: Condition) -> None:
         raise refuse(place, f"where= compares {field.name} with {condition.value!r}", "compare with its own type")
     if not field.numeric and condition.operator not in ("==", "!="):
         raise refuse(place, f"where= orders the text field {field.name}", "use equal() or differs()")
+    if not isinstance(condition.value, str) and not math.isfinite(condition.value):
+        raise refuse(place, f"where= compares {field.name} with {condition.value}", "compare with a finite number")
+    if not isinstance(condition.value, str) and abs(Decimal(repr(condition.value)) * field.scale) > INT64_MAX:
+        raise refuse(place, f"where= compares {field.name} with {condition.value}", "compare with what fits 64 bits")
     if isinstance(field, Category) and condition.value not in field.one_of:
         raise refuse(place, f"where= names {condition.value!r}, not a {field.name}", f"use one of {field.one_of}")
+
+
+def stored_operand(place: str, field: Field, value: float) -> int:
+    """Return a condition's number as the stored integer it is compared with; refuses more decimals than the field's."""
+    scaled = Decimal(repr(value)) * field.scale
+    if scaled != scaled.to_integral_value():
+        raise refuse(place, f"{value} has more decimals than the field", "round it to the field's")
+    return int(scaled)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from weighbridge.clock import duration_us
+from weighbridge.clock import DAY_US, duration_us
 from weighbridge.declare.field import Field, Rule, refuse
 from weighbridge.identity import ULID_PATTERN
 
@@ -22,6 +22,7 @@ __all__ = [
     "Time", "check_duration", "refuse",
 ]  # fmt: skip
 INT64_MAX = 2**63 - 1
+LONGEST_US = 50_000_000 * DAY_US  # what can be added to any time within 64 bits
 WHOLE = "-?(0|[1-9][0-9]*)"
 
 
@@ -235,6 +236,9 @@ def _finite(number: object) -> bool:
 def check_duration(where: str, option: str, text: str) -> int:
     """Return a declared duration in microseconds, or refuse it with its place."""
     try:
-        return duration_us(text)
+        us = duration_us(text)
     except ValueError as fault:
         raise refuse(where, f"{option}={fault}", "mend it") from None
+    if us > LONGEST_US:
+        raise refuse(where, f"{option}={text!r} is too long", "choose at most 50000000d")
+    return us

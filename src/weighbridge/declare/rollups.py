@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weighbridge.clock import DAY_US, duration_text
-from weighbridge.declare.conditions import Condition, check_condition
+from weighbridge.declare.conditions import Condition, check_condition, stored_operand
 from weighbridge.declare.fields import INT64_MAX, Field, Integer, Text, Time, check_duration, refuse
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Asked(ABC):
         on = self._window_field(place, last_us, until_us, on)
         conditions = _conditions(where)
         for condition in conditions:
-            check_condition(place, self.field(condition.field, place), condition)
+            _check_where(place, self.field(condition.field, place), condition)
         if field is not None:
             self._check_field(place, kind, self.field(field, place))
         if order is not None and not self.field(order, place).numeric:
@@ -194,6 +194,18 @@ class Asked(ABC):
         most = self.most_rows * found.magnitude
         if most > INT64_MAX or (kind == "std" and most**2 > INT128_MAX):
             raise refuse(place, "its sum can overflow", "lower most_rows, the bounds or the decimals")
+
+
+def _check_where(place: str, found: Field, condition: Condition) -> None:
+    """Refuse a condition that no stored row can meet as it reads."""
+    check_condition(place, found, condition)
+    at = f"{place}, where= on {found.name}"
+    if isinstance(found, Time):
+        raise refuse(at, "it is the time of the rows", "give last= or until=")
+    if found.pii == "pseudonymised":
+        raise refuse(at, "only its pseudonyms are stored", "use a field that is not pseudonymised")
+    if not isinstance(condition.value, str):
+        stored_operand(at, found, condition.value)
 
 
 def _conditions(where: Where) -> tuple[Condition, ...]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
 
 from weighbridge.declare.aggregates import Aggregate
-from weighbridge.declare.conditions import OPERATORS, Condition
+from weighbridge.declare.conditions import OPERATORS, Condition, stored_operand
 from weighbridge.declare.features import Feature
 from weighbridge.declare.fields import Category, Field
 from weighbridge.errors import DeclarationError
@@ -207,12 +206,7 @@ def _operand(field: Field, condition: Condition) -> int:
         raise DeclarationError(
             f"where= on {condition.field}: a free text has no fixed code; declare it as a Category to filter by it"
         )
-    scaled = Decimal(repr(condition.value)) * field.scale
-    if scaled != scaled.to_integral_value():
-        raise DeclarationError(
-            f"where= on {condition.field}: {condition.value} has more decimals than the field; round it to the field's"
-        )
-    return int(scaled)
+    return stored_operand(f"where= on {condition.field}", field, condition.value)
 
 
 def matrix(rows: list[list[int]], width: int) -> Ints:

@@ -14,7 +14,7 @@ import numpy as np
 from weighbridge.clock import DAY_US
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.children import Child
-from weighbridge.declare.conditions import OPERATORS, Condition
+from weighbridge.declare.conditions import OPERATORS, Condition, stored_operand
 from weighbridge.declare.fields import Category, Time
 from weighbridge.declare.rollups import Rollup
 from weighbridge.identity import hash64
@@ -105,7 +105,7 @@ def _term(child: Child, columns: dict[str, int], condition: Condition) -> Term:
     if isinstance(field, Category):
         bound = field.one_of.index(str(value))
     else:
-        bound = hash64(value) if isinstance(value, str) else round(value * field.scale)
+        bound = hash64(value) if isinstance(value, str) else stored_operand(child.name, field, value)
     return Term(columns[field.name], OPERATORS.index(condition.operator), bound)
 
 
