@@ -46,18 +46,27 @@ def test_make_runs_the_stages_in_their_order(table, tmp_path):
     for pipeline, stages in Table(table, "card_fraud", "make").pipelines.items():
         target = f"card_fraud-{pipeline}" if f"card_fraud-{pipeline}:" in text else f"card_fraud-{stages[-1].verb}"
         done = subprocess.run(
-            ["make", "-n", "-f", name, target], cwd=tmp_path, capture_output=True, text=True, check=True
+            ["make", "--no-print-directory", "-n", "-f", name, target],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         said = [line.split()[-1] for line in done.stdout.splitlines()]
         assert said[-len(stages) :] == [stage.verb for stage in stages]
-    told = subprocess.run(["make", "-n", "-f", name], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-n", "-f", name], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     assert told.split("\n")[0].startswith("weigh run card_fraud ")
 
 
 def test_make_follows_watch_with_the_retrain(tmp_path):
     (tmp_path / "m").write_text(files("make")["card_fraud.mk"])
     done = subprocess.run(
-        ["make", "-n", "-f", "m", "card_fraud-retrain", "WEIGH=w"], cwd=tmp_path, capture_output=True, text=True
+        ["make", "--no-print-directory", "-n", "-f", "m", "card_fraud-retrain", "WEIGH=w"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.splitlines() == ["w run card_fraud watch", "w run card_fraud retrain"]
 

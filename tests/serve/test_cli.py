@@ -85,7 +85,7 @@ def test_the_whole_way_by_hand(home):
         (("ingest", CASE, "gone.parquet"), "gone.parquet is not there"),
         (("ingest", CASE, "empty.csv"), "empty.csv is empty"),
         (("ingest", CASE, "cut.parquet"), "cut.parquet cannot be read"),
-        (("ingest", CASE, "wrong.csv"), "column 'event_id' for field event_id is missing"),
+        (("ingest", CASE, "wrong.csv"), "the required column event_id is not there"),
         (("ingest", CASE, "wrong.csv", "--map", "x"), "is not FIELD=COLUMN"),
         (("ingest", CASE, "raw/tiny_fraud_events.csv", "--map", "colour=x"), "there is no such field"),
         (("run", CASE, "dance"), "has no stage 'dance'"),

@@ -80,7 +80,7 @@ def test_a_project_from_a_file_keeps_the_file(tmp_path, orders):
     for words in steps:
         done = ran(tmp_path / "shop", Path(sys.executable).with_name("weigh"), *words)
         assert done.returncode == 0, done.stdout + done.stderr
-    planned = ran(tmp_path / "shop", "make", "-n", "mine-training", "BIN=x")
+    planned = ran(tmp_path / "shop", "make", "--no-print-directory", "-n", "mine-training", "BIN=x")
     assert [line.split()[-1] for line in planned.stdout.splitlines()] == [
         "build",
         "validate",

@@ -63,18 +63,19 @@ def last_and_now(fields: Sequence[Field], stores: Stores, given: Given) -> tuple
     last = [facts for _, _, _, facts in stores.tracker.runs(SCHEMA) if facts["source"] == given.source]
     before = last[-1]["columns"] if last else None
     profile, changes = judge(fields, given.table, given.mapping, before, given.accepts)
-    refuse_breaking(given.name, changes)
+    refuse_breaking(given.name, changes, known=before is not None)
     told = [{"kind": c.kind, "column": c.column, "verdict": c.verdict, "sentence": c.sentence} for c in changes]
     return profile, told
 
 
-def refuse_breaking(name: str, changes: Sequence[Change]) -> None:
-    """Raise InputError with a sentence for each change that is refused."""
+def refuse_breaking(name: str, changes: Sequence[Change], *, known: bool) -> None:
+    """Raise InputError with a sentence for each change that is refused; `known`: whether the source came before."""
     breaking = [change for change in changes if change.verdict == REFUSED]
     if breaking:
         listed = "; ".join(f"{change.kind}: {change.sentence}" for change in breaking)
         also = " (--accept-schema takes it in as it is)" if all(c.kind in MAY_BE_ACCEPTED for c in breaking) else ""
-        raise InputError(f"source {name} has changed, and nothing was taken in: {listed}{also}")
+        what = "has changed" if known else "is not as its contract"
+        raise InputError(f"source {name} {what}, and nothing was taken in: {listed}{also}")
 
 
 Found = Iterator[tuple[str, str, str]]
@@ -100,7 +101,8 @@ def _columns(
         elif field.optional and last:
             yield "optional_removed", column, f"{column} is gone; {field.name} is missing in every row"
         elif not field.optional:
-            yield "required_removed", column, f"{column} is not there and {field.name} is required; ask for it again"
+            fix = f"ask for it, or name another with --map {field.name}=COLUMN"
+            yield "required_removed", column, f"the required column {column} is not there; {fix}"
     if before is not None:
         for name in new:
             yield "column_added", name, f"{name} is new and no field of the contract; it is not read"
