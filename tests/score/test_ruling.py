@@ -27,6 +27,7 @@ from weighbridge.declare import (
     logistic,
 )  # fmt: skip
 from weighbridge.declare.policy import ACTIONS
+from weighbridge.kernel import conditions
 from weighbridge.records import ListEdit
 from weighbridge.score import masks
 from weighbridge.score.masks import Asked, Entries
@@ -113,21 +114,22 @@ def compare(events, edits, rules):
 
 
 @given(EVENTS, EDITS, st.lists(st.tuples(CONDITION, ACTION), max_size=4))
-def test_over_arrays_and_event_by_event_the_same(events, edits, conditions):
-    rules = [Rule(f"r{n}", when, **action) for n, (when, action) in enumerate(conditions)]
+def test_over_arrays_and_event_by_event_the_same(events, edits, asked_for):
+    rules = [Rule(f"r{n}", when, **action) for n, (when, action) in enumerate(asked_for)]
     for ours, theirs in compare(events, edits, rules):
         assert ours == theirs
 
 
-@pytest.mark.parametrize("name", ["_compared", "_calculated", "_units"])
-def test_the_comparison_can_fail(name, monkeypatch):
-    right = getattr(masks, name)
-    wrong = {
-        "_compared": lambda o, a, b: right({"<": "<=", "!=": "=="}.get(o, o), a, b),
-        "_calculated": lambda o, a, b: right("*" if o == "/" else o, a, b),
-        "_units": lambda column, scale: right(column, 1),
-    }
-    monkeypatch.setattr(masks, name, wrong[name])
+@pytest.mark.parametrize("fault", ["an order", "a sum", "the units"])
+def test_the_comparison_can_fail(fault, monkeypatch):
+    match fault:
+        case "an order":
+            monkeypatch.setitem(conditions.ORDERS, "<", np.less_equal)
+        case "a sum":
+            monkeypatch.setitem(conditions.SUMS, "/", np.multiply)
+        case _:
+            right = masks._units
+            monkeypatch.setattr(masks, "_units", lambda column, scale: right(column, 1))
     row = ("a", "b", 100, 2, "US")
     rules = [Rule("one", "amount < 1", "review"), Rule("two", "amount / tries == 0.5", "decline")]
     assert any(ours != theirs for ours, theirs in compare([(row, (1.0, 2.0), 0.1)], [], rules))

@@ -7,6 +7,7 @@ comparisons, `in`, and, or, not, parentheses.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 PROBABILITY = "probability"
@@ -87,3 +88,20 @@ def calculate(operator: str, left: float, right: float) -> float:
     if operator == "/":
         return left / right if right else math.nan
     return left + right if operator == "+" else left - right if operator == "-" else left * right
+
+
+def named(part: Condition | Value) -> Iterator[Operand]:
+    """Yield what a condition names, from left to right."""
+    match part:
+        case Operand():
+            yield part
+        case Comparison(left=left, right=right) | Arithmetic(left=left, right=right):
+            yield from named(left)
+            yield from named(right)
+        case Membership(left=left):
+            yield from named(left)
+        case Inverse(part=inner):
+            yield from named(inner)
+        case Joined(parts=parts):
+            for inner in parts:
+                yield from named(inner)

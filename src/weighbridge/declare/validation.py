@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.expression import (
     PROBABILITY,
-    Arithmetic,
-    Comparison,
     Condition,
-    Inverse,
-    Joined,
-    Membership,
     Operand,
-    Value,
+    named,
 )
 from weighbridge.declare.fields import refuse
 from weighbridge.declare.policy import operands
@@ -145,20 +140,3 @@ class Validation:
 
 
 SHARES = ("rejected_at_most", "repeats_at_most", "missing_at_most", "outliers_at_most")
-
-
-def named(part: Condition | Value) -> Iterator[Operand]:
-    """Yield what a condition names, from left to right."""
-    match part:
-        case Operand():
-            yield part
-        case Comparison(left=left, right=right) | Arithmetic(left=left, right=right):
-            yield from named(left)
-            yield from named(right)
-        case Membership(left=left):
-            yield from named(left)
-        case Inverse(part=inner):
-            yield from named(inner)
-        case Joined(parts=parts):
-            for inner in parts:
-                yield from named(inner)

@@ -22,7 +22,7 @@ def to_columns(plan: Plan, events: pa.Table, labels: pa.Table) -> Columns:
     Only equality of text codes ever counts; they are numbered as texts come. Label records about an event that is not
     in the table are left out.
     """
-    rows = pc.index_in(_whole(labels["event_id"]), value_set=_whole(events["event_id"]))
+    rows = pc.index_in(whole(labels["event_id"]), value_set=whole(events["event_id"]))
     known_rows = rows.is_valid().to_numpy(zero_copy_only=False)
     return Columns(
         seq=ints(events["seq"]),
@@ -42,7 +42,7 @@ def stored_values(plan: Plan, events: pa.Table, coder: Coder) -> Ints:
     """
     values = np.empty((len(events), len(plan.payload)), dtype=np.int64)
     for number, field in enumerate(plan.payload):
-        column = _whole(events[field.name])
+        column = whole(events[field.name])
         if field.numeric:
             codes: Ints = np.asarray(column.fill_null(MISSING).to_numpy(zero_copy_only=False), dtype=np.int64)
         elif isinstance(field, Category):
@@ -87,6 +87,8 @@ def firsts(texts: pa.Array) -> Bools:
     return found
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.combine_chunks()
-    return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+def whole(column: pa.Array) -> pa.Array:
+    """Return a column, in chunks or not, as one array."""
+    while isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return column

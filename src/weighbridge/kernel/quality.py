@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weighbridge.identity import hash64
 from weighbridge.kernel.arrays import Bools, Floats, Ints
 
 TO_DEVIATION = 1.4826  # a normal's standard deviation in median absolute deviations: Rousseeuw and Croux (1993)
@@ -76,10 +76,7 @@ def _contents(table: pa.Table) -> npt.NDArray[Any]:
 
 def _hashes(texts: pa.Array) -> Ints:
     encoded = texts.cast(pa.string()).dictionary_encode()
-    hashed = [
-        int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
-        for text in encoded.dictionary.to_pylist()
-    ]
+    hashed = [hash64(text) for text in encoded.dictionary.to_pylist()]
     codes = encoded.indices.fill_null(len(hashed)).to_numpy(zero_copy_only=False)
     return np.array([*hashed, 0], dtype=np.int64)[codes]
 

@@ -1,7 +1,4 @@
-"""A rule's condition over many events at once: the same truth, event for event, as `condition.holds` gives.
-
-What is missing is NaN among numbers and null among texts. A comparison with it is false, also under `!=` and `not in`.
-"""
+"""A rule's condition over many events at once, with lists as they were when each was decided."""
 
 from __future__ import annotations
 
@@ -10,26 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from weighbridge.declare.expression import (
-    Arithmetic,
-    Comparison,
-    Condition,
-    Constant,
-    Inverse,
-    Joined,
-    Membership,
-    Operand,
-    Value,
-)
+from weighbridge.declare.expression import Condition, Membership, Operand, named
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
-from weighbridge.kernel.columns import ints
+from weighbridge.kernel.columns import ints, whole
+from weighbridge.kernel.conditions import Column, holding, truths
 from weighbridge.ports import LAST
 from weighbridge.records import ListEdit
 
 EXACT = 2**53  # integers up to it are float64 to the last digit
-Numbers = Floats | float
 
 
 class Entries:
@@ -85,75 +71,30 @@ class Asked:
 
 def mask(condition: Condition, asked: Asked, entries: Entries) -> Bools:
     """Return where a condition holds, bool[n]."""
-    match condition:
-        case Comparison(operator=operator, left=left, right=right):
-            if any(isinstance(side, Operand) and side.text for side in (left, right)):
-                return _texts_compared(_texts(left, asked), _texts(right, asked), equal=operator == "==")
-            return np.broadcast_to(_compared(operator, _numbers(left, asked), _numbers(right, asked)), len(asked))
-        case Membership():
-            return _member(condition, asked, entries)
-        case Inverse(part=part):
-            return ~mask(part, asked, entries)
-        case Joined(every=every, parts=parts):
-            joined = np.logical_and if every else np.logical_or
-            return np.asarray(joined.reduce([mask(part, asked, entries) for part in parts]))
+
+    def listed(membership: Membership) -> Bools:
+        column, places = columns[_name(membership)], (asked.events["seq"], asked.events["arrived_us"])
+        return entries.on(str(membership.list_name), column, *map(ints, places))
+
+    columns = {operand.name: _column(operand, asked) for operand in named(condition)}
+    return holding(condition, columns, len(asked), listed)
 
 
-def _compared(operator: str, a: Numbers, b: Numbers) -> Bools:
-    with np.errstate(invalid="ignore"):
-        match operator:
-            case "==":
-                found = np.equal(a, b)
-            case "!=":
-                found = np.less(a, b) | np.greater(a, b)
-            case "<":
-                found = np.less(a, b)
-            case "<=":
-                found = np.less_equal(a, b)
-            case ">":
-                found = np.greater(a, b)
-            case _:
-                found = np.greater_equal(a, b)
-    return np.asarray(found)
+def _name(membership: Membership) -> str:
+    assert isinstance(membership.left, Operand)
+    return membership.left.name
 
 
-def _texts_compared(a: pa.Array, b: pa.Array, *, equal: bool) -> Bools:
-    return _truths(pc.equal(a, b) if equal else pc.not_equal(a, b))
-
-
-def _member(membership: Membership, asked: Asked, entries: Entries) -> Bools:
-    if membership.list_name is not None:
-        column, places = _texts(membership.left, asked), (asked.events["seq"], asked.events["arrived_us"])
-        here = entries.on(membership.list_name, column, *map(ints, places))
-        return ~here & _truths(column.is_valid()) if membership.negated else here
-    if isinstance(membership.left, Operand) and membership.left.text:
-        column = _texts(membership.left, asked)
-        here, known = _truths(pc.is_in(column, pa.array(membership.values, pa.string()))), _truths(column.is_valid())
-    else:
-        numbers = np.broadcast_to(_numbers(membership.left, asked), len(asked))
-        here, known = np.isin(numbers, np.array(membership.values, dtype=np.float64)), numbers == numbers
-    return known & (here ^ membership.negated)
-
-
-def _texts(value: Value, asked: Asked) -> pa.Array:
-    if isinstance(value, Constant):
-        return pa.array([str(value.value)] * len(asked), pa.string())
-    assert isinstance(value, Operand)
-    return _whole(asked.events[value.name])
-
-
-def _numbers(value: Value, asked: Asked) -> Numbers:
-    match value:
-        case Constant(value=constant):
-            return float(constant)
+def _column(operand: Operand, asked: Asked) -> Column:
+    match operand:
         case Operand(source="feature", place=place):
             return asked.vectors[:, place].astype(np.float64)
         case Operand(source="probability"):
             return asked.probability
+        case Operand(name=name, text=True):
+            return whole(asked.events[name])
         case Operand(name=name, scale=scale):
-            return _units(_whole(asked.events[name]), scale)
-        case Arithmetic(operator=operator, left=left, right=right):
-            return _calculated(operator, _numbers(left, asked), _numbers(right, asked))
+            return _units(whole(asked.events[name]), scale)
 
 
 def _units(column: pa.Array, scale: int) -> Floats:
@@ -163,21 +104,5 @@ def _units(column: pa.Array, scale: int) -> Floats:
         found = np.array([value / scale for value in stored.tolist()])
     else:
         found = stored / scale
-    found[_truths(column.is_null())] = np.nan
+    found[truths(column.is_null())] = np.nan
     return found
-
-
-def _calculated(operator: str, a: Numbers, b: Numbers) -> Numbers:
-    with np.errstate(all="ignore"):
-        if operator == "/":
-            return np.where(np.equal(b, 0), np.nan, np.divide(a, b))
-        return np.add(a, b) if operator == "+" else np.subtract(a, b) if operator == "-" else np.multiply(a, b)
-
-
-def _truths(column: pa.Array) -> Bools:
-    return np.asarray(pc.fill_null(column, fill_value=False).to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    whole = column.combine_chunks()
-    return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole

@@ -10,10 +10,11 @@ import csv
 import gzip
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,9 +49,7 @@ def read_csv(path: Path) -> Rows:
         names, fault = _fields(first)
         if not names:
             raise InputError(f"{path} has no header that can be read ({fault}); is it CSV, and UTF-8?")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise InputError(f"{path} has two columns called {twice[0]!r}; rename one of them")
+        check_names(path, names)
         good, places, broken = io.BytesIO(), list[int](), Rejects()
         good.write(_written(names))
         for place, (row, rule) in enumerate(_rows(lines, len(names))):
@@ -59,15 +58,26 @@ def read_csv(path: Path) -> Rows:
                 places.append(place)
             else:
                 broken.add(np.array([place], dtype=np.int64), reject("row", rule, len(names)))
-    kinds = pyarrow.csv.ConvertOptions(
-        column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
-    )
     good.seek(0)
-    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    table = pyarrow.csv.read_csv(good, parse_options=parse, convert_options=kinds)
+    table = pyarrow.csv.read_csv(good, **as_text(names))
     if len(table) != len(places):
         raise InputError(f"{path} cannot be read row by row; is it CSV with commas, as its name says?")
     return Rows(table, np.array(places, dtype=np.int64), broken)
+
+
+def as_text(names: Sequence[str]) -> dict[str, Any]:
+    """Return how a CSV of these columns is read: every column as text, an empty one as nothing."""
+    options = pyarrow.csv.ConvertOptions(
+        column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
+    )
+    return {"parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True), "convert_options": options}
+
+
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise InputError when a file names a column twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path} has two columns called {twice[0]!r}; rename one of them")
 
 
 class _Lines:

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from weighbridge.errors import InputError
-from weighbridge.stores.csv_rows import Rows, read_csv
+from weighbridge.stores.csv_rows import Rows, as_text, check_names, read_csv
 from weighbridge.stores.files import replacing
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -32,7 +32,7 @@ def read_rows(path: Path) -> Rows:
     with _readable(path):
         if path.suffix != ".parquet":
             return read_csv(path)
-        _check_names(path, pq.read_schema(path).names)
+        check_names(path, pq.read_schema(path).names)
         return Rows(pq.read_table(path))
 
 
@@ -71,20 +71,10 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _as_text(path: Path) -> dict[str, Any]:
-    """Return how a CSV is read: every column as text, an empty one as nothing."""
     with pyarrow.csv.open_csv(path) as reader:
         names = reader.schema.names
-    _check_names(path, names)
-    options = pyarrow.csv.ConvertOptions(
-        column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
-    )
-    return {"parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True), "convert_options": options}
-
-
-def _check_names(path: Path, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path} has two columns called {twice[0]!r}; rename one of them")
+    check_names(path, names)
+    return as_text(names)
 
 
 def check_target(path: Path) -> None:

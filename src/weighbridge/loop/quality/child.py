@@ -13,7 +13,7 @@ from weighbridge.declare.validation import RAW
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.child_rows import ROW, parse_rows
-from weighbridge.kernel.columns import ints
+from weighbridge.kernel.columns import ints, whole
 from weighbridge.kernel.quality import again, far
 from weighbridge.loop.quality.findings import Findings
 from weighbridge.loop.quality.raw import contract
@@ -35,7 +35,7 @@ def check_child(
     good, check = parse_rows(child, table, mapping, pseudonyms)
     contract(found, place, check.rejects, len(table))
     if child.key and found.wants("unique"):
-        twice = again(*(_whole(good[name]) for name in (child.by, *child.key)))
+        twice = again(*(whole(good[name]) for name in (child.by, *child.key)))
         found.add(place, "unique", "+".join(child.key), f"{len(twice):,} of {len(good):,} rows have a key again",
                   ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=ints(good[ROW])[twice])  # fmt: skip
     for field in child.fields:
@@ -58,8 +58,3 @@ def _column(found: Findings, place: Place, field: Field, stored: Ints) -> None:
         found.profile(place, field.name, missing)
     if field.optional and found.wants("missing"):
         found.share(place, "missing", field.name, "have none", missing, checks.may_miss(field.name))
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    found = column.combine_chunks()
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found

@@ -13,7 +13,7 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category, Field
 from weighbridge.declare.validation import FIELD, RAW
 from weighbridge.kernel.arrays import Floats, Ints
-from weighbridge.kernel.columns import ints
+from weighbridge.kernel.columns import ints, whole
 from weighbridge.kernel.conditions import Column
 from weighbridge.kernel.quality import again, far
 from weighbridge.kernel.table_check import Rejects
@@ -59,9 +59,9 @@ def check_log(case: UseCase, stores: Stores, found: Findings) -> None:
 
 def check_stored(case: UseCase, found: Findings, good: pa.Table, labels: pa.Table, rejected: float) -> None:
     """Check rows that keep their contract: what stands twice, labels, what is missing, outliers, business rules."""
-    place, rows, ids = (RAW, EVENTS), ints(good["row"]), good["event_id"].combine_chunks()
+    place, rows, ids = (RAW, EVENTS), ints(good["row"]), whole(good["event_id"])
     if found.wants("unique"):
-        twice = again(_plain(ids))
+        twice = again(ids)
         found.add(place, "unique", case.events.id.name, f"{len(twice):,} of {len(rows):,} rows have an id again",
                   ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=rows[twice])  # fmt: skip
     values = dict(zip(labels["event_id"].to_pylist(), labels["value"].to_pylist(), strict=True))
@@ -112,7 +112,7 @@ def _binary(case: UseCase, found: Findings, told: list[int]) -> None:
 
 
 def _column(found: Findings, place: Place, field: Field, column: pa.ChunkedArray, rows: Ints) -> None:
-    plain = _plain(column.combine_chunks())
+    plain = whole(column)
     missing = np.asarray(plain.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)
     if field.numeric:
         numbers = _numbers(field, plain)
@@ -131,14 +131,10 @@ def _column(found: Findings, place: Place, field: Field, column: pa.ChunkedArray
 
 def _read(case: UseCase, good: pa.Table, name: str) -> Column:
     field = case.events.field(name, "expectation")
-    plain = _plain(good[name].combine_chunks())
+    plain = whole(good[name])
     return _numbers(field, plain) if field.numeric else plain
 
 
 def _numbers(field: Field, plain: pa.Array) -> Floats:
     values = plain.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy(zero_copy_only=False)
     return np.asarray(values / field.scale, dtype=np.float64)
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from weighbridge.declare.case import UseCase
-from weighbridge.declare.validation import FIGURE, OFF, Expect, named
+from weighbridge.declare.expression import named
+from weighbridge.declare.validation import FIGURE, OFF, Expect
 from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.conditions import Column, holding, present
 from weighbridge.loop.quality.findings import Findings

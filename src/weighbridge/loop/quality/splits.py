@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.validation import SPLITS
+from weighbridge.kernel.columns import whole
 from weighbridge.kernel.quality import again, shared
 from weighbridge.loop.quality.findings import Findings
 
@@ -52,5 +53,4 @@ def _one(found: Findings, name: str, table: pa.Table) -> None:
 
 
 def _ids(table: pa.Table) -> pa.Array:
-    column = table["event_id"].combine_chunks()
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return whole(table["event_id"])
