@@ -6,7 +6,8 @@ WeighbridgeError
 │   └── Rejected          one event or label against its contract: field, rule, type of the value
 ├── Conflict              the same id with another body
 ├── HomeError             a home that is missing, locked, or of another declaration
-├── StoreFailure          a durable write or read that did not succeed; nothing was stored
+├── StoreFailure          a durable write or read that did not succeed; nothing of it was stored
+│   └── Unrecorded        what a run did is stored, what tells of the run is not
 ├── Overloaded            more has come than can be answered in time; come again in a moment
 ├── BundleRefused         a bundle that failed a check; the last good one keeps serving
 ├── GateClosed            a candidate, or data to train on, that did not pass
@@ -55,6 +56,10 @@ class HomeError(WeighbridgeError):
 
 class StoreFailure(WeighbridgeError):
     """A store could not do a durable write or a read."""
+
+
+class Unrecorded(StoreFailure):
+    """A run did what it was for, and that is stored, but not what tells of it."""
 
 
 class Overloaded(WeighbridgeError):

@@ -72,7 +72,7 @@ def test_a_full_disk_loses_nothing_and_is_recovered_from(disk):
         assert child.wait_for(lambda heard=sent + 1: len(child.heard) == heard, 60)
     stored = len(child.of("ok"))
     assert 0 < stored < sent
-    assert all("nothing was stored" in s["says"] for s in child.heard if s.get("kind") == "failed")
+    assert all("nothing of it was stored" in s["says"] for s in child.heard if s.get("kind") == "failed")
     disk.grow(child)
     child.send(*bodies[: sent + 50])
     assert child.wait_for(lambda: len(child.heard) == 2 * sent + 51, 60)

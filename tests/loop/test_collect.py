@@ -21,7 +21,7 @@ from tests.lending import CASE as LENDING
 from weighbridge.adapters.outside import World
 from weighbridge.clock import ManualClock
 from weighbridge.declare import Feed
-from weighbridge.errors import InputError, StoreFailure
+from weighbridge.errors import InputError, StoreFailure, Unrecorded
 from weighbridge.loop.collect import collect
 from weighbridge.loop.simulate import simulate
 from weighbridge.ports.rows import ROWS
@@ -223,6 +223,55 @@ def test_a_log_that_breaks_between_rows_and_events_says_what_is_in(lending, monk
     assert len(desk.stores.log.notes(ROWS)) == 1
     told = desk.collect(*feeds).figures["sources"]
     assert (told["loans"]["unchanged"], told["asked"]["accepted"]) == (True, 1)
+
+
+class Failing:
+    """A store whose writes fail from the `nth` on, none when that is None."""
+
+    def __init__(self, store, method):
+        self.store, self.method, self.nth, self.written = store, method, None, 0
+
+    def __getattr__(self, name):
+        return self._write if name == self.method else getattr(self.store, name)
+
+    def _write(self, *args):
+        if self.nth is not None and self.written >= self.nth:
+            raise StoreFailure("the disk is full; nothing of it was stored")
+        self.written += 1
+        getattr(self.store, self.method)(*args)
+
+
+def unrecorded(desk, feeds):
+    """What a run says that could not store all; None of one that could."""
+    try:
+        desk.collect(*feeds)
+    except Unrecorded as fault:
+        return str(fault)
+
+
+@pytest.mark.parametrize(("store", "method", "least"), [("tracker", "record", 5), ("tables", "put", 2)])
+def test_a_failure_after_the_rows_says_that_they_are_stored_and_the_next_run_makes_it_good(
+    lending, store, method, least
+):
+    """Whichever write fails: what the message says is stored is what the log has, and no row comes in twice."""
+    desk, feeds, asked = lending
+    asked.write_text(asked.read_text() + "e2,ann,oops,2026-01-04T00:00:00Z\n")
+    kind, nth, stopped = type(getattr(desk.stores, store)), 0, True
+    while stopped:
+        failing = Failing(kind(), method)
+        desk.stores = replace(memory_stores(LENDING, desk.folder / "reports"), **{store: failing})
+        failing.nth = nth
+        said = unrecorded(desk, feeds)
+        log, failing.nth, stopped = desk.stores.log, None, said is not None
+        if stopped:
+            events = len(log.events())
+            assert "; that stays, but not all that goes with it was stored: the disk is full" in said
+            assert (f"{events:,} events and 0 labels" in said) == (events == 1)
+            assert ("1 rows of loans" in said) == (events == 0)
+            desk.collect(*feeds)
+        assert (len(log.notes(ROWS)), len(log.events())) == (1, 1)
+        nth += stopped
+    assert nth == failing.written >= least
 
 
 @pytest.mark.parametrize("labels", [[0, 1], [None, 1]], ids=["both", "the rejected one alone"])

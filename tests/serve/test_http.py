@@ -164,7 +164,7 @@ def test_other_paths_methods_and_types_are_problems(client):
 
 def test_a_store_that_fails_is_503_and_an_unexpected_fault_a_generic_500(client, desk, monkeypatch):
     def full(*_):
-        raise StoreFailure("the durable write failed; nothing was stored, try again")
+        raise StoreFailure("the durable write failed; nothing of it was stored, try again")
 
     monkeypatch.setattr(desk.stores.log, "append", full)
     assert client.post("/predict", json=GOOD).status_code == 503

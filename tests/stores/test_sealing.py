@@ -55,7 +55,7 @@ def test_a_crash_between_file_and_manifest_loses_nothing(full, tmp_path, monkeyp
     before = everything(full)
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("create trigger full before delete on log begin select raise(fail, 'disk is full'); end")
-    with pytest.raises(StoreFailure, match="nothing was stored"):
+    with pytest.raises(StoreFailure, match="nothing of it was stored"):
         full.seal(4)
     (tmp_path / "log" / "event-000000000001-dead.parquet.1234.part").write_bytes(b"half a file")
     again = open_log(tmp_path)

@@ -77,7 +77,7 @@ def test_a_failed_write_stores_nothing(tmp_path):
     before = log.head()
     with sqlite3.connect(tmp_path / "hot.sqlite") as other:
         other.execute("create trigger full before insert on log begin select raise(fail, 'disk is full'); end")
-    with pytest.raises(StoreFailure, match="nothing was stored"):
+    with pytest.raises(StoreFailure, match="nothing of it was stored"):
         log.commit([(sample_event(2), None)])
     assert log.head() == before
     assert not log.holds("e2")

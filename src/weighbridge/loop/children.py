@@ -19,7 +19,7 @@ from weighbridge.kernel.columns import ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.table_check import Rejects
 from weighbridge.loop.given import lenient
-from weighbridge.loop.report import Progress, Report, Run, silent
+from weighbridge.loop.report import Progress, Report, Run, silent, telling_of
 from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
 from weighbridge.ports.rows import ROWS, Written
@@ -89,18 +89,22 @@ def read_in(
 
 
 def commit_rows(stores: Stores, clock: Clock, read: RowsRead) -> Report:
-    """Name a segment in the log: from here on its rows count. Stores what was rejected, and returns the report."""
+    """Name a segment in the log: from here on its rows count. Stores what was rejected, and returns the report.
+
+    Raises StoreFailure when the log cannot be written, Unrecorded when it was and what goes with it was not.
+    """
     child, written, run = read.child, read.written, read.run
     stored = [body["name"] for _, _, body in stores.log.notes(ROWS) if body["table"] == child.name]
     skipped = written.name in (stored[-1:] if child.key else stored)
     if written.rows and not skipped:
         told = {"table": child.name, **{k: v for k, v in asdict(written).items() if k != "twice"}}
         stores.log.commit([], [Note(ROWS, told, clock.now_us(), "weigh ingest")])
-    rejected = read.rejects.table()
-    if len(rejected):
-        stores.tables.put(f"{REJECTS}/{run.id}", rejected)
+    accepted, rejected = 0 if skipped else written.rows, read.rejects.table()
+    with telling_of(f"{accepted:,} rows of {child.name} are stored"):
+        if len(rejected):
+            stores.tables.put(f"{REJECTS}/{run.id}", rejected)
     figures = {
-        "table": child.name, "rows": read.rows, "accepted": 0 if skipped else written.rows,
+        "table": child.name, "rows": read.rows, "accepted": accepted,
         "already_stored": written.rows if skipped else 0, "rejected": len(rejected),
         "reasons": {rule: read.rejects.rules.count(rule) for rule in sorted(set(read.rejects.rules))},
         "head_seq": stores.log.head().seq, "without": list(read.without), "others": dict(read.others),

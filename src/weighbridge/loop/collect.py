@@ -14,12 +14,12 @@ import pyarrow as pa
 from weighbridge.clock import Clock, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.sources import DATABASES, EVENTS, LABELS, Feed
-from weighbridge.errors import InputError, StoreFailure
+from weighbridge.errors import InputError, StoreFailure, Unrecorded
 from weighbridge.identity import digest
 from weighbridge.loop.children import RowsRead, commit_rows, keep_named, read_in
 from weighbridge.loop.given import Given
 from weighbridge.loop.ingest import Judged, judged, store
-from weighbridge.loop.report import Progress, Report, silent, write_report
+from weighbridge.loop.report import Progress, Report, silent, telling_of, write_report
 from weighbridge.loop.sources.bring import Brought, bring, looked_at
 from weighbridge.loop.sources.unpack import unpack
 from weighbridge.ports import Object, ObjectStore, Outside, Stores
@@ -69,7 +69,8 @@ def collect(
     rows of it were rejected for now: they had not arrived, or their event had not. Writes
     reports/ingestion_summary.json. Raises InputError and StoreFailure, by the source's name, when one cannot be fetched
     or read: nothing was taken in then. Raises StoreFailure when the log cannot be written: it tells what was taken in
-    by then, which is recorded and not taken in again.
+    by then, which is recorded and not taken in again. Raises Unrecorded when a record of what was taken in cannot be
+    written: the next run looks at it again, and finds that it is stored.
     """
     if not case.sources:
         raise InputError(f"use case {case.name} declares no sources; give a file, or declare UseCase(sources=[...])")
@@ -109,15 +110,20 @@ def _stored(
         for name, read in rows.items():
             report = commit_rows(stores, clock, read)
             told[name] |= {count: report.figures[count] for count in COUNTS}
-            _record(stores, clock, report.run, name, told[name])
+            with telling_of(report.sentence):
+                _record(stores, clock, report.run, name, told[name])
             taken.append(name)
         report = store(stores, found)
+    except Unrecorded as fault:
+        before = f"; before it, rows of {', '.join(taken)} were taken in" if taken else ""
+        raise Unrecorded(f"{fault}{before}") from fault
     except StoreFailure as fault:
         before = f", rows of {', '.join(taken)} were" if taken else ""
         raise StoreFailure(f"{fault}; no event was taken in{before}") from fault
-    for name, counts in report.figures["sources"].items():
-        told[name] |= counts
-        _record(stores, clock, report.run, name, told[name])
+    with telling_of(report.sentence):
+        for name, counts in report.figures["sources"].items():
+            told[name] |= counts
+            _record(stores, clock, report.run, name, told[name])
     return report
 
 

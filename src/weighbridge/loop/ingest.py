@@ -22,7 +22,7 @@ from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.given import NO_REJECTS, Given, Taken, lenient, reasons
 from weighbridge.loop.labels.label import RECORDS, WAITING, arrived_and_waiting, labels_of_column, labels_of_table
 from weighbridge.loop.repeats import repeats
-from weighbridge.loop.report import Report, Run
+from weighbridge.loop.report import Report, Run, telling_of
 from weighbridge.loop.sources.judge import SCHEMA, last_and_now
 from weighbridge.loop.sources.profile import Profile
 from weighbridge.loop.sources.right_table import check_columns
@@ -102,18 +102,22 @@ def judged(
 
 
 def store(stores: Stores, found: Judged) -> Report:
-    """Append what was judged, and return the report. Raises StoreFailure when the log cannot be written."""
+    """Append what was judged, and return the report.
+
+    Raises StoreFailure when the log cannot be written, and Unrecorded when it was and what goes with it was not: to
+    take the same in again makes that good, and stores no row twice.
+    """
     run, records = found.run, found.records
     numbered = in_order_of_arrival(stores.log.head(), found.accepted.drop_columns(["row"]), records)
     if len(found.accepted) or len(records):
         stores.log.import_history(*numbered, by="weigh ingest", at_us=found.now_us)
-    stores.tables.put(WAITING, found.waiting)
-    for given, profile in found.profiles:
-        if given.source is not None:
-            stores.tracker.record(
-                f"{run.id}-schema-{given.name}", SCHEMA, found.now_us, {"source": given.source, "columns": profile}
-            )
-    return run.finish(*_told(stores, found.files, records, found.waiting, run.id))
+    with telling_of(f"{len(found.accepted):,} events and {len(records):,} labels are stored"):
+        stores.tables.put(WAITING, found.waiting)
+        for given, profile in found.profiles:
+            if given.source is not None:
+                told = {"source": given.source, "columns": profile}
+                stores.tracker.record(f"{run.id}-schema-{given.name}", SCHEMA, found.now_us, told)
+        return run.finish(*_told(stores, found.files, records, found.waiting, run.id))
 
 
 def _told(

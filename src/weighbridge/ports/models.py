@@ -99,7 +99,7 @@ class Tracker(Protocol):
     """Runs of the loop: what was tried, with which figures."""
 
     def record(self, run: str, verb: str, started_us: int, facts: Mapping[str, Any]) -> None:
-        """Store a finished run."""
+        """Store a finished run. Raises Conflict when there is a run of this id already, which stays as it is."""
         ...
 
     def runs(self, verb: str | None = None) -> Sequence[tuple[str, str, int, Mapping[str, Any]]]:

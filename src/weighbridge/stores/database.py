@@ -139,7 +139,9 @@ class Database:
                     if self._writer.in_transaction:
                         self._writer.execute("rollback")
             except sqlite3.DatabaseError as fault:
-                raise StoreFailure(f"the durable write failed ({fault}); nothing was stored, try again") from fault
+                raise StoreFailure(
+                    f"the durable write failed ({fault}); nothing of it was stored, try again"
+                ) from fault
         if self._transactions % CHECKPOINT_EVERY == 0 and not self._checkpoint.is_alive():
             self._checkpoint = threading.Thread(target=self._empty_ahead, name="checkpoint", daemon=True)
             self._checkpoint.start()

@@ -87,10 +87,16 @@ class MemoryTracker:
 
     def __init__(self) -> None:
         self._runs: list[tuple[str, str, int, str]] = []
+        self._ids, self._lock = set[str](), threading.Lock()
 
     def record(self, run: str, verb: str, started_us: int, facts: Mapping[str, Any]) -> None:
         """Store a finished run."""
-        self._runs.append((run, verb, started_us, json.dumps(facts)))
+        told = json.dumps(facts)
+        with self._lock:
+            if run in self._ids:
+                raise Conflict(f"there is a run {run!r} already; give this one another id")
+            self._ids.add(run)
+            self._runs.append((run, verb, started_us, told))
 
     def runs(self, verb: str | None = None) -> Sequence[tuple[str, str, int, Mapping[str, Any]]]:
         """Return (run, verb, started_us, facts), oldest first."""

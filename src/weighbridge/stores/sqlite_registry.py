@@ -86,11 +86,12 @@ class SqliteTracker:
 
     def record(self, run: str, verb: str, started_us: int, facts: Mapping[str, Any]) -> None:
         """Store a finished run."""
+        row = (run, verb, started_us, json.dumps(facts))
         with self._database.write() as connection:
-            connection.execute(
-                "insert into runs (run, verb, started_us, facts) values (?, ?, ?, ?)",
-                (run, verb, started_us, json.dumps(facts)),
-            )
+            try:
+                connection.execute("insert into runs (run, verb, started_us, facts) values (?, ?, ?, ?)", row)
+            except sqlite3.IntegrityError:
+                raise Conflict(f"there is a run {run!r} already; give this one another id") from None
 
     def runs(self, verb: str | None = None) -> Sequence[tuple[str, str, int, Mapping[str, Any]]]:
         """Return (run, verb, started_us, facts), oldest first."""

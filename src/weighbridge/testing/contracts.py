@@ -14,10 +14,11 @@ from functools import partial
 import pyarrow as pa
 
 from weighbridge.errors import BundleRefused, Conflict, InputError
-from weighbridge.ports import BundleStore, Keys, Log, Registry, Shadows, TableStore, Tracker
+from weighbridge.ports import BundleStore, Keys, Log, Registry, Shadows, TableStore
 from weighbridge.records import MOVED, Alias, ApiKey, Move, ShadowRecord
 from weighbridge.testing.edit_contract import refuses
 from weighbridge.testing.log_contract import LogContract
+from weighbridge.testing.tracker_contract import TrackerContract
 
 __all__ = [
     "BundleContract",
@@ -189,22 +190,6 @@ class ShadowContract:
         assert shadows.about("a", []).schema == shadows.table().schema
         shadows.put([ShadowRecord("e3", "a", None, "")])
         assert shadows.about("a", ["e3"])["probability"].to_pylist() == [None]
-
-
-class TrackerContract:
-    """Tracker."""
-
-    def make(self) -> Tracker:
-        """Return an empty tracker."""
-        raise NotImplementedError
-
-    def test_runs_come_back_in_order(self) -> None:
-        """All of them, or those of one verb."""
-        tracker = self.make()
-        tracker.record("r1", "train", 1, {"ap": 0.5})
-        tracker.record("r2", "build", 2, {})
-        assert [r for r, _, _, _ in tracker.runs()] == ["r1", "r2"]
-        assert [(r, at, dict(f)) for r, _, at, f in tracker.runs("train")] == [("r1", 1, {"ap": 0.5})]
 
 
 class TableContract:

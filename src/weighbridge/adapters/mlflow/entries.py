@@ -71,11 +71,17 @@ class Entries:
         return len(ids) - self._count
 
     def add(self, entry: Entry, shown: Shown) -> str:
-        """Write the next entry; return the id of its run in MLflow. Raises StoreFailure; then it counts as missing."""
+        """Write the next entry; return the id of its run in MLflow.
+
+        Raises StoreFailure, and then it counts as missing; Conflict when an entry of its id is here already.
+        """
         client, place, begun_ms = self._connection.client, self._count + 1, max(entry.started_us // 1_000, 0)
         seconds = float(entry.facts.get("seconds", 0.0))
         with reaching(self._connection.address):
-            run = self.run_of(entry.id)
+            begun = next(self._where(ID, entry.id), None)
+            if begun is not None and int(begun.data.tags[PLACE]) <= self._count:
+                raise Conflict(f"there is a {self._kind} {entry.id!r} already; give this one another id")
+            run = str(begun.info.run_id) if begun is not None else None
             if run is None:
                 tags = self._tags(entry, place)
                 name = entry.verb if ABOUT in tags else f"{entry.verb} {entry.id[-6:]}"
