@@ -154,6 +154,10 @@ def test_the_demo_tells_its_story(tmp_path):
     assert 0 < summary["seconds_to_first_decision"] < summary["seconds_loop_closed"] < time.monotonic() - begun + 5
     assert summary["ap_after"] > summary["ap_before"]
     assert summary["champion"] != summary["champion_before"]
+    reports = tmp_path / "home" / "reports"
+    unseen = [json.loads((reports / f"training-{summary[name]}.json").read_text())["unseen_declines"]
+              for name in ("champion_before", "champion")]  # fmt: skip
+    assert unseen[0] == 0 < unseen[1] <= summary["decisions"]
     proof = subprocess.run(["weigh", "verify", "card_fraud", "--home", "home", "--json"], cwd=tmp_path, env=ENVIRONMENT,
                            capture_output=True, text=True, check=True)  # fmt: skip
     assert json.loads(proof.stdout)["values"] == summary["parity"]["values"]

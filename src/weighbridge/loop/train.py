@@ -89,7 +89,7 @@ def train(
     known = {**origin, **facts["validation"], "thresholds": asdict(winner.thresholds)}
     stores.registry.add(bundle, known, clock.now_us())
     result = {"bundle": bundle, "winner": model.name, **facts["validation"]}
-    result |= {name: facts[name] for name in ("candidates", "event_time")}
+    result |= {name: facts[name] for name in ("candidates", "event_time", "unseen_declines")}
     known_labels = coverage(case, stores, data.as_of_us)
     told = {**facts, "bundle": bundle, "run": run.id, "checks": suspicion.verdicts, "labels": known_labels}
     result["html"] = str(training_report(case, stores, told, winner, validation))
@@ -100,8 +100,10 @@ def train(
 
 
 def _also(facts: dict[str, Any]) -> str:
-    """Return what the sentence tells of a selection and of searches, where they are declared."""
+    """Return what the sentence tells of declines nobody knows the truth of, of a selection and of searches."""
     told, chosen = "", facts["selection"]
+    if facts["unseen_declines"]:
+        told += f", without {facts['unseen_declines']:,} declines whose label never came"
     if chosen:
         told += f", {chosen['kept']} of {chosen['of']} features"
     if facts["searches"]:

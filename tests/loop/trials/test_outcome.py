@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from tests.conftest import SOAK
 from tests.selective import lived
 from weighbridge.clock import ManualClock
 from weighbridge.declare import Explore
+from weighbridge.declare.policy import ACTIONS
 from weighbridge.errors import GateClosed
 from weighbridge.kernel.propensity import total
 from weighbridge.learners.imbalance import balance
 from weighbridge.loop.train import train
 from weighbridge.loop.training.training_set import training_set
-from weighbridge.loop.trials.outcome import at_most, observed_weights, spoken
+from weighbridge.loop.trials import outcome
+from weighbridge.loop.trials.outcome import at_most, observed_weights, spoken, unseen_declines
 
 SHARE = 0.05
 SEEDS, EVENTS = ((1, 2, 3, 4, 5), 24_000) if SOAK else ((1,), 16_000)
@@ -27,6 +32,40 @@ def test_what_chance_let_through_speaks_for_what_it_did_not():
     weight, hidden = observed_weights(action, propensity)
     assert weight.tolist() == [1, 1, 1, 4, 0, 1, 2]  # a decline that nobody speaks for counts once, if its label comes
     assert hidden.tolist() == [False, False, True, False, False, True, False]
+
+
+class Decided:
+    """The decisions of a log, by their places."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def decisions(self, after, until):
+        rows = [row for row in self.rows if after < row[0] <= until]
+        columns = list(zip(*rows, strict=True)) or [[], [], []]
+        types = {"seq": pa.int64(), "action": pa.string(), "propensity": pa.float64()}
+        return pa.table({n: pa.array(c, t) for (n, t), c in zip(types.items(), columns, strict=True)})
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 40),
+        st.tuples(st.sampled_from(ACTIONS), st.sampled_from([None, 0.0, 0.25]), st.booleans()),
+    ),
+    st.integers(1, 9),
+)
+def test_unseen_declines_are_counted_one_by_one(rows, at_once):
+    """rows: what was decided at a place, with which chance, and whether it is asked about."""
+    log = Decided([(seq, action, chance) for seq, (action, chance, _) in sorted(rows.items())])
+    asked = sorted([*(seq for seq, row in rows.items() if row[2]), 41, 50])  # the last two were never decided
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcome, "AT_ONCE", at_once)
+        found = unseen_declines(log, np.array(asked, dtype=np.int64))
+    assert found == sum(action == "decline" and not chance and here for action, chance, here in rows.values())
+
+
+def test_no_place_asked_no_decline_unseen():
+    assert unseen_declines(Decided([(1, "decline", None)]), np.zeros(0, dtype=np.int64)) == 0
 
 
 def test_weights_reach_the_learner_and_ones_change_nothing():

@@ -34,6 +34,8 @@ def model_card(case: UseCase, facts: Mapping[str, Any]) -> str:
     for c in facts["candidates"]:
         lines.append(f"| {c['model']} | " + " | ".join("–" if c[n] is None else f"{c[n]:.4f}" for n in names) + " |")
     lines += ["", *_how(facts, metric)]
+    if facts["unseen_declines"]:
+        lines.append(f"- validated without {facts['unseen_declines']:,} declined events, whose labels never came")
     alone = facts["event_only"]
     if alone:
         value = alone["validation"][metric]

@@ -28,6 +28,11 @@ def page(details: Details, case: UseCase) -> str:
         f"{rows['validation']:,} ({positives['validation']:,} positive) from {lineage['validated_from']} on, fitted "
         f"again on {rows['refit']:,}. All curves are of the validation rows, which it was not fitted on."
     )
+    if details["unseen_declines"]:
+        head += (
+            f" {details['unseen_declines']:,} declined events are not among them, as their labels never came: the "
+            "figures are of what was let through, and do not compare with those of a time when more was."
+        )
     parts = [
         f"<p>{escape(head)}</p>",
         "<h2>Candidates</h2>", _candidates(details, metric),

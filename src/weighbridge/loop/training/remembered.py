@@ -18,6 +18,7 @@ from weighbridge.loop.training.reference import reference
 from weighbridge.loop.training.select import Selection
 from weighbridge.loop.training.slices import slices
 from weighbridge.loop.training.training_set import TrainingSet
+from weighbridge.loop.trials.outcome import unseen_declines
 from weighbridge.ports import Stores
 from weighbridge.score.reasons import Reasoner
 from weighbridge.score.scorer import Scorer
@@ -55,6 +56,7 @@ def remembered(
             }
             for c in candidates
         ],
+        "unseen_declines": unseen_declines(stores.log, data.unlabelled()),
         "importance": importance(case, scorer, validation, chosen.columns),
         "slices": slices(case, winner, validation, values),
         "leakiest_feature": max(leak, key=lambda name: leak[name]),

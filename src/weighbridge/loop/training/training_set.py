@@ -60,6 +60,13 @@ class TrainingSet:
         trust = trust_of(case.label, self.told)[then]
         return latest_labels(self.columns.label_row[then], self.columns.label_value[then], len(self.columns), trust)
 
+    def unlabelled(self) -> Ints:
+        """Return the mature events without a label, of the time of validation where there is one, by seq: int64[n]."""
+        missing = (self.labels < 0) & (self.columns.event_us <= self.until_us)
+        if self.drawn is None:
+            missing &= self.columns.event_us > self.split.validation_from_us
+        return self.columns.seq[missing]
+
     def places(self, chosen: Bools) -> Ints:
         """Return the numbers of chosen rows, each as often as events it speaks for, rounded."""
         rows = np.flatnonzero(chosen)

@@ -93,6 +93,17 @@ def spoken(log: Log, seq: Ints) -> Floats:
     return found
 
 
+def unseen_declines(log: Log, seq: Ints) -> int:
+    """Return how many of some events without a label, by seq, ascending, were declined with none to speak for them."""
+    found = 0
+    for places in np.split(seq, np.flatnonzero(np.diff(seq // AT_ONCE)) + 1) if len(seq) else []:
+        decisions = log.decisions(int(places[0]) - 1, int(places[-1]))
+        decisions = decisions.filter(pc.is_in(decisions["seq"], value_set=pa.array(places)))
+        propensity = np.array(decisions["propensity"].to_numpy(), dtype=np.float64)
+        found += int(observed_weights(action_codes(decisions), propensity)[1].sum())
+    return found
+
+
 def at_most(share: float, count: float, usual: float) -> float:
     """Return the chance of no more than this share of a count, which need not be whole: the binomial's distribution."""
     return 1.0 if share >= 1 else float(beta.sf(usual, share * count + 1, count * (1 - share)))
