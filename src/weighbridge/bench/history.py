@@ -120,7 +120,7 @@ def _build_in_parts(rows: int) -> dict[str, float]:
         pieces = vectors_in_parts(plan, GeneratedLog(columns), rows, parts, budget, silent)  # type: ignore[arg-type]
         batches = (
             batch
-            for events, vectors in pieces
+            for events, vectors, _ in pieces
             for batch in pa.table([events["seq"], *map(pa.array, vectors.T)], schema=schema).to_batches()
         )
         ParquetTables(Path(folder)).put("vectors", pa.RecordBatchReader.from_batches(schema, batches))

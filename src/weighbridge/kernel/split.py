@@ -66,14 +66,15 @@ def stratified_split(labels: Ints, group: Ints, labelled: Bools, share: float, k
     return Split(train, validation, known_us)
 
 
-def content(values: Ints) -> Ints:
+def content(values: Ints, first: int = 0) -> Ints:
     """Return a number for each row that rows of the same values share, int64[n]. values: int64[n, f].
 
-    Source: the finalizer of SplitMix64, Steele, Lea, Flood (2014), summed over columns.
+    Numbers of columns are added up: that of the columns from `first` on, given alone, is their part of the whole row's.
+    Source: the finalizer of SplitMix64, Steele, Lea, Flood (2014).
     """
     total = np.zeros(len(values), dtype=np.uint64)
     for place in range(values.shape[1]):
-        x = values[:, place].astype(np.uint64) + np.uint64(((place + 1) * 0x9E3779B97F4A7C15) % 2**64)
+        x = values[:, place].astype(np.uint64) + np.uint64(((first + place + 1) * 0x9E3779B97F4A7C15) % 2**64)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         total += x ^ (x >> np.uint64(31))

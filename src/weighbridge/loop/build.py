@@ -10,17 +10,17 @@ import pyarrow as pa
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import InputError
-from weighbridge.kernel.arrays import Vectors
 from weighbridge.kernel.columns import to_columns
 from weighbridge.kernel.plan import Plan, compile_plan
 from weighbridge.kernel.replay import replay
-from weighbridge.loop.parts import row_bytes, vectors_in_parts
+from weighbridge.loop.parts import Piece, content_of_rows, row_bytes, vectors_in_parts
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.ports import Stores
 from weighbridge.score.rollups import with_rollups
 
 HEAD_SEQ = b"weighbridge.head_seq"
 LEADING = ("seq", "event_id", "event_us")
+CONTENT = "#content"  # of a use case with rollups: what an event's child rows add to the number of its content
 
 
 def table_name(case: UseCase) -> str:
@@ -31,6 +31,7 @@ def table_name(case: UseCase) -> str:
 def build(case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
     """Replay the log and store its vectors: seq, event_id, event_us, then one float32 column a feature.
 
+    Where child rows are rolled up, `CONTENT` stands behind them, so that a split need not go through the rows again.
     What does not fit into the stores' memory budget is built part by part over files. Raises InputError when the log
     holds no event.
     """
@@ -38,13 +39,14 @@ def build(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     head = stores.log.head().data_seq  # traffic may go on meanwhile
     plan, budget = compile_plan(case), stores.budget
     parts = 1 + head * row_bytes(plan) // budget.memory_bytes
-    rows, schema = 0, _schema(case, head)
+    rows, schema = 0, _schema(case, head, bool(plan.partials))
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal rows
-        for events, vectors in _pieces(plan, stores, head, parts, progress):
+        for events, vectors, content in _pieces(plan, stores, head, parts, progress):
             rows += len(events)
             columns = [events[name] for name in LEADING] + list(map(pa.array, vectors.T))
+            columns += [pa.array(content)] * bool(plan.partials)
             yield from pa.table(columns, schema=schema).to_batches()
 
     first = next(ready := batches(), None)
@@ -62,9 +64,7 @@ def build(case: UseCase, stores: Stores, clock: Clock, progress: Progress = sile
     return run.finish(sentence + (f", in {parts} parts" if parts > 1 else ""), figures)
 
 
-def _pieces(
-    plan: Plan, stores: Stores, head: int, parts: int, progress: Progress
-) -> Iterator[tuple[pa.Table, Vectors]]:
+def _pieces(plan: Plan, stores: Stores, head: int, parts: int, progress: Progress) -> Iterator[Piece]:
     """Yield the log's events and their vectors, by seq: at once, or range by range."""
     if parts > 1:
         yield from vectors_in_parts(
@@ -74,10 +74,11 @@ def _pieces(
     events = stores.log.events(until=head)
     if len(events):
         columns = to_columns(plan, with_rollups(plan, stores, events), stores.log.labels(until=head))
-        yield events, replay(plan, columns, cores=stores.budget.cores)
+        yield events, replay(plan, columns, cores=stores.budget.cores), content_of_rows(plan, columns.values)
 
 
-def _schema(case: UseCase, head: int) -> pa.Schema:
+def _schema(case: UseCase, head: int, rolled: bool) -> pa.Schema:
     leading = [("seq", pa.int64()), ("event_id", pa.string()), ("event_us", pa.int64())]
     features = [(name, pa.float32()) for name in case.feature_names]
-    return pa.schema([*leading, *features], metadata={HEAD_SEQ: str(head)})
+    behind = [(CONTENT, pa.int64())] if rolled else []
+    return pa.schema([*leading, *features, *behind], metadata={HEAD_SEQ: str(head)})

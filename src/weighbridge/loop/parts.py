@@ -21,6 +21,7 @@ from weighbridge.kernel.columns import ints, stored_values, with_partials
 from weighbridge.kernel.entity_plan import EntityPlan
 from weighbridge.kernel.plan import Plan
 from weighbridge.kernel.replay import NONE, Columns, finish_rows, replay_entity
+from weighbridge.kernel.split import content
 from weighbridge.loop.report import Progress
 from weighbridge.ports import Budget, EventLog
 from weighbridge.stores.buckets import Buckets
@@ -29,12 +30,19 @@ from weighbridge.stores.codes import Codes
 RANGE = 32_768  # places of the log that are read, and written, at once
 ROLLED = 8  # ranges whose rollups are computed at once
 Rolled = Callable[[pa.Table], pa.Table]
+Piece = tuple[pa.Table, Vectors, Ints]  # events, their vectors, and what `content_of_rows` says of their child rows
 _COLUMNS = 2  # of a dealt event before its values: seq, event_us
 
 
 def row_bytes(plan: Plan) -> int:
     """Return about how many bytes of memory one row of a part takes while it is built."""
     return 16 * (_COLUMNS + plan.width) + 12 * len(plan.vector) + 24 * len(plan.sides) + 64
+
+
+def content_of_rows(plan: Plan, values: Ints) -> Ints:
+    """Return what the partials of child rows, behind an event's values, add to the number of its content, int64[n]."""
+    width = len(plan.payload)
+    return content(values[:, width:], width)
 
 
 def vectors_in_parts(
@@ -45,7 +53,7 @@ def vectors_in_parts(
     budget: Budget,
     progress: Progress,
     rolled: Rolled = lambda events: events,
-) -> Iterator[tuple[pa.Table, Vectors]]:
+) -> Iterator[Piece]:
     """Yield the log's events up to a place, range by range, with their vectors, float32[rows, features].
 
     `rolled` adds the partials of their child rows to events, `ROLLED` ranges at once. Raises InputError as `replay`
@@ -134,7 +142,7 @@ class _Dealt:
         found = np.column_stack([rows[:, 0], words, np.ascontiguousarray(sides[:, side_places]).view(np.int64)])
         self._results[place].add((rows[:, 0] - 1) // RANGE, found)
 
-    def collect(self, number: int, told: pa.Table) -> tuple[pa.Table, Vectors]:
+    def collect(self, number: int, told: pa.Table) -> Piece:
         """Return the events of a range and their vectors; they are among those told, with their partials."""
         after, until = self._edges(number)
         events = told.filter((pc.field("seq") > after) & (pc.field("seq") <= until))
@@ -150,7 +158,7 @@ class _Dealt:
             sides[at[:, None], side_places] = np.ascontiguousarray(found[:, middle:]).view(np.float64)
         whole = np.ascontiguousarray(vectors[:, :-1])
         finish_rows(self.plan, ints(events["event_us"]), values, NONE, sides, whole)
-        return events, whole
+        return events, whole, content_of_rows(self.plan, values)
 
     def _edges(self, number: int) -> tuple[int, int]:
         return number * RANGE, min((number + 1) * RANGE, self.head)

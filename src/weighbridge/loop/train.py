@@ -79,7 +79,7 @@ def train(
         selected,
         validation,
     )
-    facts["event_time"] = claim(case, data, winner, selected, stores.budget.cores)
+    facts["event_time"] = claim(case, stores, data, winner, selected)
     scorers = (scorer, finish(case, event_only, mature, alone, validation) if event_only else None)
     card, probes = model_card(case, facts), _spread(validation.vectors, winner.probability)
     bundle, files = pack(case, scorers, winner.thresholds, probes, facts, card, stores.signer)

@@ -18,7 +18,8 @@ from weighbridge.kernel.plan import Plan, compile_plan
 from weighbridge.kernel.replay import Columns, replay
 from weighbridge.loop.training.candidate import Candidate, Lessons, hold
 from weighbridge.loop.training.evaluate import rows_of, summary
-from weighbridge.loop.training.training_set import TrainingSet
+from weighbridge.loop.training.training_set import TrainingSet, with_child_rows
+from weighbridge.ports import Stores
 
 
 def event_time_vectors(plan: Plan, columns: Columns, *, cores: int = 1) -> Vectors:
@@ -36,7 +37,7 @@ def event_time_vectors(plan: Plan, columns: Columns, *, cores: int = 1) -> Vecto
     return replay(plan, known_at_once, cores=cores)[place]
 
 
-def claim(case: UseCase, data: TrainingSet, winner: Candidate, selected: list[int], cores: int) -> dict[str, Any]:
+def claim(case: UseCase, stores: Stores, data: TrainingSet, winner: Candidate, selected: list[int]) -> dict[str, Any]:
     """Return the winner's figures beside those that a join by event time would have claimed for the same model.
 
     `selected` are the features of ours: the same are used, or all that vary there where the case selects none. It fits
@@ -53,10 +54,11 @@ def claim(case: UseCase, data: TrainingSet, winner: Candidate, selected: list[in
         same = {"event_time": winner.metrics[metric], "event_time_interval": interval}
         return known | same | figures | {"rows_ahead": 0, "rows_ahead_as_known": 0}
     begins_us, columns = data.split.validation_from_us, data.columns
-    X = event_time_vectors(compile_plan(case), columns, cores=cores)
     fitting = (data.labels >= 0) & (columns.event_us <= begins_us)
     if data.split.train.any():
         fitting &= columns.event_us >= columns.event_us[data.split.train].min()
+    whole = with_child_rows(case, stores, data, fitting | data.split.validation)
+    X = event_time_vectors(compile_plan(case), whole, cores=stores.budget.cores)
     late = _label_arrived_after(data, begins_us)
     ahead = fitting & (late | (X.view(np.uint32) != data.vectors.view(np.uint32)).any(axis=1))
     used = varying(X[fitting]) if case.training.select is None else selected

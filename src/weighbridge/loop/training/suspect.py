@@ -20,7 +20,7 @@ from weighbridge.kernel.metrics import roc_auc
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
 from weighbridge.kernel.split import on_both_sides
-from weighbridge.loop.training.training_set import TrainingSet
+from weighbridge.loop.training.training_set import TrainingSet, with_child_rows
 from weighbridge.loop.trials.outcome import at_most
 from weighbridge.loop.verify import whole_from_us
 from weighbridge.ports import Stores
@@ -237,7 +237,8 @@ def _time_travel(case: UseCase, stores: Stores, data: TrainingSet) -> list[Verdi
     sound = np.flatnonzero(data.mature & (columns.event_us >= whole_from_us(plan, stores)))
     wanted = np.zeros(len(columns), dtype=np.bool_)
     wanted[sound[np.linspace(0, len(sound) - 1, min(SAMPLED, len(sound))).astype(np.int64)]] = True
-    again = replay(plan, columns, wanted, cores=stores.budget.cores).view(np.uint32)
+    whole = with_child_rows(case, stores, data, wanted)
+    again = replay(plan, whole, wanted, cores=stores.budget.cores).view(np.uint32)
     differing = int((again != data.vectors[wanted].view(np.uint32)).any(axis=1).sum())
     return [
         _verdict("time travel: labels before their events", early, bound, early <= bound, "share of all labels"),

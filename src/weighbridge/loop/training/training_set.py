@@ -15,11 +15,11 @@ from weighbridge.declare.training import STRATIFIED
 from weighbridge.errors import InputError
 from weighbridge.identity import chance
 from weighbridge.kernel.arrays import Bools, Floats, Ints, Vectors
-from weighbridge.kernel.columns import ints, to_columns
+from weighbridge.kernel.columns import ints, to_columns, with_partials
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import Columns
 from weighbridge.kernel.split import Split, content, grouped, latest_labels, stratified_split, time_split
-from weighbridge.loop.build import HEAD_SEQ, table_name
+from weighbridge.loop.build import CONTENT, HEAD_SEQ, table_name
 from weighbridge.loop.labels.ledger import trust_of
 from weighbridge.loop.training.evaluate import Rows, rows_of
 from weighbridge.loop.trials.outcome import spoken
@@ -92,7 +92,7 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
         when = "yet" if as_of_us is None else "by then"
         raise InputError(f"no label has arrived {when}; ingest labels or send them to /feedback before training")
     plan = compile_plan(case)
-    columns = to_columns(plan, with_rollups(plan, stores, events), records)
+    columns = to_columns(plan, events, records)
     vectors = np.stack([table[name].to_numpy() for name in case.feature_names], axis=1)
     about = records.filter(pc.is_in(records["event_id"], value_set=events["event_id"].combine_chunks()))
     trust = trust_of(case.label, about)
@@ -104,7 +104,7 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     until_us = min((head_us if as_of_us is None else as_of_us) - case.label.matures_us, newest_us)
     training = case.training
     if training.split == STRATIFIED:
-        same, drawn = _chances(case, events, columns)
+        same, drawn = _chances(case, events, columns, _of_child_rows(table) if plan.partials else None)
         settled = (labels >= 0) & (columns.event_us <= until_us)
         split = stratified_split(labels, drawn, settled, training.share, head_us if as_of_us is None else as_of_us)
         return TrainingSet(
@@ -127,13 +127,35 @@ def training_set(case: UseCase, stores: Stores, as_of_us: int | None = None) -> 
     return TrainingSet(columns, vectors, labels, known_then, split, mature, head_us, until_us, about, weight)
 
 
-def _chances(case: UseCase, events: pa.Table, columns: Columns) -> tuple[Ints, Ints]:
+def with_child_rows(case: UseCase, stores: Stores, data: TrainingSet, wanted: Bools) -> Columns:
+    """Return the columns with the partials of the wanted rows' child rows, bool[n], worked out from the log.
+
+    The vectors hold what came of them, so only who makes vectors anew asks for this; it may take longer than the fit.
+    """
+    plan = compile_plan(case)
+    if not plan.partials:
+        return data.columns
+    events = stores.log.events(until=int(data.columns.seq[-1]))
+    events = events.filter(pc.is_in(events["seq"], value_set=pa.array(data.columns.seq)))
+    return replace(
+        data.columns, values=with_partials(plan, with_rollups(plan, stores, events, wanted), data.columns.values)
+    )
+
+
+def _of_child_rows(table: pa.Table) -> Ints:
+    """Return what child rows add to the number of each row's content, as it was built, int64[n]."""
+    if CONTENT not in table.column_names:
+        raise InputError("the vectors come from an earlier version; run `weigh run CASE build` again")
+    return ints(table[CONTENT])
+
+
+def _chances(case: UseCase, events: pa.Table, columns: Columns, of_rows: Ints | None) -> tuple[Ints, Ints]:
     """Return a number of each row's content, and the chance by which its side is drawn: that of all of its content."""
     values = columns.values.copy()
     for place, field in enumerate(case.events.payload):
         if isinstance(field, Text):
             codes = events[field.name].combine_chunks().dictionary_encode().indices
             values[:, place] = codes.fill_null(-1).to_numpy(zero_copy_only=False)
-    same = content(values)
+    same = content(values) if of_rows is None else content(values) + of_rows
     own = np.array([chance(id, case.training.seed) for id in events["event_id"].to_pylist()], dtype=np.int64)
     return same, grouped(same, own)
