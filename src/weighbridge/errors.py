@@ -13,6 +13,7 @@ WeighbridgeError
 ├── GateClosed            a candidate, or data to train on, that did not pass
 ├── AlertFailure          a sink that did not take an alert; whoever sends goes on
 └── MissingExtra          an optional library that is not installed; names the pip command
+    └── MissingCommand    a foreign system's own command that is not there
 """
 
 from __future__ import annotations
@@ -90,3 +91,12 @@ class MissingExtra(WeighbridgeError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed; run: pip install 'weighbridge[{extra}]'")
+
+
+class MissingCommand(MissingExtra):
+    """The command of a foreign system is needed and not there."""
+
+    def __init__(self, command: str, package: str) -> None:
+        WeighbridgeError.__init__(
+            self, f"there is no command {command} on the PATH; run: pip install {package}, here or where the PATH leads"
+        )

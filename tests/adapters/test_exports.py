@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tests.adapters.environments import environment
 from tests.conftest import SOAK
 from weighbridge.adapters.exports import airflow, dvc, github, make
 from weighbridge.adapters.exports.table import NOT_DUE, Table
@@ -221,21 +222,6 @@ def test_a_path_that_no_command_line_should_hold_is_refused(path, tmp_path, monk
     assert isinstance(done.exception, InputError)
 
 
-@pytest.fixture(scope="module")
-def uv():
-    found = shutil.which("uv") or str(Path(sys.prefix) / "uv" / "bin" / "uv")
-    if not Path(found).is_file():
-        pytest.skip("uv is not here to make an environment with")
-    return found
-
-
-def environment(uv, folder, *packages):
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    words = [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *packages]
-    subprocess.run(words, check=True, capture_output=True, timeout=1_200)
-    return folder / "bin"
-
-
 BAG = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
@@ -246,8 +232,8 @@ print(json.dumps({"errors": bag.import_errors, "dags": {name: sorted(dag.task_id
 
 @pytest.mark.soak
 @pytest.mark.skipif(not SOAK, reason="makes an environment with Airflow: WEIGHBRIDGE_SOAK=1")
-def test_airflow_imports_the_dags(uv, tmp_path):
-    tools = environment(uv, tmp_path / "venv", "apache-airflow-core>=3.1", "apache-airflow-providers-standard")
+def test_airflow_imports_the_dags(tmp_path):
+    tools = environment(tmp_path / "venv", "apache-airflow-core>=3.1", "apache-airflow-providers-standard")
     for name, of in (("standard", case), ("approved", APPROVED), ("nightly", NIGHTLY)):
         folder = tmp_path / name
         for path, text in files("airflow", of).items():
@@ -286,9 +272,9 @@ def test_airflow_imports_the_dags_where_it_is_installed(tmp_path):
 
 @pytest.mark.soak
 @pytest.mark.skipif(not SOAK, reason="makes an environment with DVC: WEIGHBRIDGE_SOAK=1")
-def test_dvc_plans_and_runs_the_stages(uv, tmp_path):
+def test_dvc_plans_and_runs_the_stages(tmp_path):
     """DVC itself reads the file, plans all of it, runs a part, and sees afterwards that it is up to date."""
-    tools = environment(uv, tmp_path / "venv", "dvc>=3.60")
+    tools = environment(tmp_path / "venv", "dvc>=3.60")
     project = tmp_path / "project"
     project.mkdir()
     (project / "case.py").write_text(
@@ -320,8 +306,8 @@ def test_dvc_plans_and_runs_the_stages(uv, tmp_path):
 
 @pytest.mark.soak
 @pytest.mark.skipif(not SOAK, reason="makes an environment with actionlint: WEIGHBRIDGE_SOAK=1")
-def test_actionlint_accepts_the_workflows(uv, tmp_path):
-    tools = environment(uv, tmp_path / "venv", "check-jsonschema")
+def test_actionlint_accepts_the_workflows(tmp_path):
+    tools = environment(tmp_path / "venv", "check-jsonschema")
     for name, of in CASES.items():
         path = tmp_path / f"{name}.yml"
         path.write_text(files("github", of)[".github/workflows/card_fraud.yml"])

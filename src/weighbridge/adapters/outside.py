@@ -9,22 +9,28 @@ from urllib.parse import SplitResult, urlsplit
 
 import pyarrow as pa
 
+from weighbridge.adapters import dvc
 from weighbridge.adapters.database import SCHEMES as DATABASES
 from weighbridge.adapters.database import read_database, source_of
 from weighbridge.adapters.http import HttpObjects
 from weighbridge.adapters.patience import Patient
+from weighbridge.declare.sources import DVC, SCHEMES
 from weighbridge.errors import InputError
 from weighbridge.ports.objects import ObjectStore
 from weighbridge.stores.objects import FolderObjects
 
 BUCKETS = ("s3", "az", "gs")
+FILES = [scheme for scheme in SCHEMES if scheme not in DATABASES]
 
 
 class World:
-    """Everything that an adapter is there for; `options` are those of the object stores' clients."""
+    """Everything that an adapter is there for; `options` are those of the object stores' clients.
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self._options = options
+    `work` is the folder where other systems' commands put what they fetch, until it was read; else the usual one.
+    """
+
+    def __init__(self, options: Mapping[str, str], work: Path | None = None) -> None:
+        self._options, self._work = options, work
 
     def objects(self, url: str) -> tuple[ObjectStore, str]:
         """Return the store of an address, which is asked again when it does not answer, and the path in it."""
@@ -38,7 +44,10 @@ class World:
             return Patient(store), path_in_it
         if parts.scheme in ("http", "https") and parts.hostname:
             return Patient(HttpObjects(parts)), parts.path + (f"?{parts.query}" if parts.query else "")
-        raise InputError(f"{self.shown(url)} is no address of files; give a path, or one of http, https, s3, az, gs")
+        if parts.scheme in DVC:
+            repository, path_in_it = dvc.open_objects(parts, self._work)
+            return Patient(repository), path_in_it
+        raise InputError(f"{self.shown(url)} is no address of files; give a path, or one of {', '.join(FILES)}")
 
     def rows(self, url: str) -> Iterator[pa.Table]:
         """Yield the rows of a database's table or, after ?query=, of a query."""
@@ -49,6 +58,8 @@ class World:
         parts = _parts(url)
         if parts.scheme in DATABASES:
             return source_of(url, None).shown
+        if parts.scheme in DVC:
+            return dvc.shown_address(parts)
         return url if not parts.scheme else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

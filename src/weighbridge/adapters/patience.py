@@ -30,21 +30,22 @@ class Patient:
 
     def read(self, found: Object, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes; where they break off it goes on from there, if the file's tag can vouch for it."""
-        at, pieces = start, self._store.read(found, start)
+        at, pieces, failed = start, self._store.read(found, start), 0
 
         def piece() -> bytes | None:
-            nonlocal pieces
+            nonlocal pieces, failed
             try:
                 return next(pieces, None)
             except StoreFailure as fault:
-                if at > start and found.tag is None:
+                failed += 1  # since bytes came: empty pieces are no success
+                if failed == ATTEMPTS or (at > start and found.tag is None):
                     raise InterruptedError(str(fault)) from None
                 pieces = self._store.read(found, at)
                 raise
 
         try:
             while (came := _again(piece)) is not None:
-                at += len(came)
+                at, failed = at + len(came), 0 if came else failed
                 yield came
         except InterruptedError as fault:
             raise StoreFailure(str(fault)) from None

@@ -11,7 +11,8 @@ from weighbridge.declare.fields import check_duration, refuse
 
 EVENTS, LABELS = "events", "labels"
 DATABASES = ("sqlite", "postgresql")
-SCHEMES = ("http", "https", "s3", "az", "gs", *DATABASES)
+DVC = ("dvc", "dvc+http", "dvc+https", "dvc+ssh")
+SCHEMES = ("http", "https", "s3", "az", "gs", *DVC, *DATABASES)
 FORMS = ("csv", "parquet")
 
 
@@ -68,8 +69,9 @@ class Feed:
         scheme, separator, rest = url.partition("://")
         if not url or (separator and scheme not in SCHEMES):
             raise refuse(place, "its url is no address", f"give a path, or begin it with one of {', '.join(SCHEMES)}")
-        secret = separator and ("@" in rest.partition("/")[0] or (scheme in ("http", "https") and "?" in rest))
-        if secret:
+        known = rest.partition("/")[0].rpartition("@")[0]
+        secret = ":" in known if scheme == "dvc+ssh" else bool(known)
+        if separator and (secret or (scheme in ("http", "https") and "?" in rest)):
             raise refuse(
                 place, "its url holds a user, a password or a query", f"set WEIGH_SOURCE__{self.name.upper()} instead"
             )

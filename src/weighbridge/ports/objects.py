@@ -38,7 +38,10 @@ class ObjectStore(Protocol):
         ...
 
     def read(self, found: Object, start: int = 0) -> Iterator[bytes]:
-        """Yield a file's bytes from a place on. Raises InputError when it is no longer the file that was found."""
+        """Yield a file's bytes from a place on; an empty piece says that they are still on their way.
+
+        Raises InputError when it is no longer the file that was found.
+        """
         ...
 
     def put(self, path: str, content: BinaryIO) -> None:

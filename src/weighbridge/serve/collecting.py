@@ -21,4 +21,5 @@ def collected(
     """Fetch and take in the declared sources, as `collect` does."""
     addresses = {name: secret.get_secret_value() for name, secret in settings.source.items()}
     options = {name.lower(): secret.get_secret_value() for name, secret in settings.storage.items()}
-    return collect(case, home.stores, clock, World(options), home.folder / RAW, addresses, accepts, progress)
+    raw = home.folder / RAW
+    return collect(case, home.stores, clock, World(options, raw), raw, addresses, accepts, progress)
