@@ -19,6 +19,7 @@ from weighbridge.declare import (
     Model,
     Money,
     Number,
+    Objectives,
     Pattern,
     Policy,
     Reasons,
@@ -51,6 +52,14 @@ CARD = P.by("card_id")
 HUGE = Contract("huge", [Id("id"), Time("at"), Key("k"), Money("m", at_least=0, at_most=1e12)])
 
 REFUSED = {
+    "objectives latency": (lambda: Objectives(latency="fast"), "is not a duration"),
+    "objectives no lag": (lambda: Objectives(feature_lag="0s"), "no time at all"),
+    "objectives all": (lambda: Objectives(availability=1.0), "above 0 and below 1"),
+    "objectives percent": (lambda: Objectives(availability=99.5), "above 0 and below 1"),
+    "objectives nan": (lambda: Objectives(quantile=float("nan")), "above 0 and below 1"),
+    "objectives true": (lambda: Objectives(quantile=True), "above 0 and below 1"),
+    "objectives window": (lambda: Objectives(last="59min"), "too short to judge by"),
+    "objectives undeclared": (lambda: replace(case, gates=[Gate("objectives_missed", at_most=0)]), "no objectives are"),
     "watch last": (lambda: Watch(last="a week"), "is not a duration"),
     "watch reference": (lambda: Watch(last="7d", reference="1d"), "shorter than last"),
     "watch nothing": (lambda: Watch(last="0d"), "last is 0"),

@@ -11,6 +11,7 @@ from weighbridge.declare import (
     Key,
     Label,
     Money,
+    Objectives,
     Pattern,
     Policy,
     Retrain,
@@ -127,7 +128,9 @@ case = UseCase(
         Gate("feature_psi", at_most=0.30, last="7d"),
         Gate("canary_errors", at_most=0.01),
         Gate("latency_us_p95", at_most=100_000),
+        Gate("objectives_missed", at_most=0),
     ],
+    objectives=Objectives(latency="200ms", availability=0.995, feature_lag="2min"),
     stages=standard_stages(training="0 * * * *"),
     simulate=Simulation(
         actor="user_id", actors=1_200, amount="transaction_amount", names={"user_id": "user-{}"}, patterns=patterns

@@ -32,6 +32,7 @@ from weighbridge.declare.fields import Category, Id, Integer, Key, Money, Number
 from weighbridge.declare.gates import Gate, standard_gates
 from weighbridge.declare.labels import Label, Source
 from weighbridge.declare.models import Model, lightgbm, logistic, random_forest, xgboost
+from weighbridge.declare.objectives import Objectives
 from weighbridge.declare.poisoning import Poisoning
 from weighbridge.declare.policy import Costs, ListOf, Policy, Rule
 from weighbridge.declare.reasons import Reasons, Says
@@ -72,6 +73,7 @@ __all__ = [
     "Model",
     "Money",
     "Number",
+    "Objectives",
     "Pattern",
     "Poisoning",
     "Policy",

@@ -15,9 +15,10 @@ from weighbridge.declare.children import Child, check_children
 from weighbridge.declare.contract import Contract
 from weighbridge.declare.features import Feature, Features, RowFeature, flatten, parts
 from weighbridge.declare.fields import Category, Key, check_duration, refuse
-from weighbridge.declare.gates import Gate, standard_gates
+from weighbridge.declare.gates import OBJECTIVES_MISSED, Gate, standard_gates
 from weighbridge.declare.labels import LATEST, Label
 from weighbridge.declare.models import Model
+from weighbridge.declare.objectives import Objectives
 from weighbridge.declare.policy import EVERY_DAY, Policy
 from weighbridge.declare.reasons import Reasons
 from weighbridge.declare.relations import Relations
@@ -39,7 +40,8 @@ class UseCase:
 
     `children`: the tables of rows that belong to an event, a parent before its own. `keep`: how long the log keeps an
     event after its arrival, with its labels, its decision and its id, such as "400d"; None keeps all for ever.
-    `sources`: where `weigh ingest` finds the tables; no digest depends on them. Raises DeclarationError with one
+    `sources`: where `weigh ingest` finds the tables; `objectives`: what the service promises;
+    no digest depends on either. Raises DeclarationError with one
     sentence: what, where, the fix.
     """
 
@@ -61,6 +63,7 @@ class UseCase:
     keep: str | None = None
     children: Sequence[Child] = ()
     sources: Sequence[Feed] = dataclasses.field(default=(), repr=False)
+    objectives: Objectives = dataclasses.field(default=Objectives(), repr=False)
 
     def __post_init__(self) -> None:
         for name in ("models", "gates", "stages", "children", "sources"):
@@ -108,6 +111,9 @@ class UseCase:
 
     def _check_gates(self) -> None:
         for gate in self.gates:
+            if gate.figure == OBJECTIVES_MISSED and not self.objectives.bounds:
+                raise refuse(f"gate {gate.figure}", "no objectives are declared",
+                             "declare them, such as UseCase(objectives=Objectives(availability=0.995))")  # fmt: skip
             if gate.by is not None and not isinstance(self.events.field(gate.by, f"gate {gate.figure}"), Category):
                 raise refuse(
                     f"gate {gate.figure}", f"by={gate.by!r} is no Category", "compare the values of a Category"

@@ -11,10 +11,11 @@ METRICS = (
     "average_precision", "roc_auc", "recall_at_precision_90", "f1", "card_precision_at_k", "brier", "ece", "net_cost",
 )  # fmt: skip
 LOWER_IS_BETTER = ("brier", "ece", "net_cost")
+OBJECTIVES_MISSED = "objectives_missed"
 OF_WINDOW = ("feature_psi", "score_psi", "flagged_shift", "canary_errors", "rejected_share")
 CHECKS = (
     "parity_mismatches", "leakiest_feature_auc", "recall_gap", "label_coverage", "latency_us_p95", "latency_us_p99",
-    *OF_WINDOW, *METRICS,
+    OBJECTIVES_MISSED, *OF_WINDOW, *METRICS,
 )  # fmt: skip
 RIVALS = ("production", "staging")
 
@@ -34,6 +35,10 @@ class Gate:
     `flagged_shift`, by how much the share of flagged events differs from production's when the candidate is asked about
     what production decided; `canary_errors`, the share of its decisions as a canary that were degraded;
     `rejected_share`, of the rows that were ingested.
+
+    `objectives_missed`: how many of the declared `Objectives` the service misses, over their own window: while a
+    promise is broken nothing new is released. It does not apply while too little was asked, or production cannot
+    decide.
 
     `recall_gap`: how much lower the recall of the worst value of the Category `by` is than that of all (equal
     opportunity, Hardt et al. 2016); it closes when that is sure at 95 % (Wilson 1927). `label_coverage`: the share of

@@ -19,6 +19,7 @@ from weighbridge.errors import BundleRefused
 from weighbridge.kernel.arrays import MISSING, Bools, Floats, Vectors
 from weighbridge.loop.labels.ledger import ledger
 from weighbridge.loop.rollouts.met import meant_for
+from weighbridge.loop.slo import IMMATURE, MISSED, kept, said
 from weighbridge.loop.training.training_set import TrainingSet
 from weighbridge.loop.training.validated import validation_name
 from weighbridge.loop.watching.drift import TOO_FEW, check_counted, clusters, judge, overall, sampled
@@ -161,6 +162,23 @@ def rejected_share(evidence: Evidence, g: Gate) -> Measured:
     return Measured(rejected / rows, f"{rejected:,} of {rows:,} rows in {len(files)} files")
 
 
+def objectives_missed(evidence: Evidence, g: Gate) -> Measured:
+    """Return how many of the declared objectives the service misses. What cannot decide is not held to them."""
+    case, stores = evidence.case, evidence.stores
+    current = stores.registry.alias(PRODUCTION)
+    if current is None:
+        return not_applicable("nothing is in production")
+    try:
+        load(current, case, stores.bundles, stores.signer)
+    except BundleRefused as fault:
+        return not_applicable(f"production cannot decide: {fault}")
+    found = kept(case, stores, evidence.as_of_us)
+    told = "; ".join(map(said, found))
+    if all(one["verdict"] == IMMATURE for one in found):
+        return not_applicable(told)
+    return Measured(float(sum(one["verdict"] == MISSED for one in found)), told)
+
+
 def recall_gap(evidence: Evidence, g: Gate) -> Measured:
     """Return how much lower the recall of the worst slice is than that of all, with the interval of that slice's.
 
@@ -231,6 +249,7 @@ MEASURES: Mapping[str, Callable[[Evidence, Gate], Measured]] = {
     measure.__name__: measure
     for measure in (
         feature_psi, score_psi, flagged_shift, canary_errors, rejected_share, recall_gap, label_coverage,
+        objectives_missed,
     )
 } | dict.fromkeys(("latency_us_p95", "latency_us_p99"), latency_us)  # fmt: skip
 Verdict = dict[str, Any]

@@ -166,6 +166,26 @@ def constant_schema(**members: str) -> dict[str, Any]:
     return {"type": "object", "required": list(members), "properties": properties}
 
 
+def health_schema() -> dict[str, Any]:
+    """Return the schema of what /health tells: a status, and the declared objectives."""
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    members: dict[str, Any] = {
+        "objective": {"enum": ["latency", "availability", "feature_lag"]},
+        "title": TEXT,
+        "figure": {**share, "type": ["number", "null"], "description": "share of good ones; null: nothing was asked"},
+        "bound": {**share, "description": "the least share that is declared"},
+        "verdict": {"enum": ["met", "missed", "immature"], "description": "immature: fewer than 100 were counted"},
+    }
+    one = {"type": "object", "required": list(members), "properties": members}
+    properties: dict[str, Any] = {
+        "status": {"const": "ok"},
+        "objectives": {"type": "array", "items": one, "description": "only where the use case declares any"},
+        "last": {**TEXT, "description": "the window they are judged over"},
+        "feature_lag_seconds": {"type": "number", "minimum": 0, "description": "how far the state is behind now"},
+    }
+    return {"type": "object", "required": ["status"], "properties": properties}
+
+
 def nothing_schema() -> dict[str, Any]:
     """Return the schema of a body that says nothing; it may be left out."""
     return {"type": "object", "additionalProperties": False, "properties": {}}

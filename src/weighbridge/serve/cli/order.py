@@ -12,7 +12,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "The loop": ("run", "stages", "export", "due", "tend", "retrain", "gate", "promote", "history", "registry"),
     "Decide": ("serve", "score", "lists", "keys"),
     "Roll out": ("rollout", "traffic", "compare", "rollback"),
-    "Look": ("watch", "tune", "backtest", "mlflow"),
+    "Look": ("watch", "slo", "tune", "backtest", "mlflow"),
     "Prove": ("verify", "explain", "replay", "audit", "simulate-world", "bench"),
     "Keep": ("seal", "save-logs"),
 }

@@ -20,7 +20,7 @@ from weighbridge.serve.contract_schema import event_schema
 from weighbridge.serve.http.call import call_of
 from weighbridge.serve.http.decisions import explained, told
 from weighbridge.serve.http.door import JSON, Door, Reply, problem_reply, reply
-from weighbridge.serve.http.following import follow, look_at_rollouts
+from weighbridge.serve.http.following import follow, look_at_rollouts, settle
 from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.raw import InFront
 from weighbridge.serve.http.rollout import Rollout, add_rollout
@@ -38,6 +38,7 @@ from weighbridge.serve.schema import (
     edit_schema,
     edited_schema,
     explanation_schema,
+    health_schema,
     label_schema,
     nothing_schema,
     saved_schema,
@@ -71,6 +72,8 @@ def documented(door: Door) -> FastAPI:
                 task.cancel()
             while not desk.is_settled:
                 await asyncio.sleep(SETTLING_SECONDS)
+            settle(door)
+            await asyncio.to_thread(door.levels.save, at_once=True)
             desk.turn_to(OnAThread())
 
     app = FastAPI(
@@ -153,8 +156,8 @@ def _routes(door: Door) -> APIRouter:
     get("/traffic", "Tell which bundles get traffic, by the registry and in this process.",
         rollout.traffic, traffic_schema())  # fmt: skip
     add_rollout(routes, door, rollout, _response)
-    get("/health", "Say whether this process is fit to decide.", lambda: _fit(desk, {"status": "ok"}),
-        constant_schema(status="ok"), 503)  # fmt: skip
+    get("/health", "Say whether this process is fit to decide.", lambda: _health(door),
+        health_schema(), 503)  # fmt: skip
     get("/ready", "Say whether it may be sent traffic: it is fit, and there is room for more.", lambda: _ready(desk),
         constant_schema(status="ready"), 503)  # fmt: skip
     get("/metadata", "Tell what decides: model, run, features and digests.", lambda: _metadata(desk),
@@ -184,6 +187,10 @@ def _fit(desk: Desk, told: dict[str, Any]) -> dict[str, Any]:
     if desk.gave_up:
         raise Problem(503, "the state is out of step with the log; start again")
     return told
+
+
+def _health(door: Door) -> dict[str, Any]:
+    return {**_fit(door.desk, {"status": "ok"}), **door.levels.health()}
 
 
 def _ready(desk: Desk) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 
-from weighbridge.errors import Rejected, WeighbridgeError
+from weighbridge.declare.fallback import MISSING_STATE
+from weighbridge.errors import Overloaded, Rejected, WeighbridgeError
 from weighbridge.kernel.rules import unknown
 from weighbridge.records import UNNAMED
 from weighbridge.score.answer import Answer
@@ -20,6 +21,7 @@ from weighbridge.serve.http.call import Call, Scope, call_of
 from weighbridge.serve.http.figures import Figures
 from weighbridge.serve.http.forced import forced_by
 from weighbridge.serve.http.guard import Guard
+from weighbridge.serve.http.levels import Levels
 from weighbridge.serve.http.problem import Problem, problem_of
 from weighbridge.serve.http.saving import Saver
 from weighbridge.serve.http.scopes import VERSION, Scopes
@@ -54,7 +56,9 @@ class Door:
 
     def __init__(self, desk: Desk, *, sandbox: bool = False) -> None:
         self._sandbox = sandbox
-        self.desk, self.figures, self._scopes = desk, Figures(), Scopes()
+        self.desk, self._scopes = desk, Scopes()
+        self.levels = Levels(desk.case, desk.stores, desk.clock)
+        self.figures = Figures(self.levels)
         self.guard = Guard(desk.stores.keys, desk.clock)
         self._log = structlog.get_logger("http").bind()
         self._saver = Saver(desk)
@@ -84,6 +88,8 @@ class Door:
         call = call_of(scope)
         duration_us = (time.perf_counter_ns() - call.started_ns) // 1_000
         self.figures.answered(call.route, status, duration_us)
+        if status == 200 and call.route == "/predict":
+            self.levels.timed(duration_us)
         self._log.info(
             "request", method=scope["method"], path=call.route, status=status, trace_id=call.trace.trace_id,
             request_id=call.trace.request_id, key=call.caller.key_id, entities=call.entities, bundle=call.bundle,
@@ -97,9 +103,9 @@ class Door:
 
     async def answer(self, scope: Scope, receive: Receive, largest: int, handle: Handler) -> Reply:
         """Answer a request with a body of at most so many bytes; every outcome is one reply."""
-        call = call_of(scope)
+        call, is_asked = call_of(scope), handle in (self._predict, self._batch)
         try:
-            if handle in (self._predict, self._batch):
+            if is_asked:
                 self.desk.check_room()  # before anything is read
             call.forced = forced_by(scope["headers"], sandbox=self._sandbox)
             sent = await read_body(scope, receive, largest)
@@ -109,8 +115,9 @@ class Door:
         except Gone:
             return reply(400, PROBLEM, {}, call.trace)  # nobody is there to read it
         except (Malformed, WeighbridgeError, Problem) as fault:
-            return problem_reply(self._counted(fault), call.trace)
+            return problem_reply(self._counted(fault, max(call.entities, 1) * is_asked), call.trace)
         except Exception as fault:
+            self.levels.unanswered(max(call.entities, 1) * is_asked)
             return problem_reply(self.unexpected(call, fault), call.trace)
 
     def unexpected(self, call: Call, fault: Exception) -> Problem:
@@ -148,31 +155,37 @@ class Door:
             told = f"events: send at most {MOST_EVENTS} at once, not {len(events)}"
             raise Problem(413, told, field="events", rule="longest")
         call.entities = len(events)
-        found: list[Answer | BaseException] = []
+        found: list[Answer | WeighbridgeError] = []
         for first in range(0, len(events), PIECE):  # a batch leaves room for others
             piece = events[first : first + PIECE]
             pending = [self.desk.outcome(self.desk.submit(event, call.trace.trace_id, call.forced)) for event in piece]
-            found += await asyncio.gather(*pending, return_exceptions=True)
+            for one in await asyncio.gather(*pending, return_exceptions=True):
+                if not isinstance(one, Answer | WeighbridgeError):
+                    raise one
+                found.append(one)
         results = [self._outcome(one, call.trace) for one in found]
         call.bundle = ",".join(sorted({r["model_version"] for r in results if r.get("model_version")}))
         return {"results": results}
 
-    def _outcome(self, found: Answer | BaseException, trace: Trace) -> dict[str, Any]:
+    def _outcome(self, found: Answer | WeighbridgeError, trace: Trace) -> dict[str, Any]:
         if isinstance(found, Answer):
             return {"status": 200, **self._told(found)}
-        if isinstance(found, WeighbridgeError):
-            return self._counted(found).body(trace.trace_id)
-        raise found
+        return self._counted(found, 1).body(trace.trace_id)
 
     def _told(self, answer: Answer) -> dict[str, Any]:
+        self.levels.answered(repeated=answer.repeated, away=MISSING_STATE in answer.decision.degraded)
         if not answer.repeated:
             self.figures.decided(answer.decision)
         return answer.body()
 
-    def _counted(self, fault: Exception) -> Problem:
+    def _counted(self, fault: Exception, asked: int) -> Problem:
+        """Return the problem that a fault is to the caller who asked for so many decisions, counted."""
+        problem = problem_of(fault)
         if isinstance(fault, Rejected):
             self.figures.refused(fault.rule)
-        return problem_of(fault)
+        if problem.status >= 500 or isinstance(fault, Overloaded):
+            self.levels.unanswered(asked)
+        return problem
 
 
 async def read_body(scope: Scope, receive: Receive, largest: int) -> bytes:

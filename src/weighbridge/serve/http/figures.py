@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
 
 from weighbridge.records import DecisionRecord
 
@@ -20,8 +21,10 @@ BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 
 class Figures:
     """Counts since the process began. Paths are those of the API, and one name for all others: no caller makes more."""
 
-    def __init__(self) -> None:
+    def __init__(self, *more: Collector) -> None:
         self._registry = CollectorRegistry()
+        for collector in more:
+            self._registry.register(collector)
         self._requests = Counter("weigh_requests", "requests answered", ["path", "status"], registry=self._registry)
         self._seconds = Histogram(
             "weigh_request_seconds", "time to answer", ["path"], buckets=BUCKETS_S, registry=self._registry

@@ -18,6 +18,11 @@ from weighbridge.serve.http.door import Door
 FOLLOW_EVERY_SECONDS = 0.2
 
 
+def settle(door: Door) -> None:
+    """Put what the door has counted where its objectives are judged."""
+    door.levels.settle(away=door.desk.histories.state is None)
+
+
 async def follow(door: Door) -> None:
     """Let the guard follow the keys of the home, and the route the aliases of its registry."""
     log, desk, away = structlog.get_logger("route"), door.desk, False
@@ -28,6 +33,7 @@ async def follow(door: Door) -> None:
             if (desk.histories.state is None) is not away:
                 away = not away
                 log.log(logging.ERROR if away else logging.INFO, "state", away=away)
+            settle(door)
             await asyncio.to_thread(door.guard.refresh)
             for step in await asyncio.to_thread(router.prepare):
                 await desk.outcome(desk.submit_note(step.kind, step.body, step.then))
@@ -38,6 +44,7 @@ async def follow(door: Door) -> None:
             fault, router.fault = router.fault, None
             if fault is not None:
                 log.error("canary", exc_info=fault)
+            await asyncio.to_thread(door.levels.save)
         except Exception as fault:  # whatever it is, keys that are revoked must be followed
             log.exception("home", exc_info=fault)
 
