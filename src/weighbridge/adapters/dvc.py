@@ -20,7 +20,7 @@ FORMS = (
     "dvc:///FOLDER?path=FILE&rev=REVISION (four slashes before a whole path) or dvc+https://HOST/REPOSITORY?path=FILE"
 )
 CHUNK_BYTES = 1 << 20
-NEWEST = "HEAD"
+NEWEST, POINTER = "HEAD", ".dvc"
 FOR_GOOD = ("no such file", "unknown git revision", "no git repository", "does not exist", "not a dvc repository")
 
 
@@ -41,10 +41,12 @@ class DvcObjects:
         raise InputError(f"{path} is not in {self._shown} at {self._revision}; check the path and the revision")
 
     def find(self, pattern: str) -> Sequence[Object]:
-        """Return the files of one folder whose names match."""
+        """Return the files of one folder whose names match, without those that point to what DVC keeps."""
         folder, _, name = pattern.rpartition("/")
         files = [e for e in self._listed(pattern) if not e["isdir"] and fnmatchcase(e["path"], name)]
-        kept = sorted(e["path"] for e in files if not e["path"].startswith((".", "_")))
+        kept = sorted(
+            e["path"] for e in files if not e["path"].startswith((".", "_")) and not e["path"].endswith(POINTER)
+        )
         by_name = {e["path"]: e for e in files}
         return [self._object(f"{folder}/{each}" if folder else each, by_name[each]) for each in kept]
 

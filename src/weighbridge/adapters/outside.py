@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import pyarrow as pa
 
-from weighbridge.adapters import dvc
+from weighbridge.adapters import dvc, kaggle
 from weighbridge.adapters.database import SCHEMES as DATABASES
 from weighbridge.adapters.database import read_database, source_of
 from weighbridge.adapters.http import HttpObjects
@@ -47,6 +47,9 @@ class World:
         if parts.scheme in DVC:
             repository, path_in_it = dvc.open_objects(parts, self._work)
             return Patient(repository), path_in_it
+        if parts.scheme == kaggle.SCHEME:
+            files, path_in_it = kaggle.open_objects(parts, self._work)
+            return Patient(files), path_in_it
         raise InputError(f"{self.shown(url)} is no address of files; give a path, or one of {', '.join(FILES)}")
 
     def rows(self, url: str) -> Iterator[pa.Table]:

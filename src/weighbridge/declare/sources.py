@@ -12,7 +12,7 @@ from weighbridge.declare.fields import check_duration, refuse
 EVENTS, LABELS = "events", "labels"
 DATABASES = ("sqlite", "postgresql")
 DVC = ("dvc", "dvc+http", "dvc+https", "dvc+ssh")
-SCHEMES = ("http", "https", "s3", "az", "gs", *DVC, *DATABASES)
+SCHEMES = ("http", "https", "s3", "az", "gs", *DVC, "kaggle", *DATABASES)
 FORMS = ("csv", "parquet")
 
 

@@ -14,7 +14,8 @@ from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.child_rows import ROW, parse_rows
 from weighbridge.kernel.columns import ints, whole
-from weighbridge.kernel.quality import again, far
+from weighbridge.kernel.quality import again
+from weighbridge.loop.quality.column import check_column
 from weighbridge.loop.quality.findings import Findings
 from weighbridge.loop.quality.raw import contract
 from weighbridge.loop.quality.rules import Place
@@ -40,21 +41,14 @@ def check_child(
                   ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=ints(good[ROW])[twice])  # fmt: skip
     for field in child.fields:
         if not isinstance(field, Time):
-            _column(found, place, field, ints(good[field.name]))
+            _stored(found, place, field, ints(good[field.name]))
 
 
-def _column(found: Findings, place: Place, field: Field, stored: Ints) -> None:
-    missing, checks = stored == MISSING, found.validation
+def _stored(found: Findings, place: Place, field: Field, stored: Ints) -> None:
+    missing, values, counts = stored == MISSING, None, None
     if field.numeric:
         values = np.where(missing, np.nan, stored / field.scale)
-        found.profile(place, field.name, missing, values)
-        if found.wants("outliers"):
-            beyond = far(values, checks.outliers_by, checks.beyond)
-            found.share(place, "outliers", field.name, "are outliers", beyond, checks.outliers_at_most)
     elif isinstance(field, Category):
-        counts = np.bincount(stored[~missing], minlength=len(field.one_of)).tolist()
-        found.profile(place, field.name, missing, counts=dict(zip(field.one_of, counts, strict=True)))
-    else:
-        found.profile(place, field.name, missing)
-    if field.optional and found.wants("missing"):
-        found.share(place, "missing", field.name, "have none", missing, checks.may_miss(field.name))
+        told = np.bincount(stored[~missing], minlength=len(field.one_of)).tolist()
+        counts = dict(zip(field.one_of, told, strict=True))
+    check_column(found, place, field, missing, values, counts)

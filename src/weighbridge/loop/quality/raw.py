@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category, Field
 from weighbridge.declare.validation import FIELD, RAW
-from weighbridge.kernel.arrays import Floats, Ints
+from weighbridge.kernel.arrays import Floats
 from weighbridge.kernel.columns import ints, whole
 from weighbridge.kernel.conditions import Column
-from weighbridge.kernel.quality import again, far
+from weighbridge.kernel.quality import again
 from weighbridge.kernel.table_check import Rejects
 from weighbridge.kernel.validate import parse_table
 from weighbridge.loop.labels.label import labels_of_column, labels_of_table
+from weighbridge.loop.quality.column import check_column
 from weighbridge.loop.quality.findings import Findings
 from weighbridge.loop.quality.rules import Place, expect_of_rows, expect_of_table
 from weighbridge.ports import Stores
@@ -68,7 +69,7 @@ def check_stored(case: UseCase, found: Findings, good: pa.Table, labels: pa.Tabl
     told = [values[each] for each in ids.to_pylist() if each in values]
     _binary(case, found, told)
     for field in case.events.payload:
-        _column(found, place, field, good[field.name], rows)
+        _given(found, place, field, good[field.name])
     expect_of_rows(case, found, place, FIELD, lambda name: _read(case, good, name), rows)
     moved = np.diff(ints(good["event_us"]))
     figures = {
@@ -111,22 +112,12 @@ def _binary(case: UseCase, found: Findings, told: list[int]) -> None:
               bound=2.0)  # fmt: skip
 
 
-def _column(found: Findings, place: Place, field: Field, column: pa.ChunkedArray, rows: Ints) -> None:
-    plain = whole(column)
+def _given(found: Findings, place: Place, field: Field, column: pa.ChunkedArray) -> None:
+    plain, counts = whole(column), None
     missing = np.asarray(plain.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)
-    if field.numeric:
-        numbers = _numbers(field, plain)
-        found.profile(place, field.name, missing, numbers)
-        if found.wants("outliers"):
-            beyond = far(numbers, found.validation.outliers_by, found.validation.beyond)
-            found.share(place, "outliers", field.name, "are outliers", beyond, found.validation.outliers_at_most)
-    else:
-        told = {}
-        if isinstance(field, Category):
-            told = {str(v["values"]): int(v["counts"]) for v in pc.value_counts(plain.drop_null()).to_pylist()}
-        found.profile(place, field.name, missing, counts=dict(sorted(told.items(), key=lambda kv: -kv[1])))
-    if field.optional and found.wants("missing"):
-        found.share(place, "missing", field.name, "have none", missing, found.validation.may_miss(field.name))
+    if isinstance(field, Category):
+        counts = {str(v["values"]): int(v["counts"]) for v in pc.value_counts(plain.drop_null()).to_pylist()}
+    check_column(found, place, field, missing, _numbers(field, plain) if field.numeric else None, counts)
 
 
 def _read(case: UseCase, good: pa.Table, name: str) -> Column:
