@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -58,6 +63,39 @@ def leave_nothing_behind():
         patch.setattr(tempfile, "tempdir", folder)
         yield
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Give the folder of a name that a function fills, once for all workers; who comes while it is filled waits."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def folder_of(name, fill):
+        folder = root / f"once-{name}"
+        with (root / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                begun = Path(tempfile.mkdtemp(dir=root))
+                fill(begun)
+                begun.rename(folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def benched(once):
+    """What `weigh bench --quick --json` told, which the page about benchmarks and its own test look at."""
+
+    def measure(folder):
+        words = [Path(sys.executable).with_name("weigh"), "bench", "--quick", "--json"]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list(folder.iterdir()) == []
+        (folder / "told.json").write_text(done.stdout)
+
+    return json.loads((once("bench", measure) / "told.json").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,6 +56,7 @@ def openapi() -> str:
     return json.dumps(documented(Door(desk)).openapi(), indent=2) + "\n"
 
 
+@cache
 def generated() -> dict[Path, str]:
     contracts = {
         ROOT / "docs" / "schema" / f"{name}{ending}": written(find_case(name), form)

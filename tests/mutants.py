@@ -26,7 +26,7 @@ def printed_by_mutant(folder: Path, file: str, right: str, wrong: str, check: st
 
     A check that breaks with an error has noticed, too: 1.
     """
-    shutil.copytree(SOURCE, folder / "weighbridge", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SOURCE, folder / "weighbridge", ignore=shutil.ignore_patterns("*.nb[ic]"))
     path = folder / "weighbridge" / file
     assert path.read_text().count(right) == 1
     path.write_text(path.read_text().replace(right, wrong))

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 from functools import partial
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.conftest import SOAK
 from weighbridge.bench.peers import PEERS, by_key, check, of_pandas
 from weighbridge.bench.rollups import ASKED, MEMORY_MB, rollups
-from weighbridge.bench.workload import sample
+from weighbridge.bench.workload import Figure, sample
 from weighbridge.errors import InputError
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
+from weighbridge.serve.cli import app
+from weighbridge.serve.cli import bench as cli
 
 
 @pytest.mark.slow
-def test_a_quick_run_gives_every_figure(tmp_path):
-    code = "from weighbridge.serve.cli import main; main()"
-    words = [sys.executable, "-c", code, "bench", "--quick", "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
-    told = json.loads(done.stdout)
-    assert told["machine"]["cores"] >= 1
-    figures = told["figures"]
+def test_a_quick_run_gives_every_figure(benched):
+    assert benched["machine"]["cores"] >= 1
+    figures = benched["figures"]
     assert [f["ours"] for f in figures if f["name"].endswith("single vectors that differ from the build's")] == [0]
     assert {f["group"] for f in figures} == {
         "history",
@@ -52,7 +48,16 @@ def test_a_quick_run_gives_every_figure(tmp_path):
     assert all(
         f["ratio"] == pytest.approx(f["ours"] / f["theirs"]) for f in figures if f["group"] == "history" and f["ratio"]
     )
-    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_table_shows_what_was_measured(benched, monkeypatch):
+    """Without --json the same figures are printed in lines."""
+    figures = [Figure(**figure) for figure in benched["figures"]]
+    monkeypatch.setattr(cli, "_measured", lambda part, *_, **__: iter(f for f in figures if f.group == part))
+    lines = CliRunner().invoke(app, ["bench", "--quick"], catch_exceptions=False).stdout
+    assert all(f"{f.ratio:,.1f} " in lines for f in figures if f.ratio)
+    assert sum(line.startswith("│") for line in lines.splitlines()) >= len(figures)
 
 
 @pytest.mark.parametrize("name", PEERS)

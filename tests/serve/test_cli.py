@@ -1,17 +1,24 @@
-"""The command line as a user meets it: real processes' exit codes and one sentence for what is wrong."""
+"""The command line as a user meets it: exit codes and one sentence for what is wrong.
+
+A home is made, a server runs and a fault ends in a process of its own; the other commands run in this one, by `main`.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,28 +31,38 @@ WEIGH = Path(sys.executable).with_name("weigh")
 CASE = Path(__file__).parents[1] / "fixtures" / "tiny_fraud.py"
 
 
-def weigh(*words, cwd, code=0, env=None):
-    done = subprocess.run(
-        [str(WEIGH), *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, **(env or {})},
-    )
+def process(*words, cwd, code=0):
+    """Run a command in a process of its own."""
+    done = subprocess.run([str(WEIGH), *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, f"weigh {words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
+def weigh(*words, cwd, code=0, env=None):
+    """Run a command by the function that a process calls."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["weigh", *map(str, words)])
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as left:
+            main()
+    told = SimpleNamespace(stdout=out.getvalue(), stderr=err.getvalue())
+    assert (left.value.code or 0) == code, f"weigh {words}: {left.value.code}\n{told.stdout}\n{told.stderr}"
+    return told
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(once, tmp_path_factory):
     """A folder in which a tiny world was simulated, ingested and run."""
-    folder = tmp_path_factory.mktemp("cli")
-    weigh("simulate", CASE, "--out", "raw", "--format", "csv", cwd=folder)
-    labels = "raw/tiny_fraud_labels.csv"
-    weigh("ingest", CASE, "raw/tiny_fraud_events.csv", "--labels", labels, "--map", "arrived=arrived", cwd=folder)
-    weigh("run", CASE, cwd=folder)
-    return folder
+
+    def made(folder):
+        process("simulate", CASE, "--out", "raw", "--format", "csv", cwd=folder)
+        labels = "raw/tiny_fraud_labels.csv"
+        process("ingest", CASE, "raw/tiny_fraud_events.csv", "--labels", labels, "--map", "arrived=arrived", cwd=folder)
+        process("run", CASE, cwd=folder)
+
+    return shutil.copytree(once("cli", made), tmp_path_factory.mktemp("cli"), dirs_exist_ok=True)
 
 
 def test_the_whole_way_by_hand(home):
@@ -168,7 +185,7 @@ def test_serve_decides_and_verify_finds_a_tampered_vector(home):
         vector = bytearray(store.execute("select vector from decisions where event_id = 'e3'").fetchone()[0])
         vector[0] ^= 1
         store.execute("update decisions set vector = ? where event_id = 'e3'", (bytes(vector),))
-    found = json.loads(weigh("verify", CASE, "--json", cwd=home, code=1).stdout)
+    found = json.loads(process("verify", CASE, "--json", cwd=home, code=1).stdout)
     assert found["mismatches"] == 1
     assert found["broken_chain"] is not None
     assert "weigh: the chain of decisions breaks at place" in weigh("audit", CASE, cwd=home, code=1).stderr
@@ -220,7 +237,7 @@ def test_settings_come_from_the_environment_and_are_checked(tmp_path):
     assert done.returncode == 2
     assert "setting port (WEIGH_PORT)" in done.stderr
     (tmp_path / ".env").write_text("WEIGH_HOST=not a host\n")
-    done = weigh("run", "card_fraud", cwd=tmp_path, code=2)
+    done = process("run", "card_fraud", cwd=tmp_path, code=2)
     assert "setting host (WEIGH_HOST)" in done.stderr
 
 
@@ -329,29 +346,21 @@ def test_lists_are_edited_and_thresholds_shown_by_hand(home):
     assert "<svg" in (home / "curve.html").read_text()
 
 
-def test_a_database_is_scored_as_its_file_and_a_failed_run_leaves_the_old_output(home, monkeypatch, capsys):
+def test_a_database_is_scored_as_its_file_and_a_failed_run_leaves_the_old_output(home):
     with (home / "raw/tiny_fraud_events.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     with sqlite3.connect(home / "shop.db") as store:
         store.execute(f"create table payments ({', '.join(rows[0])})")
         store.executemany(f"insert into payments values ({', '.join('?' * len(rows[0]))})", rows[1:])
     weigh("run", CASE, cwd=home)
-    monkeypatch.chdir(home)
 
     def score(*words, code=0):
-        """The same command without a process of its own."""
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["weigh", "score", str(CASE), *words])
-            with pytest.raises(SystemExit) as left:
-                main()
-        told = capsys.readouterr()
-        assert left.value.code == code, told
-        return told
+        return weigh("score", CASE, *words, cwd=home, code=code)
 
     how = ("--map", "arrived=arrived", "--json")
-    told = score("raw/tiny_fraud_events.csv", "--out", "file.csv", *how).out
+    told = score("raw/tiny_fraud_events.csv", "--out", "file.csv", *how).stdout
     words = ("sqlite:///shop.db?table=payments", "--out", "table.csv", "--review", "flagged.csv", *how)
-    assert score(*words).out == told
+    assert score(*words).stdout == told
     assert (home / "table.csv").read_bytes() == (home / "file.csv").read_bytes()
     decided = list(csv.DictReader((home / "table.csv").open(newline="")))
     assert json.loads(told)["flagged"] == sum(row["prediction"] == "1" for row in decided) > 0
@@ -360,7 +369,7 @@ def test_a_database_is_scored_as_its_file_and_a_failed_run_leaves_the_old_output
     ]
     assert all(row["reasons"] for row in decided if row["action"] == "decline" and not row["rules"])
     query = "select * from payments order by rowid limit 10"
-    assert json.loads(score("sqlite:///shop.db", "--query", query, "--out", "ten.csv", *how).out)["scored"] == 10
+    assert json.loads(score("sqlite:///shop.db", "--query", query, "--out", "ten.csv", *how).stdout)["scored"] == 10
     before = (home / "table.csv").read_bytes()
     for words, says in (
         (("sqlite:///shop.db?table=gone",), "no such table: gone"),
@@ -372,10 +381,10 @@ def test_a_database_is_scored_as_its_file_and_a_failed_run_leaves_the_old_output
         (("raw/tiny_fraud_events.csv", "--review", "gone/x.csv"), "the folder gone is not there"),
     ):  # fmt: skip
         done = score(*words, "--out", "table.csv", code=2)
-        assert says in done.err
-        assert done.err.count("\n") == 1
-        assert "hunter2" not in done.err + done.out
+        assert says in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "hunter2" not in done.stderr + done.stdout
     nothing = "select event_id, event_ts, card_id, shop_id, -1 as amount from payments limit 5"
     done = score("sqlite:///shop.db", "--query", nothing, "--out", "none.csv", code=1)
-    assert "0 scored, 0 to review or decline, 5 rejected; row 0: amount: it must be at least 0" in done.out
+    assert "0 scored, 0 to review or decline, 5 rejected; row 0: amount: it must be at least 0" in done.stdout
     assert (home / "table.csv").read_bytes() == before
