@@ -4,6 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.conftest import memory_stores
+from tests.serve.lender import lender
 from weighbridge.records import Alias
 from weighbridge.score.route import PRODUCTION
 from weighbridge.serve.http.app import make_app
@@ -25,3 +26,9 @@ def desk(small_case, trained, tmp_path, clock):
 def client(desk):
     with TestClient(make_app(desk), raise_server_exceptions=False) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def lent(tmp_path_factory):
+    """Stores of a lender and their clock; a module's tests share them."""
+    return lender(tmp_path_factory.mktemp("lent"))

@@ -17,11 +17,12 @@ from weighbridge.errors import Rejected
 from weighbridge.identity import Pseudonyms, canonical, hash64
 from weighbridge.kernel.arrays import MISSING, Ints
 from weighbridge.kernel.rules import json_type, reject, stored_time, stored_value, unknown
-from weighbridge.kernel.table_check import TableCheck
+from weighbridge.kernel.table_check import Rejects, TableCheck
 from weighbridge.records import EventRecord, Stored
 
 KEY, ROW = "key", "row"  # columns before those of the fields: hash of the owner; place in the file, not stored
 TEXT = "text:"  # begins the name of the column with a text field's own text
+Owner = tuple[Stored] | None  # what a row that comes with its event must name
 
 
 def parse_sent(
@@ -35,7 +36,7 @@ def parse_sent(
     for child in contract.children:
         rows = body.get(child.name)
         if rows is not None:
-            owner = _owner(contract, child, event_id, values) if child.of is None else None
+            owner = (_owner(contract, child, event_id, values),) if child.of is None else None
             found[child.name] = _parse_rows(child, rows, owner, pseudonyms)
     return canonical(found) if found else None
 
@@ -47,7 +48,7 @@ def _owner(contract: Contract, child: Child, event_id: str, values: Sequence[Sto
     return values[[field.name for field in contract.payload].index(child.owner)]
 
 
-def _parse_rows(child: Child, rows: object, owner: Stored, pseudonyms: Pseudonyms) -> list[list[Stored]]:
+def _parse_rows(child: Child, rows: object, owner: Owner, pseudonyms: Pseudonyms) -> list[list[Stored]]:
     if not isinstance(rows, list):
         raise reject(child.name, "type", f"a list of rows, not {json_type(rows)}")
     if len(rows) > child.most_rows:
@@ -69,7 +70,7 @@ def _parse_rows(child: Child, rows: object, owner: Stored, pseudonyms: Pseudonym
     return found
 
 
-def _parse_row(child: Child, row: object, owner: Stored, pseudonyms: Pseudonyms) -> list[Stored]:
+def _parse_row(child: Child, row: object, owner: Owner, pseudonyms: Pseudonyms) -> list[Stored]:
     if not isinstance(row, Mapping):
         raise reject("", "type", f"an object, not {json_type(row)}")
     for name in row:
@@ -78,10 +79,10 @@ def _parse_row(child: Child, row: object, owner: Stored, pseudonyms: Pseudonyms)
     stored: list[Stored] = []
     for field in child.fields:
         value = _parse_value(field, row.get(field.name), pseudonyms)
-        if field.name == child.by and child.of is None:
+        if field.name == child.by and owner is not None:
             if value is None:
-                value = owner
-            if value is None or value != owner:
+                value = owner[0]
+            if value is None or value != owner[0]:
                 raise reject(field.name, "owner")
         if value is None and not field.optional:
             raise reject(field.name, "required")
@@ -96,6 +97,22 @@ def _parse_value(field: Field, raw: object, pseudonyms: Pseudonyms) -> Stored:
         return stored_time(field, raw)
     stored = stored_value(field, raw)
     return pseudonyms.of(str(stored)) if field.pii == "pseudonymised" and stored is not None else stored
+
+
+def parse_batch(child: Child, rows: Sequence[object], pseudonyms: Pseudonyms) -> tuple[pa.Table, Rejects]:
+    """Return the rows of a request as they go to a segment, and those that break their contract with the first rule."""
+    good, places, rejects = list[list[Stored]](), list[int](), Rejects()
+    for place, row in enumerate(rows):
+        try:
+            good.append(_parse_row(child, row, None, pseudonyms))
+            places.append(place)
+        except Rejected as fault:
+            rejects.add(np.array([place]), fault)
+    matrix, schema = _matrix(child, good), given_schema(child)
+    columns = {ROW: places, **{field.name: matrix[:, number] for number, field in enumerate(child.fields)}}
+    columns |= {f"{TEXT}{field.name}": [row[n] for row in good] for n, field in enumerate(child.fields)}
+    columns[KEY] = columns[child.by]
+    return pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema), rejects
 
 
 def parse_rows(child: Child, table: pa.Table, mapping: Mapping[str, str], pseudonyms: Pseudonyms) -> Any:  # noqa: ANN401

@@ -55,7 +55,7 @@ class Desk:
         self._decider = Decider(case, self.rulebook, self.router.failed)
         self._turns: Turns = OnAThread()
         self._scored: dict[str, Scored] = {}  # by id, in the order of arrival
-        self._intake = Intake(case, stores, self._scored)
+        self.intake = Intake(case, stores, self._scored)
         self._followers: Queue = deque()
         self._held: deque[tuple[Mapping[str, object], Call, Promise]] = deque()
         self.pending = 0  # futures of events that have no answer
@@ -164,10 +164,10 @@ class Desk:
         self.pending -= 1
         with Keeping(future):
             arrived_us = max(self.clock.now_us(), self._latest_us)
-            event, earlier = self._intake.read(body, arrived_us)
+            event, earlier = self.intake.read(body, arrived_us)
             scored = self._scored.get(event.event_id)
             if scored is None and earlier is not None:
-                deliver(future, self._intake.repeated(event), None)
+                deliver(future, self.intake.repeated(event), None)
                 return
             if scored is None:
                 decision = self._score(Asked(event, *call))
@@ -208,7 +208,7 @@ class Desk:
 
     def _take_followers(self) -> list[Taken]:
         arrived_us = max(self.clock.now_us(), self._latest_us)
-        taken = take(self._followers, GROUP, arrived_us, self._intake.earlier, self.histories.waiting, self.rulebook)
+        taken = take(self._followers, GROUP, arrived_us, self.intake.earlier, self.histories.waiting, self.rulebook)
         self._latest_us = arrived_us if taken else self._latest_us
         return taken
 

@@ -16,12 +16,12 @@ from weighbridge.score.rollups import rollups_of
 
 
 class Intake:
-    """Reads events. `scored` are those that are not in the log yet, by id."""
+    """Reads events. `scored` are those that are not in the log yet, by id; `rollups` know the child rows of the log."""
 
     def __init__(self, case: UseCase, stores: Stores, scored: Mapping[str, Scored]) -> None:
         self._contract, self._stores = case.events, stores
         self._scored = scored
-        self._rollups = rollups_of(compile_plan(case), stores)
+        self.rollups = rollups_of(compile_plan(case), stores)
 
     def read(self, body: Mapping[str, object], arrived_us: int) -> tuple[EventRecord, EventRecord | None]:
         """Return an event, and what was scored or stored under its id before; it says the same.
@@ -44,7 +44,7 @@ class Intake:
             raise Conflict(
                 f"event {event.event_id} is stored already with other content; send a new id for a new event"
             )
-        return (event, earlier) if earlier else (self._rollups.of(event), None)
+        return (event, earlier) if earlier else (self.rollups.of(event), None)
 
     def earlier(self, event_id: str) -> EventRecord | None:
         """Return the event of this id that was scored or stored before."""

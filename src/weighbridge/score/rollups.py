@@ -124,6 +124,11 @@ class Rollups:
                 found[table.places] = mine
         return replace(event, partials=tuple(found.tolist()))
 
+    def add(self, table: str, seq: int, rows: pa.Table) -> None:
+        """Let the rows of a new segment count; it stands at `seq` in the log, behind those that are known."""
+        for child in (t.child for t in self._plan.tables if t.child.name == table):
+            self._tables[table].append(_Sorted(child, seq, rows))
+
     def of_stored(self, event: EventRecord, seq: int) -> EventRecord:
         """Return an event of the log as `of` does; one that came to have too many rows is as one without rows."""
         try:

@@ -33,15 +33,19 @@ def record_schema(title: str, fields: Sequence[Field]) -> dict[str, Any]:
 
 def _rows(child: Child) -> dict[str, Any]:
     """Return the schema of the rows of a child table; what names their owner may be left out."""
-    implied = (child.by,) if child.of is None else ()
-    row = {
+    row = row_schema(child, (child.by,) if child.of is None else ())
+    told = "they take the place of the stored rows; left out or null, the stored rows count"
+    return {"type": ["array", "null"], "maxItems": child.most_rows, "items": row, "description": told}
+
+
+def row_schema(child: Child, implied: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the schema of one row of a child table; what is implied may be left out."""
+    return {
         "type": "object",
         "additionalProperties": False,
         "required": [f.name for f in child.fields if not f.optional and f.name not in implied],
         "properties": {f.name: dict(MOMENT) if isinstance(f, Time) else _property(f) for f in child.fields},
     }
-    told = "they take the place of the stored rows; left out or null, the stored rows count"
-    return {"type": ["array", "null"], "maxItems": child.most_rows, "items": row, "description": told}
 
 
 def _property(field: Field) -> dict[str, Any]:

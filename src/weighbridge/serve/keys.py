@@ -13,7 +13,7 @@ from weighbridge.clock import DAY_US, duration_us
 from weighbridge.errors import InputError
 from weighbridge.records import ApiKey
 
-SCOPES = ("score", "label", "review", "promote", "admin")
+SCOPES = ("score", "label", "ingest", "review", "promote", "admin")
 ID_BYTES, SECRET_BYTES = 5, 20  # 8 and 32 characters
 FORM = re.compile(rb"wb_([a-z2-7]{8})_([a-z2-7]{32,64})")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

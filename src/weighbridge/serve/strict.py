@@ -10,6 +10,8 @@ from weighbridge.kernel.rules import json_type
 LARGEST_BODY = 64 * 1024
 LARGEST_BATCH = 1024 * 1024
 MOST_EVENTS = 256  # of one batch
+MOST_ROWS = 2_048  # of a child table, of one batch
+MOST_BATCHES = 4_096  # of one child table: each is looked into for every decision
 
 
 class Malformed(ValueError):

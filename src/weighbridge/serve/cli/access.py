@@ -22,7 +22,7 @@ def keys(
     name: Annotated[str | None, typer.Argument(help="what the key is called in logs and in the audit")] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", help="score, label, review, promote or admin; may be given several times"),
+        typer.Option("--scope", help="score, label, ingest, review, promote or admin; may be given several times"),
     ] = None,
     lasts: Annotated[str | None, typer.Option("--for", help="how long, such as 90d [default: until revoked]")] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="requests a second [default: as many as come]")] = None,

@@ -28,6 +28,7 @@ from weighbridge.serve.http.sample import Samples
 from weighbridge.serve.http.scopes import VERSION, check, secured
 from weighbridge.serve.links import LINKS, operation_id
 from weighbridge.serve.rollout_schema import models_schema, traffic_schema
+from weighbridge.serve.row_schema import rows_schema, rows_taken_schema
 from weighbridge.serve.schema import (
     TEXT,
     batch_answer_schema,
@@ -146,6 +147,9 @@ def _routes(door: Door) -> APIRouter:
          label_schema(), taken_schema())  # fmt: skip
     post("/lists", "Put a value on a declared list or take it off; the next decision sees it.",
          edit_schema(desk.case), edited_schema())  # fmt: skip
+    for child in desk.case.children:
+        post(f"/rows/{child.name}", "Take in a batch of rows of a child table; the next decision sees them.",
+             rows_schema(child), rows_taken_schema())  # fmt: skip
     post("/save-logs", "Save the decisions since the last time as Parquet in the home; one at a time.",
          nothing_schema(), saved_schema())  # fmt: skip
     look("/decisions/{name}", "Return a decision as it was answered, by its id or by that of its event.",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 
+from weighbridge.declare.children import Child
 from weighbridge.declare.fallback import MISSING_STATE
 from weighbridge.errors import Overloaded, Rejected, WeighbridgeError
 from weighbridge.kernel.rules import unknown
@@ -23,6 +24,7 @@ from weighbridge.serve.http.forced import forced_by
 from weighbridge.serve.http.guard import Guard
 from weighbridge.serve.http.levels import Levels
 from weighbridge.serve.http.problem import Problem, problem_of
+from weighbridge.serve.http.row_batches import Batches
 from weighbridge.serve.http.saving import Saver
 from weighbridge.serve.http.scopes import VERSION, Scopes
 from weighbridge.serve.http.trace import Headers, Trace
@@ -62,12 +64,14 @@ class Door:
         self.guard = Guard(desk.stores.keys, desk.clock)
         self._log = structlog.get_logger("http").bind()
         self._saver = Saver(desk)
+        self._batches = Batches(desk)
         posts: dict[str, tuple[Handler, int]] = {
             "/predict": (self._predict, LARGEST_BATCH if desk.case.children else LARGEST_BODY),
             "/predict/batch": (self._batch, LARGEST_BATCH),
             "/feedback": (self._feedback, LARGEST_BODY),
             "/lists": (self._edit, LARGEST_BODY),
             "/save-logs": (self._save, LARGEST_BODY),
+            **{f"/rows/{child.name}": (self._rows_of(child), LARGEST_BATCH) for child in desk.case.children},
         }
         self.posts = {prefix + path: how for path, how in posts.items() for prefix in ("", VERSION)}
 
@@ -140,6 +144,16 @@ class Door:
             body["by"] = call.caller.name  # not what anybody says
         before = await self.desk.outcome(self.desk.submit_edit(body))
         return {"list": body["list"], "listed": body["action"] == "add", "listed_before": before}
+
+    def _rows_of(self, child: Child) -> Handler:
+        async def take(body: dict[str, Any], call: Call) -> dict[str, Any]:
+            told = await self._batches.take(child, body, call.caller.name or UNNAMED)
+            call.entities = told["rows"]
+            for row in told["rejected"]:
+                self.figures.refused(row["rule"])
+            return told
+
+        return take
 
     async def _save(self, body: dict[str, Any], _: Call) -> dict[str, Any]:
         for name in body:

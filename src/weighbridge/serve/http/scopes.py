@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, compile_path
 from weighbridge.errors import DeclarationError
 from weighbridge.serve.schema import problems
 
-VERSION = "/v1"
+VERSION, ROWS = "/v1", "/rows/{table}"
 OPEN, ANY_KEY = "open", "any key"
 SCOPE_OF = {
     "POST /predict": "score",
@@ -20,6 +20,7 @@ SCOPE_OF = {
     "GET /sample-transaction": "score",
     "GET /decisions/{name}": "score",
     "POST /feedback": "label",
+    "POST /rows/{table}": "ingest",
     "POST /lists": "review",
     "GET /decisions/{name}/explain": "review",
     "POST /save-logs": "admin",
@@ -71,7 +72,7 @@ def check(routes: Iterable[BaseRoute]) -> None:
     for route in iter_route_contexts(list(routes)):
         path = (getattr(route, "path", None) or "").removeprefix(VERSION)
         for method in getattr(route, "methods", None) or {"ANY"}:
-            name = f"{'GET' if method == 'HEAD' else method} {path}"
+            name = f"{'GET' if method == 'HEAD' else method} {_declared(path)}"
             if name not in SCOPE_OF:
                 raise DeclarationError(f"route {name} declares no scope; give it one in serve/http/scopes.py")
     names = list(SCOPE_OF)
@@ -79,6 +80,11 @@ def check(routes: Iterable[BaseRoute]) -> None:
         for other in names[:place]:
             if _alike(name, other):
                 raise DeclarationError(f"routes {other} and {name} can mean the same path; rename one")
+
+
+def _declared(path: str) -> str:
+    """Return the path under which a route stands in the table: child tables have one each, and share a place."""
+    return ROWS if path.startswith("/rows/") else path
 
 
 def _alike(one: str, other: str) -> bool:
@@ -93,7 +99,7 @@ def secured(schema: dict[str, Any]) -> dict[str, Any]:
     schema.setdefault("components", {})["securitySchemes"] = SCHEMES
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            scope = SCOPE_OF[f"{method.upper()} {path.removeprefix(VERSION)}"]
+            scope = SCOPE_OF[f"{method.upper()} {_declared(path.removeprefix(VERSION))}"]
             if scope == OPEN:
                 operation["security"] = []
                 continue
