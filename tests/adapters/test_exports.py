@@ -27,7 +27,7 @@ from weighbridge.errors import InputError
 from weighbridge.serve.cli import app
 
 TOOLS = {"make": make, "dvc": dvc, "airflow": airflow, "github": github}
-APPROVED = replace(case, stages=[replace(s, approve=s.verb == "promote") for s in case.stages])
+APPROVED = replace(case, stages=[replace(s, approve=s.verb in ("promote", "retrain")) for s in case.stages])
 NIGHTLY = replace(case, stages=[*nightly_stages(), Stage("retrain", ["watch"], "0 1 * * *", "nightly")])
 CASES = {"standard": case, "approved": APPROVED, "nightly": NIGHTLY, "bare": replace(case, stages=[Stage("build")])}
 
@@ -148,6 +148,23 @@ def test_an_approval_stands_before_its_stage():
     assert "environment" not in jobs["training"]
 
 
+def test_what_follows_waits_for_its_approval_too_and_only_when_it_is_due(tmp_path):
+    jobs = yaml.safe_load(files("github", APPROVED)[".github/workflows/card_fraud.yml"])["jobs"]
+    assert "environment" not in jobs["watch"]
+    assert [step["name"] for step in jobs["watch"]["steps"] if "run" in step] == ["watch", "due"]
+    after = jobs["watch-retrain"]
+    assert (after["environment"], after["needs"]) == ("production", ["watch"])
+    assert "needs.watch.outputs.due == 'true'" in after["if"]
+    (due,) = (step["run"] for step in jobs["watch"]["steps"] if step.get("id") == "due")
+    for code, fails, told in ((0, 0, "due=true\n"), (NOT_DUE, 0, ""), (1, 1, "")):
+        (tmp_path / "weigh").write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / "weigh").chmod(0o755)
+        (tmp_path / "output").write_text("")
+        there = {"PATH": f"{tmp_path}:/usr/bin:/bin", "GITHUB_OUTPUT": str(tmp_path / "output")}
+        assert subprocess.run(["bash", "-e", "-c", due], env=there).returncode == fails
+        assert (tmp_path / "output").read_text() == told
+
+
 def test_github_runs_each_schedule_once(table):
     workflow = yaml.safe_load(files("github", table)[".github/workflows/card_fraud.yml"])
     assert list(workflow) == ["name", "on", "permissions", "concurrency", "jobs"]
@@ -174,7 +191,11 @@ def test_every_table_renders_to_what_parses(verbs, data):
         dag_of(text)
     assert len(yaml.safe_load(files("dvc", made)["dvc.yaml"])["stages"]) == len(verbs)
     jobs = yaml.safe_load(files("github", made)[".github/workflows/card_fraud.yml"])["jobs"]
-    assert {step["name"] for job in jobs.values() for step in job["steps"] if "run" in step} == set(verbs)
+    run = [step["name"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert {name for name in run if name != "due"} == set(verbs)
+    for job in jobs.values():
+        approved = {s.verb for s in stages if s.approve} & {step.get("name") for step in job["steps"]}
+        assert bool(approved) == ("environment" in job)
 
 
 def exported(*words, code=0):
@@ -315,3 +336,11 @@ def test_actionlint_accepts_the_workflows(tmp_path):
         assert subprocess.run(words, capture_output=True).returncode == 0
     path.write_text(path.read_text().replace("runs-on:", "runs_on:"))
     assert subprocess.run(words, capture_output=True).returncode == 1
+
+
+def test_another_use_cases_file_is_not_replaced(tmp_path):
+    exported("dvc", "card_fraud", "--out", str(tmp_path))
+    kept = (tmp_path / "dvc.yaml").read_text()
+    with pytest.raises(InputError, match="is that of `weigh export dvc card_fraud`"):
+        CliRunner().invoke(app, ["export", "dvc", "stream_fraud", "--out", str(tmp_path)], catch_exceptions=False)
+    assert (tmp_path / "dvc.yaml").read_text() == kept

@@ -38,6 +38,18 @@ def test_what_no_scheduler_could_run_is_refused(made, says):
         made()
 
 
+@pytest.mark.parametrize("field", ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * * 7", "*/0 * * * *",
+                                   "5-1 * * * *", "0,60 * * * *", "0-70 * * * *", "*/99 * * * *", "٣ * * * *"])  # fmt: skip
+def test_a_schedule_that_never_comes_is_refused(field):
+    with pytest.raises(DeclarationError, match="no cron line"):
+        Stage("train", schedule=field)
+
+
+@pytest.mark.parametrize("line", ["*/15 * * * *", "0 2 1-7 * 1-5", "0,30 8-18/2 * 1,7 *", "59 23 31 12 6", "0 0 1 1 0"])
+def test_a_schedule_within_its_bounds_is_taken(line):
+    assert Stage("train", schedule=line).schedule == line
+
+
 def test_the_standard_table_is_data_daily_training_on_sunday_watch_hourly():
     pipelines = {stage.pipeline: stage.schedule for stage in standard_stages()}
     assert pipelines == {"data": "0 2 * * *", "training": "0 3 * * 0", "watch": "0 * * * *", "retrain": None}

@@ -11,7 +11,8 @@ from weighbridge.declare.fields import check_duration, refuse
 VERBS = ("simulate", "ingest", "build", "validate", "train", "gate", "promote", "rollout", "watch", "retrain")
 ON_DEMAND = ("simulate", "retrain")  # run when they are named, and by a schedule, never by a plain `weigh run`
 CRON = re.compile(r"(\S+ ){4}\S+")
-CRON_FIELD = re.compile(r"(\*|\d{1,2}(-\d{1,2})?)(/\d{1,2})?(,(\*|\d{1,2}(-\d{1,2})?)(/\d{1,2})?)*")
+CRON_PART = re.compile(r"(\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?")
+CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))  # minute, hour, day, month, weekday from Sunday
 EVENTS, LABELS = "data/raw/{case}_events.parquet", "data/raw/{case}_labels.parquet"
 
 
@@ -44,9 +45,7 @@ class Stage:
             if isinstance(getattr(self, name), str):
                 raise refuse(place, f"{name}= is one text", "give a list")
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.schedule is not None and not (
-            CRON.fullmatch(self.schedule) and all(CRON_FIELD.fullmatch(part) for part in self.schedule.split(" "))
-        ):
+        if self.schedule is not None and not _is_cron(self.schedule):
             raise refuse(place, f"schedule={self.schedule!r} is no cron line", "give five fields, such as '0 2 * * *'")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.pipeline):
             raise refuse(place, f"pipeline={self.pipeline!r} is no name", "use small letters, such as 'training'")
@@ -67,6 +66,23 @@ class Stage:
         """Return the stage with a use case's name in its paths."""
         reads, writes = ([path.replace("{case}", case) for path in paths] for paths in (self.reads, self.writes))
         return replace(self, reads=reads, writes=writes)
+
+
+def _is_cron(schedule: str) -> bool:
+    """Return whether this is a cron line of five fields, each within its bounds."""
+    return CRON.fullmatch(schedule) is not None and all(
+        _within(part, *bounds)
+        for field, bounds in zip(schedule.split(" "), CRON_FIELDS, strict=True)
+        for part in field.split(",")
+    )
+
+
+def _within(part: str, least: int, most: int) -> bool:
+    found = CRON_PART.fullmatch(part)
+    if found is None:
+        return False
+    first, last = int(found[2] or least), int(found[3] or found[2] or most)
+    return least <= first <= last <= most and 1 <= int(found[4] or 1) <= most
 
 
 def fitting(place: str, stages: Sequence[Stage], *, simulated: bool) -> tuple[Stage, ...]:

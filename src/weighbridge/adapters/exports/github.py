@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weighbridge.adapters.exports.table import Table
+from weighbridge.adapters.exports.table import NOT_DUE, Table
 from weighbridge.clock import SECOND_US
 from weighbridge.declare.stages import Stage
 
@@ -35,14 +35,13 @@ def render(table: Table) -> dict[str, str]:
 
 
 def _jobs(table: Table, pipeline: str) -> dict[str, Any]:
-    """Return a pipeline's jobs: a new one begins where a stage waits for an approval."""
+    """Return a pipeline's jobs, with what follows it: a new one begins where a stage waits for an approval."""
     stages = table.pipelines[pipeline]
     parts: list[list[Stage]] = [[]]
-    for stage in stages:
+    for stage in (*stages, *table.followers(pipeline)):
         if stage.approve and parts[-1]:
             parts.append([])
         parts[-1].append(stage)
-    parts[-1] += table.followers(pipeline)
     asked = f"inputs.pipeline == '{pipeline}'"
     if stages[0].schedule is not None:
         asked = f"github.event.schedule == '{stages[0].schedule}' || {asked}"
@@ -50,18 +49,25 @@ def _jobs(table: Table, pipeline: str) -> dict[str, Any]:
     for part in parts:
         before = list(jobs)[-1:]
         key = pipeline if not before else f"{pipeline}-{part[0].verb}"
+        when, steps = asked, [_step(table, stage) for stage in part]
+        if before and part[0].verb == "retrain":  # nobody is asked to approve what is not due
+            last = jobs[before[0]]
+            last["outputs"] = {"due": "${{ steps.due.outputs.due }}"}
+            last["steps"].insert(-1, _due(table))
+            when = f"({asked}) && needs.{before[0]}.outputs.due == 'true'"
         jobs[key] = {
             **({"needs": before} if before else {}),
-            "if": asked,
+            "if": when,
             "runs-on": "self-hosted",
             **({"environment": ENVIRONMENT} if part[0].approve else {}),
-            "steps": [
-                {"uses": "actions/checkout@v4", "with": {"clean": False}},
-                *(_step(table, stage) for stage in part),
-                _kept(table, key),
-            ],
+            "steps": [{"uses": "actions/checkout@v4", "with": {"clean": False}}, *steps, _kept(table, key)],
         }
     return jobs
+
+
+def _due(table: Table) -> dict[str, Any]:
+    told = f'{table.due()} && echo "due=true" >> "$GITHUB_OUTPUT" || [ $? -eq {NOT_DUE} ]'
+    return {"name": "due", "id": "due", "run": told}
 
 
 def _step(table: Table, stage: Stage) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def export(
     """
     from weighbridge.stores.files import write_atomically
 
-    wanted, left_over = rendered(tool.value, case, out)
+    wanted, left_over, note = rendered(tool.value, case, out)
     if check:
         told = [line for path, text in wanted.items() for line in difference(path, text)]
         told += [f"{path} is no longer rendered; remove it" for path in left_over]
@@ -51,7 +51,7 @@ def export(
             raise typer.Exit(1)
         typer.echo(f"{len(wanted)} files are what the stage table says")
         return
-    refuse_foreign(wanted)
+    refuse_foreign(wanted, note)
     for path in left_over:
         path.unlink()
         typer.echo(f"{path}: removed, no longer rendered")
@@ -61,8 +61,8 @@ def export(
         typer.echo(str(path))
 
 
-def rendered(tool: str, case: str, out: Path) -> tuple[dict[Path, str], list[Path]]:
-    """Return a tool's files by path, and what was rendered there before and is no more."""
+def rendered(tool: str, case: str, out: Path) -> tuple[dict[Path, str], list[Path], str]:
+    """Return a tool's files by path, what was rendered there before and is no more, and the line they are known by."""
     import importlib
 
     from weighbridge.adapters.exports.table import Table
@@ -79,16 +79,19 @@ def rendered(tool: str, case: str, out: Path) -> tuple[dict[Path, str], list[Pat
     files = importlib.import_module(f"weighbridge.adapters.exports.{tool}").render(table)
     wanted = {out / name: text for name, text in files.items()}
     beside = {path for folder in {path.parent for path in wanted} for path in folder.glob("*") if path.is_file()}
-    return wanted, sorted(path for path in beside - set(wanted) if table.note in path.read_text(errors="ignore"))
+    left_over = sorted(path for path in beside - set(wanted) if table.note in path.read_text(errors="ignore"))
+    return wanted, left_over, table.note
 
 
-def refuse_foreign(wanted: dict[Path, str]) -> None:
-    """Raise InputError when a file that is to be written was not rendered by this command."""
+def refuse_foreign(wanted: dict[Path, str], note: str) -> None:
+    """Raise InputError when a file that is to be written was not rendered for this use case by this command."""
     from weighbridge.errors import InputError
 
     for path in wanted:
-        if path.exists() and "Rendered by `weigh export " not in path.read_text(errors="ignore"):
-            raise InputError(f"{path} is there and was not rendered; move it away, or choose another --out")
+        if path.exists() and note not in (found := path.read_text(errors="ignore")):
+            other = re.search("Rendered by `([^`]*)`", found)
+            told = f"is that of `{other[1]}`" if other else "is there and was not rendered"
+            raise InputError(f"{path} {told}; move it away, or choose another --out")
 
 
 def difference(path: Path, text: str) -> list[str]:
