@@ -35,20 +35,21 @@ def check_child(
         return
     good, check = parse_rows(child, table, mapping, pseudonyms)
     contract(found, place, check.rejects, len(table))
+    rows = ints(good[ROW])
     if child.key and found.wants("unique"):
         twice = again(*(whole(good[name]) for name in (child.by, *child.key)))
         found.add(place, "unique", "+".join(child.key), f"{len(twice):,} of {len(good):,} rows have a key again",
-                  ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=ints(good[ROW])[twice])  # fmt: skip
+                  ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=rows[twice])  # fmt: skip
     for field in child.fields:
         if not isinstance(field, Time):
-            _stored(found, place, field, ints(good[field.name]))
+            _stored(found, place, field, rows, ints(good[field.name]))
 
 
-def _stored(found: Findings, place: Place, field: Field, stored: Ints) -> None:
+def _stored(found: Findings, place: Place, field: Field, rows: Ints, stored: Ints) -> None:
     missing, values, counts = stored == MISSING, None, None
     if field.numeric:
         values = np.where(missing, np.nan, stored / field.scale)
     elif isinstance(field, Category):
         told = np.bincount(stored[~missing], minlength=len(field.one_of)).tolist()
         counts = dict(zip(field.one_of, told, strict=True))
-    check_column(found, place, field, missing, values, counts)
+    check_column(found, place, field, rows, missing, values, counts)

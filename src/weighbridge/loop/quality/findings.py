@@ -71,12 +71,18 @@ class Findings:
         if outcome == FAILED and self.validation.fail_fast:
             raise Enough()
 
-    def share(self, place: tuple[str, str], check: str, column: str, what: str, broken: Bools, bound: float) -> None:
-        """Take in which rows a check is broken by, bool[n], and the share of them that may be."""
+    def share(
+        self, place: tuple[str, str], check: str, column: str, what: str, broken: Bools, bound: float,
+        rows: Ints | None = None,
+    ) -> None:  # fmt: skip
+        """Take in which rows a check is broken by, bool[n], and the share of them that may be.
+
+        rows: int64[n], where each stands in its file; None where they are all of it.
+        """
         figure = float(broken.mean()) if len(broken) else 0.0
         sentence = f"{figure:.2%} of {len(broken):,} rows {what}, {bound:.2%} may"
         self.add(place, check, column, sentence, ok=figure <= bound, figure=figure, bound=bound,
-                 rows=np.flatnonzero(broken))  # fmt: skip
+                 rows=np.flatnonzero(broken) if rows is None else rows[broken])  # fmt: skip
 
     def profile(self, place: tuple[str, str], column: str, missing: Bools, values: Floats | None = None,
                 counts: dict[str, int] | None = None) -> None:  # fmt: skip

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.fields import Category, Field
 from weighbridge.declare.validation import FIELD, RAW
-from weighbridge.kernel.arrays import Floats
+from weighbridge.kernel.arrays import Floats, Ints
 from weighbridge.kernel.columns import ints, whole
 from weighbridge.kernel.conditions import Column
 from weighbridge.kernel.quality import again
@@ -69,7 +69,7 @@ def check_stored(case: UseCase, found: Findings, good: pa.Table, labels: pa.Tabl
     told = [values[each] for each in ids.to_pylist() if each in values]
     _binary(case, found, told)
     for field in case.events.payload:
-        _given(found, place, field, good[field.name])
+        _given(found, place, field, rows, good[field.name])
     expect_of_rows(case, found, place, FIELD, lambda name: _read(case, good, name), rows)
     moved = np.diff(ints(good["event_us"]))
     figures = {
@@ -112,12 +112,12 @@ def _binary(case: UseCase, found: Findings, told: list[int]) -> None:
               bound=2.0)  # fmt: skip
 
 
-def _given(found: Findings, place: Place, field: Field, column: pa.ChunkedArray) -> None:
+def _given(found: Findings, place: Place, field: Field, rows: Ints, column: pa.ChunkedArray) -> None:
     plain, counts = whole(column), None
     missing = np.asarray(plain.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)
     if isinstance(field, Category):
         counts = {str(v["values"]): int(v["counts"]) for v in pc.value_counts(plain.drop_null()).to_pylist()}
-    check_column(found, place, field, missing, _numbers(field, plain) if field.numeric else None, counts)
+    check_column(found, place, field, rows, missing, _numbers(field, plain) if field.numeric else None, counts)
 
 
 def _read(case: UseCase, good: pa.Table, name: str) -> Column:

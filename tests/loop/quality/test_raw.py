@@ -1,0 +1,80 @@
+"""Raw tables: which rows a finding names, and what can be judged of nothing."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from tests.conftest import memory_stores
+from weighbridge.clock import ManualClock, iso_to_us
+from weighbridge.declare import (
+    Child,
+    Contract,
+    Id,
+    Integer,
+    Key,
+    Label,
+    Money,
+    Time,
+    UseCase,
+    Validation,
+    log,
+    logistic,
+)
+from weighbridge.loop.validate import validate
+
+ROWS = 20
+CLOCK = ManualClock(iso_to_us("2026-07-01T00:00:00Z"))
+LOANS = Child("loans", [Key("who"), Money("owed", at_least=0), Integer("late", optional=True)], by="who")
+
+
+def made(**validation):
+    fields = [
+        Id("id"), Time("at", late="3000d"), Key("who"), Money("amount", at_least=0), Integer("age", optional=True)
+    ]  # fmt: skip
+    return UseCase(
+        name="small", events=Contract("small", fields), children=[LOANS], features=[log("amount")],
+        label=Label("bad", matures="1d"), models=[logistic()],
+        validation=Validation(missing="fail", missing_at_most=0.0, outliers="fail", outliers_at_most=0.0, **validation),
+    )  # fmt: skip
+
+
+def events(**columns):
+    rows = {
+        "id": [f"e{n}" for n in range(ROWS)],
+        "at": [f"2026-06-{n + 1:02}T00:00:00Z" for n in range(ROWS)],
+        "who": ["k"] * ROWS,
+        "amount": [10.0 + n for n in range(ROWS)],
+        "age": list(range(ROWS)),
+        "bad": [n % 2 for n in range(ROWS)],
+    }
+    return pa.table(rows | columns)
+
+
+@pytest.fixture
+def look(tmp_path):
+    """Validate tables of raw rows; returns the findings that did not pass, by check and column."""
+
+    def of(case=None, **tables):
+        case = case or made()
+        found = validate(case, memory_stores(case, tmp_path), CLOCK, ("raw",), tables=tables).figures["findings"]
+        return {(each["check"], each["column"]): each for each in found}
+
+    return of
+
+
+def spoiled(values, first):
+    """Return values whose first ones break their contract, and of which row 15 lies far out."""
+    return [-1.0] * first + [99_999.0 if n == 15 else value for n, value in enumerate(values) if n >= first]
+
+
+@pytest.mark.parametrize("first", [0, 8])
+def test_rows_are_named_by_their_place_in_the_file_whatever_was_refused_above_them(look, first):
+    ages = [None if n == 16 else n for n in range(ROWS)]
+    found = look(events=events(amount=spoiled(range(ROWS), first), age=ages))
+    assert found["outliers", "amount"]["examples"] == [15]
+    assert found["missing", "age"]["examples"] == [16]
+    rows = {"who": ["k"] * ROWS, "owed": spoiled(range(ROWS), first), "late": ages}
+    found = look(loans=pa.table(rows))
+    assert found["outliers", "owed"]["examples"] == [15]
+    assert found["missing", "late"]["examples"] == [16]
