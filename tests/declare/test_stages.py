@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from weighbridge.cases.card_fraud import case
+from weighbridge.cases.home_credit import case as home_credit
 from weighbridge.declare import Stage, nightly_stages, standard_stages
 from weighbridge.errors import DeclarationError
 from weighbridge.loop.run import chosen
@@ -54,6 +55,13 @@ def test_the_standard_table_is_data_daily_training_on_sunday_watch_hourly():
     pipelines = {stage.pipeline: stage.schedule for stage in standard_stages()}
     assert pipelines == {"data": "0 2 * * *", "training": "0 3 * * 0", "watch": "0 * * * *", "retrain": None}
     assert {(s.pipeline, s.schedule) for s in nightly_stages()} == {("nightly", "0 1 * * *")}
+
+
+def test_home_credit_goes_from_its_files_to_production_and_says_what_is_stale():
+    order = ["ingest", "build", "validate", "train", "gate", "promote", "watch", "freshness"]
+    assert [s.verb for s in chosen(home_credit, "nightly")] == order
+    assert {s.schedule for s in home_credit.stages} == {"0 1 * * *"}
+    assert {f.of for f in home_credit.sources} == {"events", *(child.name for child in home_credit.children)}
 
 
 def test_a_case_that_simulates_nothing_has_no_such_stage():

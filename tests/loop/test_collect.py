@@ -21,7 +21,7 @@ from tests.lending import CASE as LENDING
 from weighbridge.adapters.outside import World
 from weighbridge.clock import ManualClock
 from weighbridge.declare import Feed
-from weighbridge.errors import InputError, StoreFailure, Unrecorded
+from weighbridge.errors import DeclarationError, InputError, StoreFailure, Unrecorded
 from weighbridge.loop.collect import collect
 from weighbridge.loop.simulate import simulate
 from weighbridge.ports.rows import ROWS
@@ -194,6 +194,20 @@ BROKEN = [
     "number,person,seen\nx,ann,2026-01-05T00:00:00Z\n",
     "number,person,asked,seen\nx,ann,1,2020-01-05T00:00:00Z\n",
 ]
+
+
+def test_a_child_table_that_may_be_missing_has_no_rows(lending, tmp_path):
+    desk, (loans, asked), _ = lending
+    globbed = replace(loans, url=str(tmp_path / "loans.*"), optional=True)
+    (tmp_path / "loans.csv").rename(tmp_path / "away")
+    with pytest.raises(InputError, match="source loans has no file like"):
+        desk.collect(replace(globbed, optional=False), asked)
+    assert list(desk.collect(globbed, asked).figures["sources"]) == ["asked"]
+    (tmp_path / "away").rename(tmp_path / "loans.csv")
+    assert desk.collect(globbed, asked).figures["sources"]["loans/loans.csv"]["accepted"] == 1
+    for wrong in ({"of": "events"}, {"url": "loans.csv"}, {"url": None}):
+        with pytest.raises(DeclarationError, match="whose url is a glob"):
+            replace(globbed, **wrong)
 
 
 @pytest.mark.parametrize("events", BROKEN, ids=["no column", "older than the log"])

@@ -11,9 +11,11 @@ from tests.conftest import START_US, memory_stores
 from tests.fixtures.tiny_fraud import case as tiny
 from weighbridge.adapters.outside import World
 from weighbridge.clock import DAY_US, ManualClock
-from weighbridge.declare import Feed
+from weighbridge.declare import Feed, Stage
+from weighbridge.errors import GateClosed
 from weighbridge.loop.collect import collect
 from weighbridge.loop.freshness import freshness
+from weighbridge.loop.run import run
 from weighbridge.loop.simulate import simulate
 from weighbridge.stores.sources import write_file
 
@@ -46,3 +48,25 @@ def test_a_source_is_stale_once_its_newest_event_is_older_than_declared(case, tm
     told = json.loads((tmp_path / "reports" / "freshness.json").read_text())
     assert told["sources"]["silent"]["newest_arrival"] is None
     assert told["sources"]["payments"]["stale"] is True
+
+
+def test_the_stage_fails_behind_all_others_and_only_where_something_was_fetched(case, tmp_path):
+    case = replace(case[0], stages=[Stage("ingest"), Stage("build", ["ingest"]), Stage("freshness", ["ingest"])])
+    stores, clock, told = memory_stores(case, tmp_path / "reports"), ManualClock(START_US + 100 * DAY_US), []
+    sources = {"ingest": lambda: collect(case, stores, clock, World({}), tmp_path / "raw", {})}
+
+    def verbs(given, **options):
+        told.clear()
+        try:
+            run(case, stores, clock, given, tell=told.append, **options)
+        except GateClosed as closed:
+            return [report.verb for report in told], str(closed)
+        return [report.verb for report in told], None
+
+    done, why = verbs(sources)
+    assert done == ["ingest", "build"]
+    assert why.startswith("stale: payments, log: payments ")
+    assert verbs({}) == (["build"], None)
+    assert "stale" in verbs({}, only="freshness")[1]
+    clock.set(max(stores.log.events()["event_us"].to_pylist()) + DAY_US)
+    assert verbs(sources) == (["ingest", "build", "freshness"], None)

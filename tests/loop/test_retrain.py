@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import SOAK, memory_stores
 from tests.fixtures.tiny_fraud import case as tiny
 from weighbridge.clock import DAY_US, ManualClock, iso_to_us, us_to_iso
-from weighbridge.declare import Gate, Retrain
+from weighbridge.declare import Expect, Gate, Retrain, Stage, Validation
 from weighbridge.errors import Conflict, DeclarationError, GateClosed
 from weighbridge.loop.due import due
 from weighbridge.loop.history import history
@@ -27,6 +27,7 @@ from weighbridge.loop.simulate import simulate
 from weighbridge.records import PRODUCTION
 from weighbridge.serve.wiring import open_home
 
+module = sys.modules["weighbridge.loop.retrain"]
 ALARMS = 100
 BEGINS_US = iso_to_us("2026-01-05T00:00:00Z")
 NOW_US = BEGINS_US + 60 * DAY_US
@@ -148,7 +149,7 @@ def test_a_refusal_is_in_the_history_and_cools_down_too(memory):
         memory.registry.bundles()[0][0],
     )
     assert [g["passed"] for g in entry["gates"]] == [False]
-    assert [s["step"] for s in entry["steps"]] == ["build", "train"]
+    assert [s["step"] for s in entry["steps"]] == ["build", "validate", "train"]
     assert memory.registry.alias(PRODUCTION) is None
     assert retrain(tiny, memory, clock, **ALARM).skipped
     assert not retrain(tiny, memory, clock, reason="somebody asked").skipped
@@ -157,6 +158,30 @@ def test_a_refusal_is_in_the_history_and_cools_down_too(memory):
     assert what.index("gate") < what.index("move") < len(what) - 1 - what[::-1].index("retrain")
     again = retrain(tiny, memory, clock, reason="once more")
     assert (again.figures["decision"], len(memory.registry.moves())) == ("unchanged", 1)
+
+
+def test_data_that_break_the_declared_validation_are_not_trained_on(memory, monkeypatch):
+    clock, read = ManualClock(NOW_US), []
+    real = module.training_set
+    monkeypatch.setattr(module, "training_set", lambda *given: read.append(1) or real(*given))
+    odd = replace(tiny, validation=Validation(expect=[Expect("much", "rows > 1_000_000")]))
+    for asked in (ALARM, {}):
+        with pytest.raises(GateClosed, match=r"expect of raw events much: rows > 1_000_000"):
+            retrain(odd, memory, clock, **asked)
+    refused = entries(memory)[0]
+    assert (refused["decision"], refused["bundle"]) == ("refused", None)
+    assert "rows > 1_000_000: rows is" in refused["why"]
+    assert [step["step"] for step in refused["steps"]] == ["build"]
+    assert memory.registry.bundles() == [] == memory.tracker.runs("train")
+    told = [e for e in history(memory) if e["what"] == "retrain"]
+    assert all("production stays as it is" in e["sentence"] and "quality.html" in e["sentence"] for e in told)
+    assert retrain(odd, memory, clock, **ALARM).skipped  # it cools down like any other
+    careless = replace(odd, stages=[Stage("build"), Stage("train", ["build"]), Stage("promote", ["train"])])
+    assert [s["step"] for s in retrain(careless, memory, clock).figures["steps"]] == ["build", "train", "promote"]
+    read.clear()
+    warned = replace(odd, validation=Validation(expect=[replace(odd.validation.expect[0], severity="warn")]))
+    steps = [s["step"] for s in retrain(warned, memory, clock).figures["steps"]]
+    assert (steps, len(read)) == (["build", "validate", "train", "promote"], 1)  # read once for both
 
 
 def test_what_asks_for_a_retrain(memory):

@@ -16,6 +16,7 @@ from weighbridge.declare import Child, Expect, Integer, Key, Money, Validation
 from weighbridge.errors import GateClosed, InputError
 from weighbridge.loop.run import run
 from weighbridge.loop.simulate import simulate
+from weighbridge.loop.training.training_set import training_set
 from weighbridge.loop.validate import splits_of, validate, validated
 
 NOW_US = START_US + 100 * DAY_US
@@ -173,7 +174,7 @@ def test_every_check_of_vectors_can_fail(case, trained, tmp_path, name):
 
 @pytest.fixture(scope="module")
 def splits(case, trained):
-    return splits_of(case, trained)
+    return splits_of(case, trained, training_set(case, trained))
 
 
 def of_splits(case, stores, tables, tmp_path):

@@ -17,9 +17,23 @@ with DAG(
     tags=["weighbridge", "home_credit"],
     default_args={"retry_delay": timedelta(minutes=5)},
 ):
+    ingest = BashOperator(
+        task_id="ingest",
+        bash_command="weigh run home_credit ingest",
+        cwd=PROJECT,
+        retries=2,
+        execution_timeout=timedelta(minutes=120),
+    )
     build = BashOperator(
         task_id="build",
         bash_command="weigh run home_credit build",
+        cwd=PROJECT,
+        retries=0,
+        execution_timeout=timedelta(minutes=120),
+    )
+    validate = BashOperator(
+        task_id="validate",
+        bash_command="weigh run home_credit validate",
         cwd=PROJECT,
         retries=0,
         execution_timeout=timedelta(minutes=120),
@@ -52,7 +66,17 @@ with DAG(
         retries=0,
         execution_timeout=timedelta(minutes=120),
     )
-    build >> train
+    freshness = BashOperator(
+        task_id="freshness",
+        bash_command="weigh run home_credit freshness",
+        cwd=PROJECT,
+        retries=0,
+        execution_timeout=timedelta(minutes=10),
+    )
+    ingest >> build
+    build >> validate
+    validate >> train
     train >> gate
     gate >> promote
     promote >> watch
+    ingest >> freshness

@@ -27,7 +27,7 @@ class Feed:
     name does not; `member` names the file inside a zip that has several. `sha256` or `md5`, in hex, is that of the file
     as it is fetched. `fresh`: how old the newest event may be, such as "1d". `largest_mb` bounds a file, packed and
     unpacked, and `within` the time it may take to come. `accepts` are kinds of change of the schema that are let
-    through.
+    through. `optional`: a glob that finds no file stands for a table without rows, not for a fault.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Feed:
     largest_mb: int = 20_480
     within: str = "1h"
     accepts: Sequence[str] = ()
+    optional: bool = False
 
     def __post_init__(self) -> None:
         place = f"feed {self.name!r}"
@@ -62,6 +63,8 @@ class Feed:
         strange = [kind for kind in self.accepts if kind not in MAY_BE_ACCEPTED]
         if strange:
             raise refuse(place, f"accepts= has {strange[0]!r}", f"use some of {', '.join(MAY_BE_ACCEPTED)}")
+        if self.optional and (self.of in (EVENTS, LABELS) or "*" not in (self.url or "")):
+            raise refuse(place, "optional=True is for a child table whose url is a glob", "drop it, or write a glob")
         if self.url is not None:
             self._check_url(place, self.url)
 

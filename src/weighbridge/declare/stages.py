@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from weighbridge.declare.fields import check_duration, refuse
 
-VERBS = ("simulate", "ingest", "build", "validate", "train", "gate", "promote", "rollout", "watch", "retrain")
+VERBS = (
+    "simulate", "ingest", "freshness", "build", "validate", "train", "gate", "promote", "rollout", "watch", "retrain",
+)  # fmt: skip
 ON_DEMAND = ("simulate", "retrain")  # run when they are named, and by a schedule, never by a plain `weigh run`
 CRON = re.compile(r"(\S+ ){4}\S+")
 CRON_PART = re.compile(r"(\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?")
@@ -24,7 +26,8 @@ class Stage:
     project besides the home, `{case}` standing for the use case's name; `ingest` reads events and labels.
     A scheduler tries a stage that failed `retries` more times, ends it after `timeout`, and waits for somebody's
     approval first where `approve` says so. `rollout` in place of `promote` takes the newest bundle into production step
-    by step; `retrain` does something only when the use case's `Retrain` asks for it.
+    by step; `retrain` does something only when the use case's `Retrain` asks for it; `freshness` fails when a declared
+    source, or the log, is older than its `fresh`.
     """
 
     verb: str

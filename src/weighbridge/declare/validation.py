@@ -29,8 +29,9 @@ FIELD, FEATURE, FIGURE = "field", "feature", "figure"
 class Expect:
     """A business rule: a condition, in the words of a `Rule`, that data keep.
 
-    Of fields, such as "transaction_amount > 0", it is asked of raw rows and of requests; of features, of the vectors:
-    it holds for a share `at_least` of the rows in which nothing that it names is missing. Of figures of the whole
+    Of fields, such as "transaction_amount > 0", it is asked of raw rows and of the bodies that `weigh validate CASE
+    request` is given; of features, of the vectors: it holds for a share `at_least` of the rows in which nothing that it
+    names is missing. It judges data, never one event: `/predict` refuses by the contract alone. Of figures of the whole
     table, such as "0.005 <= positive_share <= 0.02", it is asked once: `rows`, `positive_share` (of labelled events),
     `labelled_share`, `ordered_share` (of rows that do not happen before the row above), `rejected_share`.
     """

@@ -170,7 +170,7 @@ def _files(feed: Feed, outside: Outside, given: str | None) -> Sequence[_File]:
     if "*" not in path:
         return [_File(feed, address, shown, store, store.head(path))]
     found = store.find(path)
-    if not found:
+    if not found and not feed.optional:
         raise InputError(f"source {feed.name} has no file like {shown}; check the address")
     return [_File(feed, address, shown, store, one) for one in found]
 

@@ -8,6 +8,7 @@ from typing import Any
 from weighbridge.clock import SECOND_US, Clock, duration_us, us_to_iso
 from weighbridge.declare.case import UseCase
 from weighbridge.declare.sources import EVENTS, LABELS
+from weighbridge.errors import GateClosed
 from weighbridge.loop.collect import VERB
 from weighbridge.loop.given import newest
 from weighbridge.loop.report import Report, Run, write_report
@@ -39,6 +40,14 @@ def freshness(case: UseCase, stores: Stores, clock: Clock) -> Report:
     path = write_report(stores.reports, "freshness", {"use_case": case.name, **figures})
     listed = "; ".join(f"{name} {_said(facts)}" for name, facts in (*told.items(), ("log", log)))
     return run.finish(listed, {**figures, "report": str(path)})
+
+
+def fresh(case: UseCase, stores: Stores, clock: Clock) -> Report:
+    """Return the report of `freshness`; raises GateClosed when something is stale."""
+    report = freshness(case, stores, clock)
+    if report.figures["stale"]:
+        raise GateClosed(f"stale: {', '.join(report.figures['stale'])}: {report.sentence}")
+    return report
 
 
 def _of_log(stores: Stores) -> dict[str, int]:

@@ -1,10 +1,11 @@
-"""Build, train, gate, promote: the whole loop once more on what is known now, one at a time and not too often."""
+"""Build, validate, train, gate, promote: the loop once more on what is known now, one at a time and not too often."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from weighbridge.clock import SECOND_US, Clock, duration_text, us_to_iso
@@ -15,6 +16,8 @@ from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, Run, silent
 from weighbridge.loop.rollout import rollout
 from weighbridge.loop.train import train
+from weighbridge.loop.training.training_set import training_set
+from weighbridge.loop.validate import validated
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
 
@@ -56,13 +59,14 @@ def retrain(
     reason: str = BY_HAND,
     trigger: str = BY_HAND,
 ) -> Report:
-    """Return the report of the whole; `tell` gets those of build, train and promote as they finish.
+    """Return the report of the whole; `tell` gets those of build, validate, train and promote as they finish.
 
-    A case with a stage `rollout` has the new bundle begin a rollout in place of being promoted. Only one runs at a
-    time; a trigger other than "on demand" also has to wait for the declared cool-down. Where it may not run, the report
-    is `skipped` and says why. What an earlier one left that died is done again at once. The history keeps trigger,
-    steps and decision of each. Raises GateClosed when the training data or the new bundle does not pass, InputError
-    when there is nothing to train on; then production is as it was.
+    A case with a stage `validate` has the data held against its declared validation before anything is trained; one
+    with a stage `rollout` has the new bundle begin a rollout in place of being promoted. Only one runs at a time; a
+    trigger other than "on demand" also has to wait for the declared cool-down. Where it may not run, the report is
+    `skipped` and says why. What an earlier one left that died is done again at once. The history keeps trigger, steps
+    and decision of each. Raises GateClosed when the training data or the new bundle does not pass, InputError when
+    there is nothing to train on; then production is as it was.
     """
     run = Run(VERB, stores, clock)
     with stores.locks.hold(VERB, run.id) as held:
@@ -90,7 +94,10 @@ def retrain(
 
 def _all(case: UseCase, stores: Stores, clock: Clock, progress: Progress, steps: Steps, reason: str) -> None:
     steps.add(build(case, stores, clock, progress))
-    trained = train(case, stores, clock, progress)
+    read = cache(lambda: training_set(case, stores))
+    if any(stage.verb == "validate" for stage in case.stages):
+        steps.add(validated(case, stores, clock, progress, read))
+    trained = train(case, stores, clock, progress, data=read())
     steps.add(trained)
     steps.bundle = str(trained.figures["bundle"])
     current = stores.registry.alias(PRODUCTION)

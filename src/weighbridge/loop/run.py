@@ -12,6 +12,7 @@ from weighbridge.errors import InputError
 from weighbridge.identity import digest
 from weighbridge.loop.build import build
 from weighbridge.loop.due import due
+from weighbridge.loop.freshness import fresh
 from weighbridge.loop.gate import gate, newest_bundle
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, silent, write_report
@@ -60,16 +61,19 @@ def run(
     """Run the stages of the use case, or one of them or of its pipelines, and return their reports.
 
     `sources` are the stages that bring data in from outside (simulate, ingest), made by the caller; without a name, a
-    declared stage that is not among them is left out. `tell` gets each report as it is there. A stage whose inputs have
-    the digest of its last run is skipped unless `force`. What a stage did is in the home's reports/stages/STAGE.json,
-    which only changes when the stage ran. Raises InputError for an unknown stage.
+    declared stage that is not among them is left out, and `freshness` with `ingest`. `tell` gets each report as it is
+    there. A stage whose inputs have the digest of its last run is skipped unless `force`. What a stage did is in the
+    home's reports/stages/STAGE.json, which only changes when the stage ran. Raises InputError for an unknown stage.
     """
     stages = chosen(case, only)
     absent = [stage.verb for stage in stages if stage.verb in SOURCES and stage.verb not in sources]
     if only is not None and absent:
         raise InputError(f"the stage {absent[0]} needs a file: use `weigh {absent[0]}`")
+    if "ingest" in absent:
+        absent.append("freshness")  # what was not asked for anything new owes nothing new
     verbs: dict[str, Verb] = {
         **sources,
+        "freshness": lambda: fresh(case, stores, clock),
         "build": lambda: build(case, stores, clock, progress),
         "validate": lambda: validated(case, stores, clock, progress),
         "train": lambda: train(case, stores, clock, progress),

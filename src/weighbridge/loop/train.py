@@ -37,18 +37,20 @@ EVENT_ONLY = logistic(name="event only")  # small, and defined where nothing but
 
 
 def train(
-    case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent, *, as_of_us: int | None = None
-) -> Report:
+    case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent, *, as_of_us: int | None = None,
+    data: TrainingSet | None = None,
+) -> Report:  # fmt: skip
     """Compare the candidates on validation, refit the winner on everything mature, and register its bundle.
 
     The validation metrics are those of the winner fitted on the training rows alone. With `as_of_us`, microseconds UTC,
-    nothing that arrived later counts. Raises GateClosed, before anything
-    is fitted, when the data look poisoned; the figures are in the reports as `training-data-RUN`.
+    nothing that arrived later counts. `data` is what there is to train on, where somebody has read it already. Raises
+    GateClosed, before anything is fitted, when the data look poisoned; the figures are in the reports as
+    `training-data-RUN`.
     """
     from weighbridge.learners.selection import varying
 
     run = Run("train", stores, clock)
-    data = training_set(case, stores, as_of_us)
+    data = data or training_set(case, stores, as_of_us)
     suspicion = suspect(case, stores, data)
     if suspicion.refused:
         _refuse(stores, run, suspicion)

@@ -21,12 +21,13 @@ from weighbridge.loop.quality.raw import check_files, check_log
 from weighbridge.loop.quality.request import Body, check_bodies
 from weighbridge.loop.quality.splits import LABEL, check_splits
 from weighbridge.loop.report import Progress, Report, Run, silent, write_report
-from weighbridge.loop.training.training_set import training_set
+from weighbridge.loop.training.training_set import TrainingSet, training_set
 from weighbridge.ports import Stores
 from weighbridge.stores.files import write_atomically
 
 QUALITY = "quality"
 OF_A_HOME = (RAW, ENGINEERED, SPLITS)
+Data = Callable[[], TrainingSet]
 
 
 def validate(
@@ -40,20 +41,23 @@ def validate(
     bodies: Sequence[Body] = (),
     mapping: Mapping[str, str] | None = None,
     fail_fast: bool | None = None,
+    data: Data | None = None,
 ) -> Report:
     """Run the declared checks of some stages and write quality.json and quality.html, of one stage quality-STAGE.
 
     Without `tables`, what the home holds: its log, the vectors built last, and the splits that training would make.
     With them, files as they are given: of "raw" they are "events", "labels" and child tables by their names, of
     "engineered" one of vectors, of "splits" two or more, the one that trains first. `bodies` are those of "request".
-    `mapping` names columns as it does for `ingest`. `fail_fast` overrides the declaration. `passed` in the figures is
+    `mapping` names columns as it does for `ingest`. `fail_fast` overrides the declaration. `data` gives what training
+    reads, where somebody has read it already. `passed` in the figures is
     False when a check failed, `findings` are those that did not pass. Raises InputError for what cannot be read as a
     table of the stage.
     """
     run = Run("validate", stores, clock)
     checks = case.validation if fail_fast is None else replace(case.validation, fail_fast=fail_fast)
     found = Findings(checks)
-    looks = _looks(case, stores, clock, found, tables, bodies, checked_mapping(case, mapping or {}))
+    data = data or (lambda: training_set(case, stores))
+    looks = _looks(case, stores, clock, found, tables, bodies, checked_mapping(case, mapping or {}), data)
     asked = [stage for stage in STAGES if stage in stages]
     try:
         for done, stage in enumerate(asked):
@@ -74,9 +78,11 @@ def validate(
     return run.finish(sentence, {**kept, "html": str(path)})
 
 
-def validated(case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent) -> Report:
-    """Validate what the home holds; raises GateClosed when a check failed."""
-    report = validate(case, stores, clock, progress=progress)
+def validated(
+    case: UseCase, stores: Stores, clock: Clock, progress: Progress = silent, data: Data | None = None
+) -> Report:
+    """Validate what the home holds, with `data` as for `validate`; raises GateClosed when a check failed."""
+    report = validate(case, stores, clock, progress=progress, data=data)
     if not report.figures["passed"]:
         raise GateClosed(f"{report.sentence}; see {report.figures['html']}")
     return report
@@ -84,14 +90,14 @@ def validated(case: UseCase, stores: Stores, clock: Clock, progress: Progress = 
 
 def _looks(
     case: UseCase, stores: Stores, clock: Clock, found: Findings, tables: Mapping[str, pa.Table] | None,
-    bodies: Sequence[Body], mapping: Mapping[str, str],
+    bodies: Sequence[Body], mapping: Mapping[str, str], data: Data,
 ) -> dict[str, Callable[[], None]]:  # fmt: skip
     """Return what looks at each stage."""
     if tables is None:
         return {
             RAW: lambda: check_log(case, stores, found),
             ENGINEERED: lambda: _built(case, stores, found),
-            SPLITS: lambda: check_splits(case, found, splits_of(case, stores)),
+            SPLITS: lambda: check_splits(case, found, splits_of(case, stores, data())),
             REQUEST: lambda: check_bodies(case, stores, found, bodies, clock.now_us()),
         }
     return {
@@ -135,9 +141,8 @@ def _built(case: UseCase, stores: Stores, found: Findings) -> None:
     _vectors(case, found, table)
 
 
-def splits_of(case: UseCase, stores: Stores) -> dict[str, pa.Table]:
+def splits_of(case: UseCase, stores: Stores, data: TrainingSet) -> dict[str, pa.Table]:
     """Return the rows that train and those that validate: event_id, label, a column a feature."""
-    data = training_set(case, stores)
     table = stores.tables.get(table_name(case))
     assert table is not None
     ids = dict(zip(table["seq"].to_pylist(), table["event_id"].to_pylist(), strict=True))

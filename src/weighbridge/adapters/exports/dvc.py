@@ -35,7 +35,7 @@ def _stage(table: Table, stage: Stage) -> dict[str, Any]:
         outs.append(report)
     if outs:
         found["outs"] = outs
-    if stage.verb not in SETTLED:
+    if stage.verb not in SETTLED or (stage.verb == "ingest" and table.case.sources):
         found["always_changed"] = True
     return found
 

@@ -9,6 +9,7 @@ from weighbridge.cases.home_credit.history import children
 from weighbridge.cases.home_credit.world import world
 from weighbridge.declare import (
     Costs,
+    Feed,
     Label,
     Policy,
     Stage,
@@ -19,7 +20,7 @@ from weighbridge.declare import (
     standard_gates,
 )
 
-NIGHTLY = "0 1 * * *"
+NIGHTLY, FILES = "0 1 * * *", "data/raw/home_credit"
 
 case = UseCase(
     name="home_credit",
@@ -38,11 +39,18 @@ case = UseCase(
     training=Training(metric="roc_auc", split="stratified", learning_curve=(0.5,)),
     gates=standard_gates("roc_auc"),
     stages=[
-        Stage("build", (), NIGHTLY, "nightly"),
-        Stage("train", ["build"], NIGHTLY, "nightly", timeout="6h"),
+        Stage("ingest", (), NIGHTLY, "nightly", retries=2),
+        Stage("build", ["ingest"], NIGHTLY, "nightly"),
+        Stage("validate", ["build"], NIGHTLY, "nightly"),
+        Stage("train", ["validate"], NIGHTLY, "nightly", timeout="6h"),
         Stage("gate", ["train"], NIGHTLY, "nightly"),
         Stage("promote", ["gate"], NIGHTLY, "nightly"),
         Stage("watch", ["promote"], NIGHTLY, "nightly"),
+        Stage("freshness", ["ingest"], NIGHTLY, "nightly", timeout="10min"),  # last: what is stale stops nothing else
+    ],
+    sources=[
+        Feed("application", f"{FILES}/application*.*", fresh="7d"),
+        *(Feed(child.name.lower(), f"{FILES}/{child.name}.*", of=child.name, optional=True) for child in children),
     ],
     simulate=world,
 )  # fmt: skip

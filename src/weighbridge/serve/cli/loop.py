@@ -37,7 +37,7 @@ def retrain(
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build, train, gate and promote on what is known now, one retrain at a time.
+    """Build, validate, train, gate and promote on what is known now, one retrain at a time.
 
     With --if-due, as a timer calls it, only when the case's Retrain(...) asks for it, and not within its cool-down.
     Exit 1 when the training data look poisoned or a gate is closed; then production is as it was.
