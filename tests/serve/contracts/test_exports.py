@@ -185,6 +185,44 @@ def test_avro_takes_optional_fields_and_refuses_what_it_cannot_hold(wide):
         carried(schema, [{**event, "amount": Decimal("1234567.89")}])
 
 
+def test_avro_carries_all_the_money_that_the_contract_accepts(wide):
+    money = [Money("sentinel", optional=True, at_least=0, at_most=99.99, means_missing=[999_999]), Money("kept", at_least=0, at_most=99.99, cap=True),
+             Money("open", at_least=0), Money("exact", at_least=0, at_most=99.99)]  # fmt: skip
+    case = replace(wide, events=replace(WIDE, fields=[*WIDE.fields, *money]))
+    told = json.loads(written(case, "avro"))
+    told["fields"] = told["fields"][-len(money) :]
+    row = {
+        "sentinel": Decimal("999999.00"),
+        "kept": Decimal("1000.00"),
+        "open": Decimal("92233720368547758.07"),
+        "exact": Decimal("99.99"),
+    }
+    assert carried(told, [row]) == [row]
+    with pytest.raises(ValueError, match="precision"):
+        carried(told, [{**row, "exact": Decimal("100.00")}])
+
+
+@pytest.mark.parametrize("table", ["device", "string", "3-ds"])
+def test_avro_names_are_names_and_none_stands_twice(wide, table):
+    kinds = [Category(name, one_of=["ios", "web"]) for name in ("device", "device_", "string")]
+    events = Contract(table, [Id("id"), Time("at"), Key("who"), *kinds])
+    case = replace(wide, events=events, features=[events.by("who").count(last="1d")])
+    row = {
+        "id": "e",
+        "at": datetime.fromisoformat(TIMES[0]),
+        "who": "w",
+        "device": "ios",
+        "device_": "web",
+        "string": "web",
+    }
+    told = json.loads(written(case, "avro"))
+    assert carried(told, [row]) == [row]
+    enums = [
+        each["type"]["name"] for each in told["fields"] if isinstance(each["type"], dict) and "symbols" in each["type"]
+    ]
+    assert len({*enums, told["name"], "string"}) == 5
+
+
 def test_the_dictionary_tells_what_is_declared(wide):
     fields = {each["name"]: each for each in dictionary(wide)["tables"][0]["fields"]}
     assert fields["who"] == {"name": "who", "type": "key", "required": True, "rules": ["1 to 256 characters", "matches user-[0-9]+"],
