@@ -23,6 +23,7 @@ from weighbridge.loop.ingest import ingest
 from weighbridge.ports.rows import ROWS
 from weighbridge.records import EventRecord
 from weighbridge.score.rollups import rollups_of, segments
+from weighbridge.stores.csv_rows import csv_pieces
 from weighbridge.stores.rows import SUFFIX, FolderRows
 
 CLOCK = ManualClock(START_US)
@@ -67,6 +68,30 @@ def test_bad_rows_go_to_the_rejects_with_field_rule_and_row_and_good_ones_stay(t
         (number, field, rule) for number, (field, (_, rule)) in enumerate(BROKEN.items(), 1)
     ]
     assert "5 rejected (row 1: applicant: it is required)" in report.sentence
+    assert loans_of(stores, "ann") == 2
+
+
+def test_a_line_that_is_no_row_is_a_reject_and_the_others_are_taken_in(tmp_path):
+    stores = at_home(tmp_path)
+    (tmp_path / "loans.csv").write_bytes(
+        b'applicant,loan,day,owed,state\nann,l1,-5,12.34,open\nann,l2,-5\nann,"l3,-5,1,open\nann,l4,-5,2,lost\n'
+        b"ann,\xff,-5,1,open\nann,l5,-4,1,open\n"
+    )
+    for accepted, already in ((2, 0), (0, 2)):
+        for size in (8, 1 << 20):
+            report = ingest_rows(CASE, stores, CLOCK, "loans", csv_pieces(tmp_path / "loans.csv", size))
+            told = report.figures
+            assert (told["rows"], told["accepted"], told["already_stored"], told["rejected"]) == (
+                6,
+                accepted,
+                already,
+                4,
+            )
+            rejects = stores.tables.get(f"rejects/{report.run}").to_pylist()
+            assert [(r["row"], r["field"], r["rule"]) for r in rejects] == [
+                (1, "row", "columns"), (2, "row", "quotes"), (3, "state", "one_of"), (4, "row", "utf8")
+            ]  # fmt: skip
+            accepted, already = 0, 2
     assert loans_of(stores, "ann") == 2
 
 

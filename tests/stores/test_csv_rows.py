@@ -7,7 +7,8 @@ import random
 import pytest
 
 from weighbridge.errors import InputError
-from weighbridge.stores.csv_rows import read_csv
+from weighbridge.stores import csv_rows
+from weighbridge.stores.csv_rows import csv_pieces, read_csv
 
 HEADER = b"id,at,note,amount\n"
 
@@ -79,3 +80,61 @@ def test_random_bytes_never_crash_and_every_row_keeps_its_place(tmp_path):
         ]
         assert len(kept) == len(good)
         assert len(found.places) + len(found.broken.rows) <= len(lines)
+
+
+def joined(path, size):
+    """What the pieces of a file come to: rows, places, and broken places with their rules."""
+    pieces = list(csv_pieces(path, size))
+    rows = [row for piece in pieces for row in piece.table.to_pylist()]
+    places = [int(place) for piece in pieces for place in piece.places]
+    return rows, places, [told for p in pieces for told in zip(p.broken.rows, p.broken.rules, strict=True)]
+
+
+PARTS = [
+    b"g,a,b,1",
+    b"g,a,b,1",
+    b"g,a,b,1",
+    b'g,"a,b",c,1',
+    b'g,"a',
+    b'b",c,1',
+    b"",
+    b"x\ry,a,b,1",
+    b"g,a,b",
+    b"\xff,a,b,1",
+    b'"',
+    b"\x00,,,",
+]
+
+
+def test_pieces_of_any_size_are_the_file_line_by_line(tmp_path, monkeypatch):
+    """Whole blocks at once are only a faster way to the same: the oracle takes every line by itself."""
+    chance, path, at_once = random.Random(2), tmp_path / "rows.csv", 0
+    whole = csv_rows._Piece.took_whole
+    for _ in range(150):
+        ends = chance.choice([b"\n", b"\r\n"])
+        likely = chance.choice([PARTS, PARTS[:1]])
+        body = ends.join(chance.choice(likely) for _ in range(chance.randrange(0, 30)))
+        path.write_bytes(HEADER + body + chance.choice([b"", ends]))
+        with monkeypatch.context() as slow:
+            slow.setattr(csv_rows._Piece, "took_whole", lambda *_: False)
+            oracle = joined(path, 1 << 20)
+        for size in (1, 20, 90, 1 << 20):
+            assert joined(path, size) == oracle
+        at_once += whole(csv_rows._Piece(path, ["id", "at", "note", "amount"], 0), body)
+    assert 50 < at_once < 150
+
+
+def test_a_line_without_an_end_is_one_reject_and_is_never_held_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_rows, "LONGEST_LINE", 1_000)
+    path = tmp_path / "rows.csv"
+    path.write_bytes(HEADER + b"1,x,n,1\n2," + b"x" * 50_000 + b",m,2\n3,z,o,3\n")
+    for size in (5, 500, 20_000):
+        assert joined(path, size)[1:] == ([0, 2], [(1, "columns")])
+        assert max(len(block) for block in blocks(path, size)) <= size + 1_000
+
+
+def blocks(path, size):
+    with path.open("rb") as file:
+        lines = csv_rows._Lines(file)
+        while block := lines.block(size):
+            yield block

@@ -45,6 +45,11 @@ class Rejects:
         self.rules += others.rules
         self.details += others.details
 
+    def at(self, places: Ints) -> Rejects:
+        """Return the rejects of rows that stand at these places of a file."""
+        rows = places[np.asarray(self.rows, dtype=np.int64)].tolist()
+        return Rejects(rows, self.fields, self.rules, self.details)
+
     def table(self) -> pa.Table:
         """Return row, field, rule and detail of every rejected row, in the order of the file."""
         found = pa.table({"row": pa.array(self.rows, pa.int64()), "field": pa.array(self.fields, pa.string()),

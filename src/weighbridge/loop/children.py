@@ -24,6 +24,7 @@ from weighbridge.loop.sources.right_table import check_columns
 from weighbridge.ports import Stores
 from weighbridge.ports.rows import ROWS, Written
 from weighbridge.records import Note
+from weighbridge.stores.csv_rows import Rows
 
 REJECTS = "rejects"
 
@@ -33,7 +34,7 @@ def ingest_rows(
     stores: Stores,
     clock: Clock,
     table: str,
-    pieces: Iterable[pa.Table],
+    pieces: Iterable[pa.Table | Rows],
     mapping: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Report:
@@ -71,7 +72,7 @@ def read_in(
     stores: Stores,
     clock: Clock,
     table: str,
-    pieces: Iterable[pa.Table],
+    pieces: Iterable[pa.Table | Rows],
     mapping: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> RowsRead:
@@ -132,15 +133,17 @@ class _Reading:
         self.without: list[str] = []
         self.others = Counter[str]()
 
-    def good(self, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    def good(self, pieces: Iterable[pa.Table | Rows]) -> Iterator[pa.Table]:
         """Yield the accepted rows of each piece, numbered through the file."""
-        for piece in pieces:
-            check_columns(self._case, self._child, piece.column_names, self._mapping)
-            found, check = parse_rows(self._child, piece, self._mapping, self._pseudonyms)
-            place = found.column_names.index(ROW)
-            yield found.set_column(place, ROW, pa.array(ints(found[ROW]) + self.rows))
-            self.rejects.extend(check.rejects, self.rows)
-            self.rows += len(piece)
+        for each in pieces:
+            piece = each if isinstance(each, Rows) else Rows(each)
+            places = piece.places if piece.places is not None else np.arange(len(piece.table)) + self.rows
+            check_columns(self._case, self._child, piece.table.column_names, self._mapping)
+            found, check = parse_rows(self._child, piece.table, self._mapping, self._pseudonyms)
+            yield found.set_column(found.column_names.index(ROW), ROW, pa.array(places[ints(found[ROW])]))
+            self.rejects.extend(check.rejects.at(places), 0)
+            self.rejects.extend(piece.broken, 0)
+            self.rows += len(piece.table) + len(piece.broken.rows)
             self.without = check.without
             self.others.update(check.others)
             self._progress(f"rows of {self._child.name} read", self.rows, self.rows)

@@ -25,7 +25,7 @@ from weighbridge.loop.sources.unpack import unpack
 from weighbridge.ports import Object, ObjectStore, Outside, Stores
 from weighbridge.stores.csv_rows import Rows
 from weighbridge.stores.files import PART
-from weighbridge.stores.sources import read_pieces, read_rows
+from weighbridge.stores.sources import read_rows, row_pieces
 
 VERB, SUMMARY = "source", "ingestion_summary"
 COUNTS = ("rows", "accepted", "already_stored", "rejected", "reasons", "without", "others")
@@ -90,7 +90,7 @@ def collect(
                     taken = labels if file.feed.of == LABELS else events
                     taken.append(_given(file, path, outside, (*file.feed.accepts, *accepts)))
                 elif not facts["unchanged"]:
-                    pieces = outside.rows(file.address) if path is None else read_pieces(path)
+                    pieces = outside.rows(file.address) if path is None else row_pieces(path)
                     rows[file.name] = read_in(case, stores, clock, file.feed.of, pieces, file.feed.columns, progress)
                 told[file.name] = {**facts, "seconds": round(time.perf_counter() - begun, 3)}
         found = judged(case, stores, clock, events, labels)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -47,9 +46,7 @@ class Given:
         found = Rejects()
         found.extend(self.broken, 0)
         for check in checks:
-            placed = np.asarray(check.rejects.rows, dtype=np.int64)
-            rows = placed if self.rows is None else self.rows[placed]
-            found.extend(Rejects(rows.tolist(), check.rejects.fields, check.rejects.rules, check.rejects.details), 0)
+            found.extend(check.rejects if self.rows is None else check.rejects.at(self.rows), 0)
         return _named(self.name, found)
 
 

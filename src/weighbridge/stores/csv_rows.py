@@ -26,6 +26,7 @@ from weighbridge.kernel.rules import reject
 from weighbridge.kernel.table_check import Rejects
 
 LONGEST_LINE, MOST_LINES = 1 << 20, 100  # bytes of one line, lines of one row
+PIECE_BYTES = 8 << 20  # of rows that are read at once
 OPEN = "unexpected end of data"  # what the reader of the standard library says of a mark that is left open
 
 
@@ -43,6 +44,18 @@ def read_csv(path: Path) -> Rows:
 
     Raises InputError for a header that cannot be read or names a column twice.
     """
+    pieces, broken = list(csv_pieces(path)), Rejects()
+    for piece in pieces:
+        broken.extend(piece.broken, 0)
+    places = np.concatenate([piece.places for piece in pieces if piece.places is not None])
+    return Rows(pa.concat_tables([piece.table for piece in pieces]), places, broken)
+
+
+def csv_pieces(path: Path, piece_bytes: int = PIECE_BYTES) -> Iterator[Rows]:
+    """Yield a CSV file's rows, so many bytes of them at once; places count from the file's first row.
+
+    There is one piece at least, empty where the file has no row. Raises InputError as `read_csv` does.
+    """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         lines = _Lines(file)
         first = lines.take().removeprefix(b"\xef\xbb\xbf")
@@ -50,19 +63,60 @@ def read_csv(path: Path) -> Rows:
         if not names:
             raise InputError(f"{path} has no header that can be read ({fault}); is it CSV, and UTF-8?")
         check_names(path, names)
-        good, places, broken = io.BytesIO(), list[int](), Rejects()
-        good.write(_written(names))
-        for place, (row, rule) in enumerate(_rows(lines, len(names))):
-            if rule is None:
-                good.write(row if row.endswith(b"\n") else row + b"\n")
-                places.append(place)
-            else:
-                broken.add(np.array([place], dtype=np.int64), reject("row", rule, len(names)))
-    good.seek(0)
-    table = pyarrow.csv.read_csv(good, **as_text(names))
-    if len(table) != len(places):
-        raise InputError(f"{path} cannot be read row by row; is it CSV with commas, as its name says?")
-    return Rows(table, np.array(places, dtype=np.int64), broken)
+        place, piece = 0, None
+        while block := lines.block(piece_bytes):
+            piece = _Piece(path, names, place)
+            if not piece.took_whole(block):
+                lines.give_back([line + b"\n" for line in block.removesuffix(b"\n").split(b"\n")])
+                for row, rule in _rows(lines, len(names)):
+                    piece.add(row, rule)
+                    if not lines.waiting:
+                        break
+            place = piece.place
+            yield piece.rows()
+        if piece is None:
+            yield _Piece(path, names, 0).rows()
+
+
+class _Piece:
+    """Rows that are read at once, and the places between them that hold none; `place` is that of the next one."""
+
+    def __init__(self, path: Path, names: Sequence[str], place: int) -> None:
+        self._path, self._names, self._good, self._places = path, names, io.BytesIO(), list[int]()
+        self._good.write(_written(names))
+        self._broken, self.place = Rejects(), place
+
+    def took_whole(self, block: bytes) -> bool:
+        """Take in lines at once, if each is a row and none has a quotation mark; say whether they were."""
+        plain = b'"' not in block and block.count(b"\r") == block.count(b"\r\n") and len(self._names) > 1
+        if not plain or not (block.isascii() or _is_text(block)):
+            return False
+        letters = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", dtype=np.uint8)
+        ends, commas = np.flatnonzero(letters == ord("\n")), np.flatnonzero(letters == ord(","))
+        each = np.diff(np.searchsorted(commas, ends), prepend=0)
+        if (each != len(self._names) - 1).any() or np.diff(ends, prepend=-1).max() >= LONGEST_LINE:
+            return False
+        self._good.write(letters.data)
+        self._places += range(self.place, self.place + len(ends))
+        self.place += len(ends)
+        return True
+
+    def add(self, row: bytes, rule: str | None) -> None:
+        """Take in a row, or by which rule there is none at its place."""
+        if rule is None:
+            self._good.write(row if row.endswith(b"\n") else row + b"\n")
+            self._places.append(self.place)
+        else:
+            self._broken.add(np.array([self.place], dtype=np.int64), reject("row", rule, len(self._names)))
+        self.place += 1
+
+    def rows(self) -> Rows:
+        """Return what was taken in."""
+        self._good.seek(0)
+        table = pyarrow.csv.read_csv(self._good, **as_text(self._names))
+        if len(table) != len(self._places):
+            raise InputError(f"{self._path} cannot be read row by row; is it CSV with commas, as its name says?")
+        return Rows(table, np.array(self._places, dtype=np.int64), self._broken)
 
 
 def as_text(names: Sequence[str]) -> dict[str, Any]:
@@ -95,6 +149,16 @@ class _Lines:
             while (rest := self._file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
                 pass
         return line
+
+    def block(self, size: int) -> bytes:
+        """Return so many bytes, to the end of a line, b"" after the last; nothing may be given back before."""
+        block = self._file.read(size)
+        return block if block.endswith(b"\n") else block + self.take()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether lines were given back and not taken again."""
+        return bool(self._back)
 
     def give_back(self, lines: list[bytes]) -> None:
         """Let `take` return these lines again."""
@@ -154,7 +218,7 @@ def _fields(line: bytes) -> tuple[list[str] | None, str]:
     return (found[0], "") if len(found) == 1 else (None, "no row")
 
 
-def _written(fields: list[str]) -> bytes:
+def _written(fields: Sequence[str]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerow(fields)
     return text.getvalue().encode()

@@ -12,11 +12,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from weighbridge.errors import InputError
-from weighbridge.stores.csv_rows import Rows, as_text, check_names, read_csv
+from weighbridge.stores.csv_rows import PIECE_BYTES, Rows, as_text, check_names, csv_pieces, read_csv
 from weighbridge.stores.files import replacing
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
-PIECE_ROWS, PIECE_BYTES = 65_536, 8 << 20  # of Parquet, of CSV
+PIECE_ROWS = 65_536  # of Parquet
 
 
 def read_file(path: Path) -> pa.Table:
@@ -53,6 +53,15 @@ def read_pieces(path: Path) -> Iterator[pa.Table]:
             yield reader.schema.empty_table()
             for batch in reader:
                 yield pa.table(batch)
+
+
+def row_pieces(path: Path) -> Iterator[Rows]:
+    """Yield a file's rows as `read_pieces` does, of a CSV with the places that hold no row."""
+    if path.suffix == ".parquet":
+        yield from map(Rows, read_pieces(path))
+        return
+    with _readable(path):
+        yield from csv_pieces(path)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def ingest(
     from weighbridge.loop.given import Given
     from weighbridge.loop.ingest import judged, store
     from weighbridge.serve.collecting import collected
-    from weighbridge.stores.sources import read_pieces, read_rows
+    from weighbridge.stores.sources import read_rows, row_pieces
 
     clock = ManualClock(moment("--as-of", as_of)) if as_of else SystemClock()
     if file is None and (labels or (mapped and not table)):
@@ -73,7 +73,7 @@ def ingest(
         keep_named(opened.stores)
         read = []
         for name, path in tables:
-            pieces = read_pieces(path)
+            pieces = row_pieces(path)
             own = {field.removeprefix(f"{name}."): c for field, c in columns.items() if field.startswith(f"{name}.")}
             read.append(read_in(declared, opened.stores, clock, name, pieces, own, progress))
         found = judged(declared, opened.stores, clock, events, known) if events else None
