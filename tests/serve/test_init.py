@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
 import shutil
@@ -196,6 +197,20 @@ def test_any_table_with_an_id_and_a_label_makes_a_declaration(tmp_path):
         made += 1
         assert "40 of 40 rows keep the contract" in told, (header, told)
     assert made > 20
+
+
+@pytest.mark.parametrize("words", [("False", "True"), ("FALSE", "true"), ("false", "true")])
+def test_a_label_in_words_is_found_and_taken_in(words, tmp_path):
+    rows = "".join(f"{i},{words[i % 3 == 0]},{words[i % 2]},{i % 7}\n" for i in range(60))
+    (tmp_path / "x.csv").write_text(f"id,fraud,vip,x\n{rows}")
+    assert "60 of 60 rows keep the contract" in begun(tmp_path / "shop", "--from", tmp_path / "x.csv")
+    case = read("mine", (tmp_path / "shop" / "mine.py").read_text())
+    assert case.label.name == "fraud"
+    assert case.events.field("vip", "").one_of == tuple(sorted(words))
+    done = CliRunner().invoke(app, ["ingest", str(tmp_path / "shop" / "mine.py"), str(tmp_path / "x.csv"),
+                                    "--home", str(tmp_path / "home"), "--json"])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["labels"] == 60
 
 
 def test_a_table_without_times_is_split_by_label(tmp_path):

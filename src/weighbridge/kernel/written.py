@@ -1,4 +1,4 @@
-"""Numbers as files write them: texts, one by one or a whole column at once, to the same numbers."""
+"""Numbers and outcomes as files write them: texts, one by one or a whole column at once, to the same numbers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import pyarrow.compute as pc
 
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 EXACT = 2.0**53  # whole numbers below are the same as float64
+OUTCOMES = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}  # a label's values, in small letters
+
+
+def outcome_of(text: str) -> int | None:
+    """Return the label that a file's text writes, in whatever case; None where it writes none."""
+    return OUTCOMES.get(text.lower())
 
 
 def number_of(text: str) -> object:

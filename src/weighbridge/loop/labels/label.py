@@ -15,6 +15,7 @@ from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.rules import reject
 from weighbridge.kernel.table_check import TableCheck
+from weighbridge.kernel.written import outcome_of
 from weighbridge.ports import Stores
 from weighbridge.stores.tables import LABELS
 
@@ -87,8 +88,8 @@ def _values(check: TableCheck, name: str, source: str) -> Ints:
     """Return 0, 1, or -1 for none; a value that is no label is refused."""
     column = check.column(name, source)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        texts = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, None: -1}
-        values = np.array([texts.get(t.lower() if t else t, 2) for t in column.to_pylist()], dtype=np.int64)
+        found = (-1 if text is None else outcome_of(text) for text in column.to_pylist())
+        values = np.array([2 if value is None else value for value in found], dtype=np.int64)
     else:
         try:
             numbers: Any = column.cast(pa.float64()).fill_null(-1.0).to_numpy(zero_copy_only=False)

@@ -13,6 +13,7 @@ from weighbridge.declare.contract import ARRIVED as ARRIVAL
 from weighbridge.errors import InputError
 from weighbridge.kernel.arrays import Ints
 from weighbridge.kernel.table_check import TableCheck
+from weighbridge.kernel.written import outcome_of
 
 ID, TIME, ARRIVED, LABEL, KEY, CATEGORY, MONEY, NUMBER, INTEGER, LEFT_OUT = (
     "Id", "Time", "arrived", "label", "Key", "Category", "Money", "Number", "Integer", "left out",
@@ -77,7 +78,8 @@ def _chosen(found: list[Column], kind: str, name: str | None, likely: object) ->
     """Keep one of the columns that could be of a kind: the one that is named, the likely one, or the first."""
     able = [c for c in found if c.kind == kind] if name is None else [c for c in found if c.name == name]
     if name is not None and able[0].kind != kind:
-        raise InputError(f"--{kind.lower()} {name!r} cannot be: it looks like {able[0].kind} ({able[0].note})")
+        note = f" ({able[0].note})" if able[0].note else ""
+        raise InputError(f"--{kind.lower()} {name!r} cannot be: it looks like {able[0].kind}{note}")
     assert callable(likely)
     best = [c for c in able if likely(c)] or (able if kind != LABEL else [])
     if not best:
@@ -115,13 +117,15 @@ def _column(name: str, values: pa.Array, rows: int) -> Column:
         return replace(made, note="the same value in every row" if distinct else "empty")
     if not missing and times_us(values) is not None:
         return replace(made, kind=TIME)
-    if pa.types.is_boolean(kind) or (_is_text(values.type) and not set(_texts(values)) - {"false", "true"}):
+    if pa.types.is_boolean(kind):
         return replace(made, kind=LABEL, values=("false", "true"))
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or _is_text(values.type)):
         return replace(made, note=f"{kind} is no kind of field")
     numbers = _numbers(values)
     if numbers is not None and set(numbers.unique().to_pylist()) == {0.0, 1.0}:
         return replace(made, kind=LABEL, high=1.0)
+    if numbers is None and {outcome_of(text) for text in _texts(values)} == {0, 1}:
+        return replace(made, kind=LABEL, values=tuple(_texts(values)))
     if distinct == rows and not missing and (_is_text(values.type) or _whole(numbers)):
         return replace(made, kind=ID)
     if numbers is not None and not (CODE_NAMES.search(name) and _whole(numbers)):
