@@ -18,9 +18,10 @@ from tests.adapters.web import serving
 from tests.conftest import CUT_US, START_US, memory_stores
 from tests.fixtures.tiny_fraud import case as tiny
 from tests.lending import CASE as LENDING
+from tests.lending import LOANS
 from weighbridge.adapters.outside import World
 from weighbridge.clock import ManualClock
-from weighbridge.declare import Feed
+from weighbridge.declare import Feed, value
 from weighbridge.errors import DeclarationError, InputError, StoreFailure, Unrecorded
 from weighbridge.loop.collect import collect
 from weighbridge.loop.simulate import simulate
@@ -222,6 +223,26 @@ def test_events_that_are_refused_leave_no_child_rows_behind(lending, events):
     assert desk.stores.log.head().seq == seq
     asked.write_text(good)
     assert desk.collect(*feeds).figures["sources"]["loans"]["accepted"] == 1
+
+
+def bounded(most_rows):
+    """A lender that knows of loans and counts them."""
+    loans = replace(LOANS, most_rows=most_rows)
+    return replace(LENDING, children=[loans], features=[loans.count(), value("asked")])
+
+
+def test_an_event_with_too_many_rows_is_taken_from_the_same_file_once_the_bound_is_raised(lending):
+    desk, (loans, asked), _ = lending
+    desk.case = bounded(2)
+    (desk.folder / "loans.csv").write_text(
+        "applicant,loan,day,owed,state\n" + "".join(f"ann,l{n},-5,100.0,open\n" for n in range(3))
+    )
+    desk.collect(loans)
+    first = desk.collect(asked).figures
+    assert first["reasons"] == {"most_rows": 1}
+    desk.case = bounded(3)
+    assert desk.collect(asked).figures["accepted"] == 1
+    assert desk.collect(asked).figures["sources"]["asked"]["unchanged"]
 
 
 def test_a_log_that_breaks_between_rows_and_events_says_what_is_in(lending, monkeypatch):
