@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import memory_stores
+from tests.conftest import SOAK, memory_stores
 from tests.score.held import HeldLog, outcome
 from weighbridge.clock import DAY_US, ManualClock, iso_to_us, us_to_iso
 from weighbridge.declare import ListOf, Policy, Rule
@@ -227,6 +227,7 @@ def test_edits_of_a_list_that_is_declared_no_more_are_kept_and_passed_over(case,
     assert verify(case, home, clock).figures["differing"] == 0
 
 
+@settings(max_examples=10_000 if SOAK else 40)
 @given(st.data())
 def test_online_batch_and_replay_see_the_same_lists(small_case, trained, world, tmp_path_factory, data):
     """Edits in any order between decisions: each decision equals a naive reading of the edits before it."""
