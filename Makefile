@@ -4,6 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .venv/uv/bin/uv)
 STAMP := .venv/.installed
+TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: setup demo generate-data train-local test coverage test-unit soak check lint format types bench bench-serve handbook lock docs kernels clean
 
@@ -29,13 +30,13 @@ train-local: setup
 	$(BIN)/weigh run card_fraud $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -n auto --dist worksteal --durations 25 $(ARGS)
+	$(TESTS) --durations 25 $(ARGS)
 
 coverage: setup  # the same tests, each line traced: it takes a sixth longer
-	$(MAKE) test ARGS="--cov --cov-report=term-missing:skip-covered $(ARGS)"
+	$(TESTS) --durations 25 --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 test-unit: setup
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
+	$(TESTS) -m "not slow" $(ARGS)
 
 soak: setup
 	WEIGHBRIDGE_SOAK=1 $(BIN)/python -m pytest $(ARGS)
