@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx2 as httpx
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -193,11 +194,14 @@ def test_the_whole_loop_runs_with_the_same_commands(tmp_path, monkeypatch):
         )
         assert sent["events"] == 30
         assert sum(sent["actions"].values()) == 30
+        assert [one["verdict"] for one in httpx.get(f"{address}/health").json()["objectives"]] == ["immature"] * 3
         assert "another process" in str(CliRunner().invoke(app, ["produce", SMALL, "--count", "1"]).exception)
     finally:
         server.terminate()
         server.wait(30)
     assert json.loads(weigh("verify", SMALL, "--json"))["vectors"] == 70
+    kept = json.loads(weigh("slo", SMALL, "--json", "--fail-on-missed"))["objectives"]
+    assert [(one["of"], one["bad"]) for one in kept if one["objective"] != "latency"] == [(30, 0), (30, 0)]
     assert "does not answer" in str(
         CliRunner().invoke(app, ["produce", SMALL, "--to", address, "--count", "1"]).exception
     )

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from tests.conftest import CUT_US
+from tests.fixtures.small_stream import case as small_stream
 from tests.serve.test_http import GOOD
-from weighbridge.clock import SECOND_US
+from weighbridge.clock import SECOND_US, SystemClock
 from weighbridge.declare import Objectives
 from weighbridge.errors import Overloaded, StoreFailure
-from weighbridge.loop.slo import Counts, recorded, slo, total
+from weighbridge.loop.slo import Counts, record, recorded, slo, total
+from weighbridge.serve.cli import app
 from weighbridge.serve.http.app import documented, make_app
 from weighbridge.serve.http.door import Door
 from weighbridge.serve.http.following import settle
 from weighbridge.serve.http.levels import Levels
 from weighbridge.serve.http.raw import InFront
 from weighbridge.serve.schema import health_schema
+from weighbridge.serve.wiring import open_home
 
+SMALL = str(Path(__file__).parents[1] / "fixtures" / "small_stream.py")
 PROMISED = Objectives(latency="1s", availability=0.995, feature_lag="2min", last="1d")
 
 
@@ -171,6 +177,26 @@ def test_a_record_that_cannot_be_written_is_tried_again(door, desk, clock, monke
     clock.advance(6 * SECOND_US)
     door.levels.save()
     assert total(recorded(PROMISED, desk.stores)).answered == 1
+
+
+def test_the_command_fails_on_request_when_an_objective_is_missed(tmp_path):
+    stores = open_home(small_stream, tmp_path, create=True).stores
+    now_us = SystemClock().now_us()
+    record(stores, {now_us - SECOND_US: Counts(answered=98, unanswered=2, timed=98)})
+
+    def weigh(*words):
+        done = CliRunner().invoke(app, ["slo", SMALL, "--home", str(tmp_path), *words])
+        return done.exit_code, done.output
+
+    code, said = weigh()
+    assert code == 0
+    assert "0 of 3 objectives met over the last 28d; missed: availability; immature: latency, feature_lag" in said
+    assert ["availability", "missed", "98.000%", "99.500%", "2", "100", "-300.000%"] in [
+        line.split() for line in said.splitlines()
+    ]
+    assert weigh("--fail-on-missed")[0] == 1
+    assert weigh("--fail-on-missed", "--as-of", "2020-01-01T00:00:00Z")[0] == 0
+    assert json.loads(weigh("--json")[1])["missed"] == ["availability"]
 
 
 def test_nothing_is_told_or_kept_where_nothing_is_promised(client, desk):
