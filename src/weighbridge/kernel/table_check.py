@@ -173,13 +173,10 @@ class TableCheck:
                 self.refuse(np.abs(scaled - rounded) > slack, reject(item.name, "decimals", item.decimals))
             stored = rounded.astype(np.int64)
         else:
-            if numbers.dtype == np.uint64:
-                numbers = np.minimum(numbers, np.uint64(INT64_MAX))
-            whole = numbers.astype(np.int64)
             largest = INT64_MAX // item.scale
-            fits = (whole <= largest) & (whole >= -largest)
+            fits = (numbers <= largest) & (numbers >= -largest)
             self.refuse(~fits, reject(item.name, "fits"))
-            stored = np.where(fits, whole, 0) * item.scale
+            stored = np.where(fits, numbers, 0).astype(np.int64) * item.scale
         if item.missing:
             absent = absent | np.isin(stored, np.array(list(item.missing), dtype=np.int64))
         if item.cap:
