@@ -115,6 +115,8 @@ def test_the_whole_way_by_hand(home):
         (("simulate", CASE, "--start", "soon"), "--start 'soon'"),
         (("audit", CASE, "--what", "nothing"), "the audit tells nothing of 'nothing'; it tells of"),
         (("audit", CASE, "--expect", "abc"), "--expect is not a head"),
+        (("validate", CASE, "raw", "--labels", "wrong.csv"), "--labels goes with a file of events"),
+        (("validate", CASE, "request", "wrong.csv", "--table", "loans=wrong.csv"), "--table gives child rows to"),
         (("promote", CASE, "--alias", "staging", "--reason", "\udcff"), "not UTF-8 text"),
         (("run", "broken.py"), "broken.py cannot be read: SyntaxError"),
         (("run", "empty.py"), "declares no use case"),

@@ -39,6 +39,15 @@ def test_a_log_survives_a_restart(tmp_path):
     assert again.decision("e3") == sample_decision(3)
 
 
+@pytest.mark.parametrize("ids", [[], ["e1", "e9"]])
+def test_which_ids_are_known_is_a_column_of_booleans_also_of_none(tmp_path, ids):
+    log = open_log(tmp_path)
+    asked = pa.array(ids, pa.string())
+    assert log.known(asked) == pa.array([False] * len(ids), pa.bool_())
+    import_two(log)
+    assert log.known(asked) == pa.array([True, False][: len(ids)], pa.bool_())
+
+
 def test_a_tampered_decision_breaks_the_chain(tmp_path):
     log = open_log(tmp_path)
     for number in range(1, 5):

@@ -109,7 +109,7 @@ class SqliteLog:
     def known(self, event_ids: pa.Array) -> pa.Array:
         """Return which ids the log holds."""
         if self.head().seq == 0:
-            return pa.array([False] * len(event_ids))
+            return pa.array([False] * len(event_ids), pa.bool_())
         return pa.array([self.holds(event_id) for event_id in event_ids.to_pylist()], pa.bool_())
 
     def events(self, after: int = 0, until: int = LAST) -> pa.Table:

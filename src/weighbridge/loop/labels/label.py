@@ -86,20 +86,26 @@ def arrived_and_waiting(stores: Stores, records: pa.Table, now_us: int) -> tuple
 
 def _values(check: TableCheck, name: str, source: str) -> Ints:
     """Return 0, 1, or -1 for none; a value that is no label is refused."""
-    column = check.column(name, source)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        found = (-1 if text is None else outcome_of(text) for text in column.to_pylist())
-        values = np.array([2 if value is None else value for value in found], dtype=np.int64)
-    else:
-        try:
-            numbers: Any = column.cast(pa.float64()).fill_null(-1.0).to_numpy(zero_copy_only=False)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise InputError(f"column {source!r} for the label {name} holds no 0 and 1; map another one") from None
-        numbers = np.where(np.isnan(numbers), -1.0, numbers)
-        values = np.where(np.isin(numbers, (-1.0, 0.0, 1.0)), numbers, 2.0).astype(np.int64)
+    values = label_values(check.column(name, source), f"column {source!r} for the label {name}")
     wrong: Bools = values == 2
     check.refuse(wrong, reject(name, "type", "0 or 1"))
     return values
+
+
+def label_values(column: pa.Array, what: str) -> Ints:
+    """Return 0, 1, -1 for none, or 2 for what is no label, int64[n]; true and false, 1.0 and 0.0 are labels too.
+
+    Raises InputError, beginning with `what`, when the column is of a type that has no 0 and 1.
+    """
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        found = (-1 if text is None else outcome_of(text) for text in column.to_pylist())
+        return np.array([2 if value is None else value for value in found], dtype=np.int64)
+    try:
+        numbers: Any = column.cast(pa.float64()).fill_null(-1.0).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise InputError(f"{what} holds no 0 and 1; map another one") from None
+    numbers = np.where(np.isnan(numbers), -1.0, numbers)
+    return np.where(np.isin(numbers, (-1.0, 0.0, 1.0)), numbers, 2.0).astype(np.int64)
 
 
 def _records(ids: pa.Array, values: Ints, arrived: Ints) -> pa.Table:

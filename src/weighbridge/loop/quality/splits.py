@@ -13,7 +13,9 @@ from weighbridge.declare.case import UseCase
 from weighbridge.declare.validation import SPLITS
 from weighbridge.kernel.columns import whole
 from weighbridge.kernel.quality import again, shared
+from weighbridge.loop.labels.label import label_values
 from weighbridge.loop.quality.findings import Findings
+from weighbridge.loop.quality.labels import check_labels
 
 LABEL = "label"
 LEADING = ("seq", "event_id", "event_us", LABEL)  # what is no content
@@ -44,13 +46,11 @@ def _one(found: Findings, name: str, table: pa.Table) -> None:
         found.add(place, "unique", "event_id", f"{len(twice):,} of {len(table):,} rows have an id again",
                   ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=twice)  # fmt: skip
     if LABEL not in table.column_names:
-        found.add(place, "binary", LABEL, "no label is given", ok=None)
-        return
-    counts = {str(v["values"]): int(v["counts"]) for v in pc.value_counts(table[LABEL]).to_pylist()}
-    said = ", ".join(f"{value}: {count:,}" for value, count in sorted(counts.items())) or "none"
-    found.add(place, "binary", LABEL, f"the labels are {said}", ok=set(counts) == {"0", "1"},
-              figure=float(len(counts)), bound=2.0)  # fmt: skip
+        check_labels(found, place, LABEL, None)
+    else:
+        check_labels(found, place, LABEL, label_values(whole(table[LABEL]), f"the label of {name}").tolist())
 
 
 def _ids(table: pa.Table) -> pa.Array:
-    return whole(table["event_id"])
+    """Return the ids as text: a file may hold them as numbers where another one has texts."""
+    return whole(table["event_id"]).cast(pa.string())

@@ -65,6 +65,10 @@ def validate(
         raise InputError(f"there is no stage {stage!r} to validate; use one of {', '.join(STAGES)}")
     if stage == REQUEST and not files:
         raise InputError("a request is read from a file, or from stdin as -; name it behind request")
+    if labels and not (stage == RAW and files):
+        raise InputError("--labels goes with a file of events; give raw FILE before it")
+    if table and stage != RAW:
+        raise InputError("--table gives child rows to the stage raw; give raw before it")
     bodies = _bodies(files or []) if stage == REQUEST else []
     given = bool(files or table)
     tables = _tables(str(stage), files or [], labels, table or []) if given and stage != REQUEST else None
@@ -103,7 +107,7 @@ def _show(report: Report, *, as_json: bool) -> None:
 
 def _tables(stage: str, files: list[Path], labels: Path | None, children: list[str]) -> dict[str, pa.Table]:
     """Return the files of a stage as tables, by what they are."""
-    from weighbridge.declare.validation import RAW, SPLITS
+    from weighbridge.declare.validation import SPLITS
     from weighbridge.stores.sources import read_file
 
     if stage == SPLITS:
@@ -116,11 +120,11 @@ def _tables(stage: str, files: list[Path], labels: Path | None, children: list[s
     if len(files) > 1:
         raise InputError(f"{stage} takes one file, not {len(files)}")
     tables = {"events": read_file(files[0])} if files else {}
-    tables |= {"labels": read_file(labels)} if labels and files else {}
+    tables |= {"labels": read_file(labels)} if labels else {}
     for pair in children:
         name, equals, path = pair.partition("=")
-        if stage != RAW or not (name and equals and path):
-            raise InputError(f"--table {pair!r} is not NAME=FILE of the stage raw")
+        if not (name and equals and path):
+            raise InputError(f"--table {pair!r} is not NAME=FILE")
         tables[name] = read_file(Path(path))
     return tables
 
