@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from tests.conftest import SOAK
 from weighbridge.stores.database import Database
 from weighbridge.stores.memory_log import MemoryLog
+from weighbridge.stores.rows import FolderRows
 from weighbridge.stores.sqlite_log import SqliteLog
 from weighbridge.stores.state import MemoryState
 from weighbridge.testing.semantics.door import Door
@@ -38,6 +39,9 @@ class TestMemory(InMemory):
 
 
 class TestSqlite(InMemory):
+    def make_rows(self):
+        return FolderRows(Path(tempfile.mkdtemp()), 64 << 20)
+
     def make_log(self, contract):
         folder = Path(tempfile.mkdtemp())
         log = SqliteLog(Database(folder / "hot.sqlite", "written"), contract, folder)

@@ -13,6 +13,7 @@ from tests.test_time_semantics import InMemory
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.validate import parse_event
 from weighbridge.records import LabelRecord
+from weighbridge.score.rollups import Rollups, segments
 from weighbridge.stores.state import MemoryState
 from weighbridge.testing.semantics.door import Door
 from weighbridge.testing.semantics.proof import prove
@@ -222,6 +223,30 @@ class TruncatesOverTheBudget(InMemory):
         return self.Kept(plan)
 
 
+class RowsComeLate(WrongDoor):
+    """The newest segment of child rows is not seen yet."""
+
+    class Entrance(Door):
+        def rolled_up(self, event):
+            known = segments(self.log, self.child_rows)
+            newest = max((seq for parts in known.values() for seq, _ in parts), default=0)
+            seen = {name: [part for part in parts if part[0] < newest] for name, parts in known.items()}
+            return Rollups(compile_plan(self.case), seen).of(event)
+
+
+class RowsSentAreForgotten(WrongDoor):
+    class Entrance(Door):
+        def rolled_up(self, event):
+            return replace(event, partials=super().rolled_up(replace(event, sent=None)).partials)
+
+
+class TheOldestRowCounts(WrongDoor):
+    class Entrance(Door):
+        def rolled_up(self, event):
+            known = {name: parts[::-1] for name, parts in segments(self.log, self.child_rows).items()}
+            return Rollups(compile_plan(self.case), known).of(event)
+
+
 NOTICED = [
     (UndefinedIsZero, "an_empty_key_counts_nothing"),
     (OpenTooFar, "an_event_exactly_last_old_is_out"),
@@ -242,6 +267,11 @@ NOTICED = [
     (ForgetsTheZone, "hours_follow_the_zone_over_daylight_saving"),
     (OpenTooFar, "a_day_is_24_hours_on_the_day_the_clocks_change"),
     (OpenTooFar, "the_leap_day_is_a_day"),
+    (RowsComeLate, "child_rows_count_from_their_arrival_on"),
+    (RowsSentAreForgotten, "child_rows_sent_with_an_event_take_the_place_of_stored_ones"),
+    (TheOldestRowCounts, "the_newest_child_row_of_a_key_counts"),
+    (RowsComeLate, "child_rows_count_once_their_parent_is_there"),
+    (UndefinedIsZero, "a_child_table_that_never_came_is_empty"),
     (RestartsWithoutLabels, "a_restart_in_mid_stream_changes_nothing"),
     (ForgetsTheLatestArrival, "arrival_does_not_fall_over_a_restart"),
     (EvictsTooEarly, "eviction_at_the_edge_of_retention_is_not_seen"),

@@ -18,7 +18,6 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
 from weighbridge.kernel.validate import parse_event
 from weighbridge.loop.children import ingest_rows
-from weighbridge.score import rollups as rollups_module
 from weighbridge.score.rollups import exceeding, rollups_of, with_rollups
 from weighbridge.stores.state import MemoryState
 from weighbridge.testing import rolled
@@ -84,11 +83,8 @@ def as_sent(event_id, person, sent):
 
 def by_query(stores):
     """The vectors of the whole log, none of its events worked out one by one unless rows came with it."""
-    few, rollups_module.A_FEW = rollups_module.A_FEW, 0
-    try:
-        return replay(PLAN, to_columns(PLAN, with_rollups(PLAN, stores, stores.log.events()), stores.log.labels()))
-    finally:
-        rollups_module.A_FEW = few
+    rolled_up = with_rollups(PLAN, stores, stores.log.events(), few=0)
+    return replay(PLAN, to_columns(PLAN, rolled_up, stores.log.labels()))
 
 
 @settings(max_examples=1_000 if SOAK else 30)

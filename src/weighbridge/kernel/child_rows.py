@@ -16,6 +16,7 @@ from weighbridge.declare.fields import Category, Field, Time
 from weighbridge.errors import Rejected
 from weighbridge.identity import Pseudonyms, canonical, hash64
 from weighbridge.kernel.arrays import MISSING, Ints
+from weighbridge.kernel.hashes import hashes
 from weighbridge.kernel.rules import json_type, reject, stored_time, stored_value, unknown
 from weighbridge.kernel.table_check import Rejects, TableCheck
 from weighbridge.records import EventRecord, Stored
@@ -156,13 +157,7 @@ def _integers(field: Field, stored: pa.Array) -> Ints:
     if isinstance(field, Category):
         codes = pc.index_in(stored, value_set=pa.array(list(field.one_of), stored.type))
         return np.asarray(codes.cast(pa.int64()).fill_null(MISSING).to_numpy(zero_copy_only=False), dtype=np.int64)
-    encoded = stored.dictionary_encode()
-    hashed = np.array([MISSING if text is None else hash64(text) for text in encoded.dictionary.to_pylist()], np.int64)
-    places = encoded.indices.to_numpy(zero_copy_only=False)
-    if stored.null_count or not len(hashed):
-        places = np.nan_to_num(places.astype(np.float64), nan=len(hashed)).astype(np.int64)
-        hashed = np.append(hashed, MISSING)
-    return np.asarray(hashed[places], dtype=np.int64)
+    return hashes(stored)
 
 
 def sent_rows(contract: Contract, event: EventRecord) -> dict[str, Ints]:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.identity import hash64
 from weighbridge.kernel.arrays import Bools, Floats, Ints
+from weighbridge.kernel.hashes import hashes
 
 TO_DEVIATION = 1.4826  # a normal's standard deviation in median absolute deviations: Rousseeuw and Croux (1993)
 BINS = 20
@@ -69,16 +69,9 @@ def _contents(table: pa.Table) -> npt.NDArray[Any]:
             numbers = plain.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy(zero_copy_only=False) + 0.0
             parts.append(np.where(np.isnan(numbers), np.nan, numbers).view(np.int64))
         else:
-            parts.append(_hashes(plain))
+            parts.append(hashes(plain.cast(pa.string())))
     stacked = np.ascontiguousarray(np.stack(parts, axis=1).astype(np.int64))
     return stacked.view([("", np.int64)] * stacked.shape[1]).reshape(-1)
-
-
-def _hashes(texts: pa.Array) -> Ints:
-    encoded = texts.cast(pa.string()).dictionary_encode()
-    hashed = [hash64(text) for text in encoded.dictionary.to_pylist()]
-    codes = encoded.indices.fill_null(len(hashed)).to_numpy(zero_copy_only=False)
-    return np.array([*hashed, 0], dtype=np.int64)[codes]
 
 
 def spread(values: Floats) -> dict[str, Any]:

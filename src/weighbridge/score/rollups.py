@@ -14,6 +14,7 @@ from weighbridge.identity import hash64
 from weighbridge.kernel.arrays import Bools, Ints
 from weighbridge.kernel.child_rows import KEY, sent_rows
 from weighbridge.kernel.columns import partial_names
+from weighbridge.kernel.hashes import hashes
 from weighbridge.kernel.partials import columns_of, derive, without_rows
 from weighbridge.kernel.plan import Plan
 from weighbridge.kernel.roll import roll
@@ -40,10 +41,12 @@ def rollups_of(plan: Plan, stores: Stores) -> Rollups:
     return Rollups(plan, segments(stores.log, stores.rows) if plan.partials else {})
 
 
-def with_rollups(plan: Plan, stores: Stores, events: pa.Table, wanted: Bools | None = None) -> pa.Table:
+def with_rollups(
+    plan: Plan, stores: Stores, events: pa.Table, wanted: Bools | None = None, *, few: int = A_FEW
+) -> pa.Table:
     """Return events of the log with the partials of the wanted ones (default: all) in columns, as each saw them.
 
-    Events with child rows of their own, and a handful, are worked out one by one, the others by DuckDB: the same bits.
+    Events with child rows of their own, and a `few`, are worked out one by one, the others by DuckDB: the same bits.
     An event that came to have more rows than a table declares has the partials of one without rows.
     """
     if not plan.partials:
@@ -52,7 +55,7 @@ def with_rollups(plan: Plan, stores: Stores, events: pa.Table, wanted: Bools | N
     stored = segments(stores.log, stores.rows)
     asked = np.ones(len(events), dtype=np.bool_) if wanted is None else wanted
     alone = asked & np.asarray(events[SENT].is_valid().to_numpy(), dtype=np.bool_)
-    if asked.sum() <= A_FEW:
+    if asked.sum() <= few:
         alone = asked
     rollups = Rollups(plan, stored)
     for row in np.flatnonzero(alone).tolist():
@@ -88,9 +91,7 @@ def _asked(plan: Plan, events: pa.Table) -> pa.Table:
     columns |= {name: events[name].combine_chunks() for name in ("seq", "event_us")}
     for child in (table.child for table in plan.tables if table.child.of is None):
         column = events["event_id" if child.owner == contract.id.name else child.owner].combine_chunks()
-        encoded = column.dictionary_encode()
-        hashed = pa.array([hash64(text) for text in encoded.dictionary.to_pylist()], pa.int64())
-        columns[child.name] = hashed.take(encoded.indices)
+        columns[child.name] = pa.array(hashes(column), mask=column.is_null().to_numpy(zero_copy_only=False))
     return pa.table(columns)
 
 

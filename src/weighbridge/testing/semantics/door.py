@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import Conflict, Rejected
 from weighbridge.identity import Pseudonyms
+from weighbridge.kernel.child_rows import parse_batch
+from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.validate import parse_event
 from weighbridge.ports import Log, StateStore
-from weighbridge.records import DecisionRecord, EventRecord, LabelRecord
+from weighbridge.ports.rows import ROWS, RowStore
+from weighbridge.records import DecisionRecord, EventRecord, LabelRecord, Note
+from weighbridge.score.rollups import Rollups, segments
 
 
 class Door:
     """Takes in events and labels one at a time, in the order of arrival, and remembers each vector it served.
 
-    `served`: little-endian float32 bytes by event id. Arrivals never fall, even where the clock does.
+    `served`: little-endian float32 bytes by event id. Arrivals never fall, even where the clock does. `child_rows` has
+    the segments that the log names.
     """
+
+    child_rows: RowStore
 
     def __init__(self, case: UseCase, log: Log, state: StateStore, clock: Clock, pseudonyms: Pseudonyms) -> None:
         self.case, self.log, self.state, self.clock, self.pseudonyms = case, log, state, clock, pseudonyms
@@ -49,12 +56,28 @@ class Door:
 
     def take(self, event: EventRecord) -> bytes:
         """Serve, store and remember a new event."""
+        event = self.rolled_up(event)
         vector = self.state.vector(event)
         self.log.commit([(event, _decision(event, vector))])
         self.state.append(event)
         self._latest_us = event.arrived_us
         self.served[event.event_id] = vector
         return vector
+
+    def rolled_up(self, event: EventRecord) -> EventRecord:
+        """Return an event with the partials of its child rows, as they are now."""
+        return Rollups(compile_plan(self.case), segments(self.log, self.child_rows)).of(event)
+
+    def take_rows(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Take in raw rows of a child table: from here on they count. Raises ValueError for one that is rejected."""
+        with self._lock:
+            child = next(child for child in self.case.children if child.name == table)
+            good, rejects = parse_batch(child, rows, self.pseudonyms)
+            if rejects.rows:
+                raise ValueError(f"row {rejects.rows[0]} of {table}: {rejects.fields[0]}: {rejects.details[0]}")
+            written, arrived_us = self.child_rows.write(child, [good]), self.arrival_us()
+            self.log.commit([], [Note(ROWS, {"table": table, "name": written.name, "rows": written.rows}, arrived_us)])
+            self._latest_us = arrived_us
 
     def again(self, event: EventRecord, stored: EventRecord) -> bytes:
         """Return the vector that was served for a stored event. Raises Conflict where the content differs."""

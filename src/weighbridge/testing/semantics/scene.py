@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,9 @@ from weighbridge.errors import Rejected
 from weighbridge.identity import Pseudonyms
 from weighbridge.kernel.plan import Plan, compile_plan
 from weighbridge.ports import Log, StateStore
+from weighbridge.ports.rows import RowStore
 from weighbridge.records import EventRecord
+from weighbridge.stores.rows import MemoryRows
 from weighbridge.testing.samples import sample_case
 from weighbridge.testing.semantics.door import Door
 from weighbridge.testing.semantics.proof import prove
@@ -50,6 +52,10 @@ class Scenes:
         """Return whether a state of `make_state_within` has outgrown its budget. Default: it is taken on trust."""
         return True
 
+    def make_rows(self) -> RowStore:
+        """Return an empty store of child rows. Default: one in memory."""
+        return MemoryRows()
+
     def make_door(self, case: UseCase, log: Log, state: StateStore, clock: Clock) -> Door:
         """Return the door that scenarios go through."""
         return Door(case, log, state, clock, PSEUDONYMS)
@@ -64,9 +70,11 @@ class Scenes:
         state.load(log.events(), log.labels(), log.find)
         return state
 
-    def scene(self, make: Callable[[Plan], StateStore] | None = None, events_per_key: int = 0) -> Scene:
-        """Return an empty scene of the sample case; `events_per_key` raises the contract's bound."""
-        case = sample_case()
+    def scene(
+        self, make: Callable[[Plan], StateStore] | None = None, events_per_key: int = 0, case: UseCase | None = None
+    ) -> Scene:
+        """Return an empty scene of a case (default: the sample case); `events_per_key` raises its contract's bound."""
+        case = case or sample_case()
         if events_per_key:
             case = replace(case, events=replace(case.events, events_per_key=events_per_key))
         return Scene(self, case, make or self.make_state)
@@ -80,8 +88,18 @@ class Scene:
         self.plan = compile_plan(case)
         self.clock = ManualClock()
         self.log = suite.make_log(case.events)
-        self.door = suite.make_door(case, self.log, make(self.plan), self.clock)
+        self.child_rows = suite.make_rows()
+        self._enter(make(self.plan))
         self.refused: list[str] = []
+
+    def _enter(self, state: StateStore) -> None:
+        self.door = self.suite.make_door(self.case, self.log, state, self.clock)
+        self.door.child_rows = self.child_rows
+
+    def rows(self, table: str, *rows: Mapping[str, object], arrived_us: int) -> None:
+        """Send rows of a child table."""
+        self.clock.set(arrived_us)
+        self.door.take_rows(table, rows)
 
     def vector(self, event_id: str, at_us: int, *, arrived_us: int | None = None, **fields: object) -> bytes:
         """Send an event; return its vector. Raises Rejected or Conflict."""
@@ -112,7 +130,7 @@ class Scene:
         self.log = self.suite.reopen(self.log)
         served = self.door.served
         state = self.suite.restart(self.make, self.plan, self.log)
-        self.door = self.suite.make_door(self.case, self.log, state, self.clock)
+        self._enter(state)
         self.door.served = served
 
     def import_history(self, events: pa.Table, labels: pa.Table) -> None:
@@ -126,13 +144,14 @@ class Scene:
         The served vectors equal oracle and replay, what was refused is not in the log, and a state built from the
         log answers the next event as the one that lived through it does.
         """
-        prove(self.case, self.log, self.door.served, sampled)
+        prove(self.case, self.log, self.door.served, sampled, self.child_rows)
         for event_id in self.refused:
             assert not self.log.holds(event_id), f"refused event {event_id} is in the log"
         now_us = self.door.arrival_us()
         built = self.suite.restart(self.make, self.plan, self.log)
         for at_us in (now_us - LATE_US, now_us, now_us + FUTURE_US):
             probe = EventRecord("probe", at_us, now_us, ("c1", PSEUDONYMS.of("s1"), 100, None, 1, "web"))
+            probe = self.door.rolled_up(probe)
             assert asked(self.door.state, probe) == asked(built, probe), "the state is not a function of the log"
 
 
