@@ -10,6 +10,7 @@ from weighbridge.clock import ManualClock, iso_to_us
 from weighbridge.declare import (
     Child,
     Contract,
+    Expect,
     Id,
     Integer,
     Key,
@@ -78,3 +79,22 @@ def test_rows_are_named_by_their_place_in_the_file_whatever_was_refused_above_th
     found = look(loans=pa.table(rows))
     assert found["outliers", "owed"]["examples"] == [15]
     assert found["missing", "late"]["examples"] == [16]
+
+
+def test_nothing_can_be_judged_of_no_rows(look):
+    found = look(case=made(expect=[Expect("in order", "ordered_share >= 0.9")]), events=events().slice(0, 0))
+    outcomes = {check: each["outcome"] for (check, _), each in found.items() if check != "binary"}
+    assert outcomes == dict.fromkeys(("contract", "unique", "missing", "outliers", "expect"), "not judged")
+    assert found["contract", ""]["sentence"] == "there are no rows"
+    rows = pa.table({"who": pa.array([], pa.string()), "owed": pa.array([], pa.float64())})
+    assert {each["outcome"] for each in look(loans=rows).values()} == {"not judged"}
+
+
+def test_labels_that_are_given_and_are_none_fail_and_none_that_are_given_are_not_judged(look):
+    unlabelled = events(bad=[None] * ROWS)
+    assert look(events=unlabelled)["binary", "bad"]["outcome"] == "failed"
+    assert look(events=events().slice(0, 0))["binary", "bad"]["outcome"] == "failed"
+    none = pa.table({name: pa.array([], pa.string()) for name in ("event_id", "label", "arrived")})
+    assert look(events=unlabelled, labels=none)["binary", "bad"]["outcome"] == "failed"
+    assert look(events=events().drop_columns(["bad"]))["binary", "bad"]["outcome"] == "not judged"
+    assert ("binary", "bad") not in look(events=events())

@@ -38,8 +38,7 @@ def check_child(
     rows = ints(good[ROW])
     if child.key and found.wants("unique"):
         twice = again(*(whole(good[name]) for name in (child.by, *child.key)))
-        found.add(place, "unique", "+".join(child.key), f"{len(twice):,} of {len(good):,} rows have a key again",
-                  ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=rows[twice])  # fmt: skip
+        found.unique(place, "+".join(child.key), "a key", rows[twice], len(good))
     for field in child.fields:
         if not isinstance(field, Time):
             _stored(found, place, field, rows, ints(good[field.name]))

@@ -28,9 +28,7 @@ def check_vectors(
     if absent:
         return
     if found.wants("unique"):
-        twice = again(table["event_id"].combine_chunks())
-        found.add(place, "unique", "event_id", f"{len(twice):,} of {len(table):,} rows have an id again",
-                  ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=twice)  # fmt: skip
+        found.unique(place, "event_id", "an id", again(table["event_id"].combine_chunks()), len(table))
     defined = {f.name for f in case.vector if not may_be_undefined(f, case.events)}
     for feature in case.feature_names:
         _column(found, place, feature, numbers(table, feature), defined=feature in defined)

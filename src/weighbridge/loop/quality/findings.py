@@ -13,6 +13,7 @@ from weighbridge.kernel.arrays import Bools, Floats, Ints
 from weighbridge.kernel.quality import spread
 
 EXAMPLES = 5
+NO_ROWS = "there are no rows"
 PASSED, FAILED, WARNED, NOT_JUDGED = "passed", "failed", "warned", "not judged"
 OUTCOMES = (FAILED, WARNED, NOT_JUDGED, PASSED)
 
@@ -79,10 +80,21 @@ class Findings:
 
         rows: int64[n], where each stands in its file; None where they are all of it.
         """
-        figure = float(broken.mean()) if len(broken) else 0.0
+        if not len(broken):
+            self.add(place, check, column, NO_ROWS, ok=None, bound=bound)
+            return
+        figure = float(broken.mean())
         sentence = f"{figure:.2%} of {len(broken):,} rows {what}, {bound:.2%} may"
         self.add(place, check, column, sentence, ok=figure <= bound, figure=figure, bound=bound,
                  rows=np.flatnonzero(broken) if rows is None else rows[broken])  # fmt: skip
+
+    def unique(self, place: tuple[str, str], column: str, what: str, twice: Ints, of: int) -> None:
+        """Take in the places of the rows, of so many, that have `what`, an id or a key, again."""
+        if not of:
+            self.add(place, "unique", column, NO_ROWS, ok=None, bound=0.0)
+            return
+        self.add(place, "unique", column, f"{len(twice):,} of {of:,} rows have {what} again", ok=not len(twice),
+                 figure=float(len(twice)), bound=0.0, rows=twice)  # fmt: skip
 
     def profile(self, place: tuple[str, str], column: str, missing: Bools, values: Floats | None = None,
                 counts: dict[str, int] | None = None) -> None:  # fmt: skip

@@ -18,9 +18,10 @@ from weighbridge.kernel.conditions import Column
 from weighbridge.kernel.quality import again
 from weighbridge.kernel.table_check import Rejects
 from weighbridge.kernel.validate import parse_table
-from weighbridge.loop.labels.label import labels_of_column, labels_of_table
+from weighbridge.loop.labels.label import RECORDS, labels_of_column, labels_of_table
 from weighbridge.loop.quality.column import check_column
-from weighbridge.loop.quality.findings import Findings
+from weighbridge.loop.quality.findings import NO_ROWS, Findings
+from weighbridge.loop.quality.labels import check_labels
 from weighbridge.loop.quality.rules import Place, expect_of_rows, expect_of_table
 from weighbridge.ports import Stores
 
@@ -47,36 +48,40 @@ def check_files(
         records, label_check = labels_of_table(case, stores, good, labels, mapping)
     if labels is not None or label_check.rejects.rows:
         contract(found, (RAW, LABELS), label_check.rejects, len(label_check.table))
-    rejected = len(check.rejects.rows) / max(len(events), 1)
-    check_stored(case, found, good, records, rejected)
+    given = labels is not None or mapping.get(case.label.name, case.label.source) in events.column_names
+    check_stored(case, found, good, records if given else None, _share(len(check.rejects.rows), len(events)))
 
 
 def check_log(case: UseCase, stores: Stores, found: Findings) -> None:
     """Check the events and labels that the log holds."""
     events = stores.log.events()
     found.stages[RAW] = f"{len(events):,} events of the log"
-    check_stored(case, found, events.add_column(0, "row", pa.array(np.arange(len(events)))), stores.log.labels(), 0.0)
+    labels = stores.log.labels()
+    rows = events.add_column(0, "row", pa.array(np.arange(len(events))))
+    check_stored(case, found, rows, labels if len(labels) else None, 0.0)
 
 
-def check_stored(case: UseCase, found: Findings, good: pa.Table, labels: pa.Table, rejected: float) -> None:
-    """Check rows that keep their contract: what stands twice, labels, what is missing, outliers, business rules."""
+def check_stored(case: UseCase, found: Findings, good: pa.Table, labels: pa.Table | None, rejected: float) -> None:
+    """Check rows that keep their contract: what stands twice, labels, what is missing, outliers, business rules.
+
+    labels: None where none were given. rejected: the share of rows that are not among these, NaN where not known.
+    """
     place, rows, ids = (RAW, EVENTS), ints(good["row"]), whole(good["event_id"])
     if found.wants("unique"):
-        twice = again(ids)
-        found.add(place, "unique", case.events.id.name, f"{len(twice):,} of {len(rows):,} rows have an id again",
-                  ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=rows[twice])  # fmt: skip
-    values = dict(zip(labels["event_id"].to_pylist(), labels["value"].to_pylist(), strict=True))
+        found.unique(place, case.events.id.name, "an id", rows[again(ids)], len(rows))
+    records = RECORDS.empty_table() if labels is None else labels
+    values = dict(zip(records["event_id"].to_pylist(), records["value"].to_pylist(), strict=True))
     told = [values[each] for each in ids.to_pylist() if each in values]
-    _binary(case, found, told)
+    check_labels(found, (RAW, LABELS), case.label.name, None if labels is None else told)
     for field in case.events.payload:
         _given(found, place, field, rows, good[field.name])
     expect_of_rows(case, found, place, FIELD, lambda name: _read(case, good, name), rows)
     moved = np.diff(ints(good["event_us"]))
     figures = {
         "rows": float(len(rows)),
-        "positive_share": float(np.mean(told)) if told else float("nan"),
-        "labelled_share": len(told) / max(len(rows), 1),
-        "ordered_share": float((moved >= 0).mean()) if len(moved) else 1.0,
+        "positive_share": _share(sum(told), len(told)),
+        "labelled_share": _share(len(told), len(rows)),
+        "ordered_share": _share(int((moved >= 0).sum()), len(moved)),
         "rejected_share": rejected,
     }
     expect_of_table(case, found, place, figures)
@@ -91,7 +96,10 @@ def _absent(case: UseCase, events: pa.Table, mapping: Mapping[str, str]) -> list
 def contract(found: Findings, place: Place, rejects: Rejects, rows: int) -> None:
     """Tell the rows that break their contract, by field and rule; together they may be a declared share."""
     bound, broken = found.validation.rejected_at_most, len(rejects.rows)
-    figure = broken / max(rows, 1)
+    if not rows:
+        found.add(place, "contract", "", NO_ROWS, ok=None, bound=bound)
+        return
+    figure = broken / rows
     if not broken:
         found.add(place, "contract", "", f"all {rows:,} rows keep their contract", ok=True, figure=0.0, bound=bound)
     reasons = Counter(zip(rejects.fields, rejects.rules, rejects.details, strict=True))
@@ -99,17 +107,12 @@ def contract(found: Findings, place: Place, rejects: Rejects, rows: int) -> None
         at = [r for r, f, name in zip(rejects.rows, rejects.fields, rejects.rules, strict=True)
               if (f, name) == (field, rule)]  # fmt: skip
         found.add(place, "contract", field, f"{count:,} of {rows:,} rows: {detail}", ok=figure <= bound,
-                  figure=count / max(rows, 1), bound=bound, rows=sorted(at))  # fmt: skip
+                  figure=count / rows, bound=bound, rows=sorted(at))  # fmt: skip
 
 
-def _binary(case: UseCase, found: Findings, told: list[int]) -> None:
-    if not told:
-        return
-    counts = Counter(told)
-    ok = set(counts) == {0, 1}
-    said = ", ".join(f"{value}: {count:,}" for value, count in sorted(counts.items()))
-    found.add((RAW, LABELS), "binary", case.label.name, f"the labels are {said}", ok=ok, figure=float(len(counts)),
-              bound=2.0)  # fmt: skip
+def _share(part: int, whole_of: int) -> float:
+    """Return a share, NaN of nothing."""
+    return part / whole_of if whole_of else float("nan")
 
 
 def _given(found: Findings, place: Place, field: Field, rows: Ints, column: pa.ChunkedArray) -> None:

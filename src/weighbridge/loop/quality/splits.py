@@ -42,9 +42,7 @@ def check_splits(case: UseCase, found: Findings, splits: Mapping[str, pa.Table])
 def _one(found: Findings, name: str, table: pa.Table) -> None:
     place = (SPLITS, name)
     if found.wants("unique"):
-        twice = again(_ids(table))
-        found.add(place, "unique", "event_id", f"{len(twice):,} of {len(table):,} rows have an id again",
-                  ok=not len(twice), figure=float(len(twice)), bound=0.0, rows=twice)  # fmt: skip
+        found.unique(place, "event_id", "an id", again(_ids(table)), len(table))
     if LABEL not in table.column_names:
         check_labels(found, place, LABEL, None)
     else:
