@@ -9,7 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -197,6 +197,56 @@ def test_any_table_with_an_id_and_a_label_makes_a_declaration(tmp_path):
         made += 1
         assert "40 of 40 rows keep the contract" in told, (header, told)
     assert made > 20
+
+
+def timed(path, written, missing=0):
+    """Write 60 rows with a time written by `written`, the first `missing` without one."""
+    at = [datetime(2026, 1, 1, 8, 23) + timedelta(hours=7 * i) for i in range(60)]
+    rows = "".join(f"o{i},{'' if i < missing else written(t)},{i % 7},{i % 3 == 0:d}\n" for i, t in enumerate(at))
+    path.write_text(f"order_id,at,x,fraud\n{rows}")
+    return path
+
+
+def test_a_time_that_a_few_rows_lack_is_the_time(tmp_path):
+    file = timed(tmp_path / "x.csv", datetime.isoformat, missing=3)
+    assert "57 of 60 rows keep the contract; row 0: at: it is required" in begun(tmp_path / "shop", "--from", file)
+    text = (tmp_path / "shop" / "mine.py").read_text()
+    assert "3 rows without one are refused" in text
+    case = read("mine", text)
+    assert (case.events.time.name, case.training.split) == ("at", "time")
+    for words in (["ingest", "mine.py", file], ["run", "mine.py", "build"]):
+        done = ran(tmp_path / "shop", Path(sys.executable).with_name("weigh"), *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    told = begun(tmp_path / "half", "--from", timed(tmp_path / "y.csv", datetime.isoformat, missing=30))
+    assert "60 of 60" in told
+    assert "# at: left out, a time that 30 of 60 rows do not have" in (tmp_path / "half" / "mine.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ("%d.%m.%Y %H:%M", "ISO-8601"), ("%m/%d/%Y %H:%M:%S", "ISO-8601"), ("%d %b %Y %H:%M", "ISO-8601"),
+        ("%B %d %Y", "ISO-8601"), ("%Y-%m-%d", "ISO-8601"), ("1897-%m-%dT%H:%M:%SZ", "between the years 1900 and 2200"),
+    ],
+)  # fmt: skip
+def test_a_time_that_is_not_read_is_told(form, why, tmp_path):
+    file = timed(tmp_path / "x.csv", lambda at: at.strftime(form))
+    told = begun(tmp_path / "shop", "--from", file)
+    assert "'at' is left out, a time in a form that is not read: it must" in told
+    assert why in told
+    assert "without a time there are no windows" in told
+    text = (tmp_path / "shop" / "mine.py").read_text()
+    assert "# DECIDE: at: left out, a time in a form that is not read: it must" in text
+    assert read("mine", text).events.time is None
+    with pytest.raises(InputError, match=r"--time 'at' cannot be.*form that is not read"):
+        begun(tmp_path / "other", "--from", file, "--time", "at")
+
+
+@pytest.mark.parametrize("code", ["123-45-67{:02}", "10.0.0.{}", "1.2.{}", "555-1{:03}", "mon-{}:a"])
+def test_a_code_with_signs_is_no_time(code):
+    table = pa.table({"id": [f"i{i}" for i in range(60)], "bad": [i % 2 for i in range(60)],
+                      "code": [code.format(i % 30) for i in range(60)]})  # fmt: skip
+    assert next(c.kind for c in columns_of(table) if c.name == "code") == "Key"
 
 
 @pytest.mark.parametrize("words", [("False", "True"), ("FALSE", "true"), ("false", "true")])

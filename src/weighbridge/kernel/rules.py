@@ -138,11 +138,11 @@ def stored_time(field: Time, value: object, *, naive_is_utc: bool = False) -> in
         try:
             at_us = iso_to_us(text)
         except (ValueError, OverflowError) as fault:
-            why = _time_fault(fault)
+            why = _time_fault(fault, naive_is_utc)
             continue
         if EARLIEST_US <= at_us < LATEST_US:
             return at_us
-        why = "it must lie between the years 1900 and 2200"
+        raise reject(field.name, "time", "it must lie between the years 1900 and 2200")
     raise reject(field.name, "time", why)
 
 
@@ -158,5 +158,9 @@ def json_type(value: object) -> str:
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
-def _time_fault(fault: Exception) -> str:
-    return str(fault) if "offset" in str(fault) else "it must be ISO-8601, such as 2026-03-01T12:00:00Z"
+def _time_fault(fault: Exception, naive_is_utc: bool) -> str:
+    return (
+        str(fault)
+        if "offset" in str(fault) and not naive_is_utc
+        else "it must be ISO-8601, such as 2026-03-01T12:00:00Z"
+    )

@@ -43,14 +43,16 @@ def init(
     """
     refuse_name(case)
     refuse_folder(folder)
-    text, table = (payments(case), None) if history is None else guessed(case, history, id_column, time, label)
+    text, table, unread = (
+        (payments(case), None, "") if history is None else guessed(case, history, id_column, time, label)
+    )
     declared = read(case, text)
     step = f"weigh run {case}.py data" if history is None else f"weigh ingest {case}.py {_from(folder, history)}"
     told = "" if table is None else kept(declared, table)
     write(folder, declared, text, step)
     typer.echo(f"{folder}: use case {case}, {len(declared.events.fields)} fields, {len(declared.vector)} features")
     if table is not None:
-        typer.echo(told)
+        typer.echo(f"{told}{unread}")
         typer.echo(f"  {text.count('DECIDE')} places in {case}.py are marked DECIDE: read them")
     typer.echo(f"now: cd {folder} && make test\nthen: {step} && weigh run {case}.py")
 
@@ -78,16 +80,19 @@ def refuse_folder(folder: Path) -> None:
 
 def guessed(
     name: str, history: Path, id_column: str | None, time: str | None, label: str | None
-) -> tuple[str, pa.Table]:
-    """Return the declaration that a file's columns suggest, and the file."""
-    from weighbridge.serve.project.columns import columns_of
+) -> tuple[str, pa.Table, str]:
+    """Return the declaration that a file's columns suggest, the file, and a line for each time that is not read."""
+    from weighbridge.serve.project.columns import TIME, UNREAD, columns_of
     from weighbridge.serve.project.declaration import declaration
     from weighbridge.serve.project.seen import seen
     from weighbridge.stores.sources import read_file
 
     table = read_file(history)
     columns = columns_of(table, id=id_column, time=time, label=label)
-    return declaration(name, history.name, seen(table, columns, history.name)), table
+    found = seen(table, columns, history.name)
+    lost = "" if found.of(TIME) else "; without a time there are no windows"
+    unread = "".join(f"\n  {c.name!r} is left out, {UNREAD}: {c.note}{lost}" for c in found.of(UNREAD))
+    return declaration(name, history.name, found), table, unread
 
 
 def read(name: str, text: str) -> UseCase:

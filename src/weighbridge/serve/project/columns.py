@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weighbridge.declare.contract import ARRIVED as ARRIVAL
 from weighbridge.errors import InputError
-from weighbridge.kernel.arrays import Ints
-from weighbridge.kernel.table_check import TableCheck
 from weighbridge.kernel.written import outcome_of
+from weighbridge.serve.project.times import Times, times_of
 
-ID, TIME, ARRIVED, LABEL, KEY, CATEGORY, MONEY, NUMBER, INTEGER, LEFT_OUT = (
+ID, TIME, ARRIVED, LABEL, KEY, CATEGORY, MONEY, NUMBER, INTEGER, LEFT_OUT, UNREAD = (
     "Id", "Time", "arrived", "label", "Key", "Category", "Money", "Number", "Integer", "left out",
+    "a time in a form that is not read",
 )  # fmt: skip
 LABEL_NAMES = re.compile(r"(is_|was_|has_)?(fraud\w*|label|target|class|default\w*|chargeback|churn\w*|bad|positive|"
                          r"outcome|disputed|late|cancell?ed|returned|loan_status)", re.I)  # fmt: skip
@@ -84,6 +83,8 @@ def _chosen(found: list[Column], kind: str, name: str | None, likely: object) ->
     best = [c for c in able if likely(c)] or (able if kind != LABEL else [])
     if not best:
         return found
+    if kind == TIME:
+        best = sorted(best, key=lambda c: c.missing)
     told = [c.name for c in able if c is not best[0] and not (kind == TIME and ARRIVED_NAMES.search(c.name))]
     note = f"{', '.join(told)} could be too" if told else ""
     return [_demoted(c, kind, replace(best[0], note=note)) for c in found]
@@ -97,7 +98,8 @@ def _demoted(column: Column, kind: str, best: Column) -> Column:
     if kind == LABEL:
         return replace(column, kind=CATEGORY if column.values else INTEGER)
     if kind == TIME and ARRIVED_NAMES.search(column.name):
-        return replace(column, kind=ARRIVED)
+        without = f"an arrival that {column.missing:,} rows do not have"
+        return replace(column, kind=LEFT_OUT, note=without) if column.missing else replace(column, kind=ARRIVED)
     return replace(column, kind=LEFT_OUT, note="a second time" if kind == TIME else "another value in every row")
 
 
@@ -115,8 +117,9 @@ def _column(name: str, values: pa.Array, rows: int) -> Column:
         return replace(made, note="it has no name")
     if distinct < 2:
         return replace(made, note="the same value in every row" if distinct else "empty")
-    if not missing and times_us(values) is not None:
-        return replace(made, kind=TIME)
+    times = times_of(values)
+    if times is not None:
+        return _time(made, times, rows)
     if pa.types.is_boolean(kind):
         return replace(made, kind=LABEL, values=("false", "true"))
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or _is_text(values.type)):
@@ -135,6 +138,14 @@ def _column(name: str, values: pa.Array, rows: int) -> Column:
     if rows / distinct >= LEAST_REPEATS:
         return replace(made, kind=KEY)
     return replace(made, note="hardly a value comes twice")
+
+
+def _time(made: Column, times: Times, rows: int) -> Column:
+    if times.usual:
+        return replace(made, kind=TIME, missing=rows - int(times.good.sum()))
+    if times.fault:
+        return replace(made, kind=UNREAD, note=times.fault)
+    return replace(made, note=f"a time that {made.missing:,} of {rows:,} rows do not have")
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -184,21 +195,3 @@ def _above(value: float) -> float:
         return 1
     power = 10 ** math.floor(math.log10(value))
     return next(float(step * power) for step in (1, 2, 5, 10) if step * power >= value)
-
-
-def times_us(values: pa.Array) -> Ints | None:
-    """Return a column's times as microseconds UTC, as `weigh ingest` reads them; None when one of them is no time."""
-    if _is_text(values.type):
-        first = values.drop_null().slice(0, 20)
-        if not all("-" in text or ":" in text for text in first.to_pylist()) or not _all_times(first)[1]:
-            return None
-    elif not (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
-        return None
-    moments, good = _all_times(values)
-    return moments if good else None
-
-
-def _all_times(values: pa.Array) -> tuple[Ints, bool]:
-    check = TableCheck(pa.table({"time": values}), {})
-    moments = check.times(ARRIVAL, "time", "time")
-    return moments, bool(check.good.all())

@@ -21,6 +21,7 @@ from weighbridge.serve.project.columns import (
     NUMBER,
     PERSONAL,
     TIME,
+    UNREAD,
     Column,
     wider,
 )
@@ -87,6 +88,9 @@ def _field(column: Column, seen: Seen) -> Iterator[str]:
     if column.field != column.name:
         options.append(f"column={_quoted(column.name)}")
     note = ""
+    if column.kind == UNREAD:
+        yield f"# DECIDE: {column.field}: left out, {UNREAD}: {column.note}; write it so in the file and begin again"
+        return
     if column.kind in (LEFT_OUT, ARRIVED, LABEL):
         if column.kind == LEFT_OUT:
             yield f"# {column.field}: left out, {column.note}"
@@ -106,7 +110,9 @@ def _field(column: Column, seen: Seen) -> Iterator[str]:
         options += [f"at_least={low:_}", f"at_most={high:_}"]
         options += [f"decimals={column.decimals}"] if column.kind == NUMBER and column.decimals < 6 else []
         note = f"DECIDE: seen {column.low:,.15g} to {column.high:,.15g}"
-    if column.missing and column.kind != ID:
+    if column.missing and column.kind == TIME:
+        note += f"; {column.missing:,} rows without one are refused"
+    elif column.missing and column.kind != ID:
         options.append("optional=True")
         note += f"{'; ' if note else ''}missing in {column.missing:,} rows"
     if column.note:
