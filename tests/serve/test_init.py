@@ -263,6 +263,30 @@ def test_a_label_in_words_is_found_and_taken_in(words, tmp_path):
     assert json.loads(done.output)["labels"] == 60
 
 
+SPREAD = [float(n % 7) ** 3 + 0.25 for n in range(60)]  # its mean is twice its median
+EVEN = [5.25 + (n % 9) for n in range(60)]
+AMOUNTS = {
+    "by its name, though another stands before it": ({"rate": EVEN, "tip": SPREAD, "amount": EVEN}, "amount"),
+    "the likelier name": ({"total": EVEN, "purchaseAmount": EVEN}, "purchaseAmount"),
+    "a whole number": ({"LIMIT_BAL": [10_000 * (1 + n % 5) for n in range(60)], "tip": SPREAD}, "LIMIT_BAL"),
+    "by its shape": ({"interest": EVEN, "tip": SPREAD}, "tip"),
+    "none that is even": ({"interest": EVEN}, None),
+    "none that is a rate": ({"amount_rate": SPREAD, "late_days": SPREAD}, None),
+    "none that is negative": ({"amount": [-x for x in SPREAD], "tip": [x - 1 for x in SPREAD]}, None),
+    "none that is missing": ({"amount": [None, *SPREAD[1:]]}, None),
+}
+
+
+@pytest.mark.parametrize("told", AMOUNTS)
+def test_the_amount_is_a_likely_column_or_none(told):
+    columns, wanted = AMOUNTS[told]
+    table = pa.table({"id": [f"r{n}" for n in range(60)], **columns, "bad": [n % 3 == 0 for n in range(60)]})
+    text = declaration("odd", "odd.csv", seen(table, columns_of(table), "odd.csv"))
+    costs = read("odd", text).policy.costs
+    assert costs.amount == wanted
+    assert ("no column looks like an amount" in text, costs.missed) == ((True, 100) if wanted is None else (False, 1.0))
+
+
 def test_a_table_without_times_is_split_by_label(tmp_path):
     (tmp_path / "x.csv").write_text("id,x,bad\n" + "".join(f"{i},{i % 7},{i % 3 == 0:d}\n" for i in range(90)))
     begun(tmp_path / "shop", "--from", tmp_path / "x.csv")

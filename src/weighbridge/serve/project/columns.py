@@ -28,7 +28,10 @@ MOST_VALUES, LEAST_REPEATS = 24, 2.0  # of a category; events a value, on averag
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `kind` of field it makes, what was seen in it, and a note for whoever decides."""
+    """One column: `kind` of field it makes, what was seen in it, and a note for whoever decides.
+
+    `skew`: the mean of its numbers by their median, 0 where one of them is not positive.
+    """
 
     name: str
     kind: str
@@ -37,6 +40,7 @@ class Column:
     low: float = 0.0
     high: float = 0.0
     decimals: int = 0
+    skew: float = 0.0
     values: tuple[str, ...] = ()
     distinct: int = 0
 
@@ -172,7 +176,9 @@ def _whole(numbers: pa.Array | None) -> bool:
 
 def _number(made: Column, numbers: pa.Array) -> Column:
     seen = pc.min_max(numbers).as_py()
-    made = replace(made, low=seen["min"], high=seen["max"])
+    mean, median = pc.mean(numbers).as_py(), pc.quantile(numbers, q=0.5)[0].as_py()
+    skew = mean / median if mean > 0 and median > 0 else 0.0
+    made = replace(made, low=seen["min"], high=seen["max"], skew=skew)
     if _whole(numbers):
         return replace(made, kind=INTEGER)
     decimals = next((d for d in range(1, 7) if _exact(numbers, d)), 6)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from weighbridge.clock import DAY_US, SECOND_US
+from weighbridge.serve.project.amount import amount_of
 from weighbridge.serve.project.columns import (
     ARRIVED,
     CATEGORY,
@@ -136,7 +137,8 @@ def windows(seen: Seen) -> list[str]:
 def _features(seen: Seen) -> Iterator[str]:
     """Histories of each key, then the event's own values; every optional number also tells that it is missing."""
     amounts = [c for c in seen.of(*NUMBERS) if not c.missing and wider(c)[1] * 10**c.decimals < MOST_SUMMED]
-    amount = next((c for c in amounts if c.kind == MONEY), amounts[0] if amounts else None)
+    likely = amount_of(amounts) or next((c for c in amounts if c.kind == MONEY), None)
+    amount = likely or (amounts[0] if amounts else None)
     if seen.timed:
         last = windows(seen)
         longest = last[-1]
@@ -162,11 +164,12 @@ def _features(seen: Seen) -> Iterator[str]:
 
 
 def _case(name: str, seen: Seen) -> list[str]:
-    label, costs = seen.of(LABEL)[0], [c for c in seen.of(MONEY) if not c.missing and c.low >= 0]
+    label, cost = seen.of(LABEL)[0], amount_of(seen.columns)
     column = "" if label.field == label.name else f", column={_quoted(label.name)}"
     matures = _length(seen.span_us / 12) if seen.timed else "0s"
     training = f'Training(validation="{_length(seen.span_us / 5)}")' if seen.timed else 'Training(split="stratified")'
-    amount = f'amount="{costs[0].field}", ' if costs else ""
+    missed = f'amount="{cost.field}"' if cost else "missed=100"
+    decide = "is the amount what a miss costs?" if cost else "no column looks like an amount: each miss costs the same"
     return [
         "case = UseCase(",
         f'    name="{name}",',
@@ -175,8 +178,8 @@ def _case(name: str, seen: Seen) -> list[str]:
         "    # DECIDE: after how long is an outcome known for sure?",
         f'    label=Label("{label.field}", matures="{matures}"{column}),',
         "    models=[logistic(), lightgbm()],",
-        "    # DECIDE: what do a wrong decline and a review cost?",
-        f"    policy=Policy(costs=Costs({amount}wrong_decline=15, review=2)),",
+        f"    # DECIDE: what do a wrong decline and a review cost? {decide}",
+        f"    policy=Policy(costs=Costs({missed}, wrong_decline=15, review=2)),",
         f"    training={training},",
         *([f"    stages=standard_stages(reads=[{_quoted(seen.file)}]),"] if seen.file else []),
         '    gates=[Gate("parity_mismatches", at_most=0), Gate("leakiest_feature_auc", at_most=0.995)],',
