@@ -33,7 +33,8 @@ class Expect:
     request` is given; of features, of the vectors: it holds for a share `at_least` of the rows in which nothing that it
     names is missing. It judges data, never one event: `/predict` refuses by the contract alone. Of figures of the whole
     table, such as "0.005 <= positive_share <= 0.02", it is asked once: `rows`, `positive_share` (of labelled events),
-    `labelled_share`, `ordered_share` (of rows that do not happen before the row above), `rejected_share`.
+    `labelled_share`, `ordered_share` (of rows that do not happen before the row above), `rejected_share`; of a home,
+    that of all rows that were ingested.
     """
 
     name: str
@@ -81,6 +82,9 @@ class Validation:
     `missing_at_most` of a column, or what `missing_of` says for it. `outliers`: at most `outliers_at_most` of a
     number's values lie more than `beyond` robust deviations from its median (by "robust_z": 1.4826 times the median
     absolute deviation), or that many interquartile ranges outside the quartiles (by "iqr", Tukey 1977).
+
+    Of a home, `rejected_at_most` bounds the share of all rows that were ingested; 0, the default, bounds it in files
+    alone, as the rejects of a home are put apart already.
 
     `expect` are business rules. `stages` are where anything is checked. With `fail_fast` the first failure is the last
     thing that is looked at.

@@ -17,6 +17,7 @@ from weighbridge.declare.gates import Gate
 from weighbridge.declare.watch import NONE
 from weighbridge.errors import BundleRefused
 from weighbridge.kernel.arrays import MISSING, Bools, Floats, Vectors
+from weighbridge.loop.ingested import ingested
 from weighbridge.loop.labels.ledger import ledger
 from weighbridge.loop.rollouts.met import meant_for
 from weighbridge.loop.slo import IMMATURE, MISSED, kept, said
@@ -155,11 +156,10 @@ def canary_errors(evidence: Evidence, g: Gate) -> Measured:
 def rejected_share(evidence: Evidence, g: Gate) -> Measured:
     """Return the share of rejected rows of the files that were ingested."""
     since_us = evidence.as_of_us - duration_us(g.last)
-    files = [facts for _, _, at, facts in evidence.stores.tracker.runs("ingest") if since_us < at <= evidence.as_of_us]
-    rows, rejected = (sum(int(facts[name]) for facts in files) for name in ("rows", "rejected"))
+    rows, rejected, runs = ingested(evidence.stores.tracker, since_us, evidence.as_of_us)
     if not rows:
         return not_applicable(f"no file was ingested in {g.last}")
-    return Measured(rejected / rows, f"{rejected:,} of {rows:,} rows in {len(files)} files")
+    return Measured(rejected / rows, f"{rejected:,} of {rows:,} rows in {runs} files")
 
 
 def objectives_missed(evidence: Evidence, g: Gate) -> Measured:

@@ -14,6 +14,7 @@ from weighbridge.loop.build import build
 from weighbridge.loop.due import due
 from weighbridge.loop.freshness import fresh
 from weighbridge.loop.gate import gate, newest_bundle
+from weighbridge.loop.ingested import ingested
 from weighbridge.loop.promote import promote
 from weighbridge.loop.report import Progress, Report, silent, write_report
 from weighbridge.loop.retrain import Tell, retrain
@@ -99,7 +100,9 @@ def inputs(case: UseCase, stores: Stores, name: str) -> str | None:
     head = stores.log.head().data_seq
     if name == "build":
         return digest([case.vector_digest, head, stores.log.forgotten_us()])
-    if name in ("validate", "train"):
+    if name == "validate":
+        return digest([case.digest, head, ingested(stores.tracker).rejected])
+    if name == "train":
         return digest([case.digest, head])
     if name == "gate":
         return digest([case.digest, newest_bundle(case, stores), head])

@@ -22,7 +22,11 @@ from weighbridge.declare import (
     log,
     logistic,
 )
+from weighbridge.loop.ingest import ingest
+from weighbridge.loop.ingested import ingested
+from weighbridge.loop.run import inputs
 from weighbridge.loop.validate import validate
+from weighbridge.stores.memory import MemoryTracker
 
 ROWS = 20
 CLOCK = ManualClock(iso_to_us("2026-07-01T00:00:00Z"))
@@ -98,3 +102,36 @@ def test_labels_that_are_given_and_are_none_fail_and_none_that_are_given_are_not
     assert look(events=unlabelled, labels=none)["binary", "bad"]["outcome"] == "failed"
     assert look(events=events().drop_columns(["bad"]))["binary", "bad"]["outcome"] == "not judged"
     assert ("binary", "bad") not in look(events=events())
+
+
+@pytest.mark.parametrize(
+    ("broken", "at_most", "contract", "rule"),
+    [(0, 0.0, None, None), (5, 0.0, "not judged", "failed"), (5, 0.3, None, None), (5, 0.2, "failed", "failed")],
+)
+def test_a_home_is_judged_by_what_ingestion_rejected(tmp_path, broken, at_most, contract, rule):
+    few = made(rejected_at_most=at_most, expect=[Expect("few rejected", f"rejected_share <= {at_most}")])
+    stores = memory_stores(few, tmp_path)
+
+    def outcomes():
+        found = validate(few, stores, CLOCK, ("raw",)).figures["findings"]
+        return [{each["check"]: each["outcome"] for each in found}.get(check) for check in ("contract", "expect")]
+
+    assert outcomes() == ["not judged", "not judged"]
+    before = inputs(few, stores, "validate")
+    ingest(few, stores, CLOCK, events(amount=[-1.0] * broken + [10.0] * (ROWS - broken)))
+    assert outcomes() == [contract, rule]
+    assert inputs(few, stores, "validate") != before
+    before = inputs(few, stores, "validate")
+    ingest(few, stores, CLOCK, events(id=[f"x{n}" for n in range(ROWS)], amount=[-1.0] * ROWS))
+    assert inputs(few, stores, "validate") != before
+    assert outcomes()[1] == "failed"
+
+
+def test_what_was_rejected_of_every_file_counts_and_only_in_the_time_asked_about():
+    tracker = MemoryTracker()
+    sources = {"events": {"rows": 8, "rejected": 1}, "labels": {"rows": 4, "rejected": 3}}
+    tracker.record("a", "ingest", 10, {"rows": 8, "rejected": 4, "sources": sources})
+    tracker.record("b", "ingest", 20, {"table": "loans", "rows": 5, "rejected": 2})
+    assert ingested(tracker) == (17, 6, 2)
+    assert ingested(tracker, 10) == (5, 2, 1)
+    assert ingested(tracker, 0, 10) == (12, 4, 1)

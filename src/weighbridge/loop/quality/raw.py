@@ -18,6 +18,7 @@ from weighbridge.kernel.conditions import Column
 from weighbridge.kernel.quality import again
 from weighbridge.kernel.table_check import Rejects
 from weighbridge.kernel.validate import parse_table
+from weighbridge.loop.ingested import ingested
 from weighbridge.loop.labels.label import RECORDS, labels_of_column, labels_of_table
 from weighbridge.loop.quality.column import check_column
 from weighbridge.loop.quality.findings import NO_ROWS, Findings
@@ -25,7 +26,7 @@ from weighbridge.loop.quality.labels import check_labels
 from weighbridge.loop.quality.rules import Place, expect_of_rows, expect_of_table
 from weighbridge.ports import Stores
 
-EVENTS, LABELS = "events", "labels"
+EVENTS, LABELS, INGESTED = "events", "labels", "ingested"
 
 
 def check_files(
@@ -58,7 +59,26 @@ def check_log(case: UseCase, stores: Stores, found: Findings) -> None:
     found.stages[RAW] = f"{len(events):,} events of the log"
     labels = stores.log.labels()
     rows = events.add_column(0, "row", pa.array(np.arange(len(events))))
-    check_stored(case, found, rows, labels if len(labels) else None, 0.0)
+    check_stored(case, found, rows, labels if len(labels) else None, _ingested(found, stores))
+
+
+def _ingested(found: Findings, stores: Stores) -> float:
+    """Hold what ingestion rejected against its bound; return the share, NaN where nothing was ingested.
+
+    Rejects are not in the log, so they are a fault of a home only where a bound for them is declared.
+    """
+    rows, rejected, _ = ingested(stores.tracker)
+    figure, bound = _share(rejected, rows), found.validation.rejected_at_most
+    place = (RAW, INGESTED)
+    if not rows:
+        found.add(place, "contract", "", "no file was ingested", ok=None, bound=bound)
+    elif rejected and not bound:
+        sentence = f"{rejected:,} of {rows:,} rows were rejected; no rejected_at_most is declared"
+        found.add(place, "contract", "", sentence, ok=None, figure=figure, bound=bound)
+    else:
+        found.add(place, "contract", "", f"{rejected:,} of {rows:,} rows were rejected, {bound:.2%} may",
+                  ok=figure <= bound, figure=figure, bound=bound)  # fmt: skip
+    return figure
 
 
 def check_stored(case: UseCase, found: Findings, good: pa.Table, labels: pa.Table | None, rejected: float) -> None:
