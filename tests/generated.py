@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from weighbridge import cases
 from weighbridge.clock import SystemClock
+from weighbridge.identity import Draws
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.score.decide import Desk
 from weighbridge.serve.cli import app
@@ -51,7 +52,7 @@ def cli_reference() -> str:
 
 def openapi() -> str:
     case = find_case("card_fraud")
-    stores = SimpleNamespace(log=MemoryLog(case.events), keys=MemoryKeys())
+    stores = SimpleNamespace(log=MemoryLog(case.events), keys=MemoryKeys(), draws=Draws(bytes(32)))
     desk = Desk(case, stores, MemoryState(compile_plan(case)), SystemClock())
     return json.dumps(documented(Door(desk)).openapi(), indent=2) + "\n"
 

@@ -1,4 +1,4 @@
-"""What names a thing: canonical JSON, digests, ULIDs and keyed pseudonyms."""
+"""What names a thing, and what chance makes of a name: canonical JSON, digests, ULIDs, keyed pseudonyms and draws."""
 
 from __future__ import annotations
 
@@ -82,3 +82,28 @@ class Pseudonyms:
         """Whether a text looks like a pseudonym under this key."""
         key_id, _, code = text.partition(".")
         return key_id == self.key_id and len(code) == 26 and set(code) <= set("abcdefghijklmnopqrstuvwxyz234567")
+
+
+class Draws:
+    """Keyed chance: the first 64 bits of HMAC-SHA256 of a text, as a fraction of 1.
+
+    A text is always drawn the same way under the same key; without the key nobody can choose texts that a share falls
+    on.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.key_id = hashlib.sha256(b"draw key id" + key).hexdigest()[:8]
+
+    def falls_on(self, text: str, share: float, key_id: str | None) -> bool | None:
+        """Return whether a share falls on a text under the key of this id; None: that is another key than this one.
+
+        A `key_id` of None stands for draws of before there were keys: the plain sha256.
+        """
+        if key_id is None:
+            code = hashlib.sha256(text.encode()).digest()
+        elif key_id == self.key_id:
+            code = hmac.digest(self._key, text.encode(), "sha256")
+        else:
+            return None
+        return int.from_bytes(code[:8], "big") < share * 2**64

@@ -23,6 +23,7 @@ from weighbridge.score import explore as exploration
 from weighbridge.score import fallback
 from weighbridge.score.batch import score_table
 from weighbridge.score.bundle import load
+from weighbridge.score.draw import Draw
 from weighbridge.score.explore import Explorer
 from weighbridge.score.route import PRODUCTION
 from weighbridge.score.rulebook import POLICY
@@ -196,10 +197,10 @@ def test_the_hot_path_without_exploration_keeps_no_account(small_case, home, clo
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 300_00)), max_size=60))
-def test_no_day_ever_spends_more_than_its_cap(small_case, steps):
+def test_no_day_ever_spends_more_than_its_cap(small_case, trained, steps):
     case = exploring(small_case, replace(TIGHT, largest=None))
     place = [field.name for field in case.events.payload].index("amount")
-    explorer, spent, at_us = Explorer(case), {}, 0
+    explorer, spent, at_us = Explorer(case, Draw(trained)), {}, 0
     for ahead, cents in steps:
         at_us += ahead * DAY_US // 2
         values = [cents if number == place else 0 for number in range(len(case.events.payload))]
@@ -211,21 +212,12 @@ def test_no_day_ever_spends_more_than_its_cap(small_case, steps):
     assert all(cents <= 150_00 for cents in spent.values())
 
 
-def test_chance_is_a_hash_of_id_and_seed(small_case):
-    ids = [f"e{number}" for number in range(20_000)]
-    one, again, other = (Explorer(exploring(small_case, replace(OPEN, seed=seed))) for seed in (0, 0, 1))
-    drawn = [one.drawn(i) for i in ids]
-    assert drawn == [again.drawn(i) for i in ids]
-    assert abs(sum(drawn) / len(ids) - 0.3) < 0.015
-    assert abs(sum(a and other.drawn(i) for a, i in zip(drawn, ids, strict=True)) / len(ids) - 0.09) < 0.01
-
-
-def test_an_event_without_an_amount_spends_nothing_and_is_declined(small_case):
-    explorer = Explorer(exploring(small_case, OPEN))
+def test_an_event_without_an_amount_spends_nothing_and_is_declined(small_case, trained):
+    explorer = Explorer(exploring(small_case, OPEN), Draw(trained))
     assert explorer.propensity([None] * len(small_case.events.payload), 0) == 0.0
     counting = exploring(small_case, Explore(share=1, spend_per_day=2))
     counting = replace(counting, policy=replace(counting.policy, costs=Costs()))
-    counted = Explorer(counting)
+    counted = Explorer(counting, Draw(trained))
     for room in (1.0, 1.0, 0.0):
         assert counted.propensity([], 5) == room
         counted.spend(counted.amount_of([]), 5)

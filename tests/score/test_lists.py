@@ -277,8 +277,8 @@ def test_online_batch_and_replay_see_the_same_lists(small_case, trained, world, 
 
 def test_batch_decides_new_rows_by_the_lists_as_they_are(case, home, events, clock, small_case):
     now = parse_edit(case, edit(value=events[0]["card_id"]), home.pseudonyms, clock.now_us())
-    assert append_edit(case, home.log, now) is False
-    assert append_edit(case, home.log, now) is True
+    assert append_edit(case, home, now) is False
+    assert append_edit(case, home, now) is True
     accepted, _ = parse_table(case.events, pa.Table.from_pylist(events[:3]), {}, home.pseudonyms)
     bundle = load(home.registry.alias(PRODUCTION), case, home.bundles, home.signer)
     decided = score_table(case, home, bundle, accepted).to_pylist()

@@ -13,6 +13,7 @@ from tests.score.rivals import bad_bundles, point, put, rival
 from weighbridge.clock import us_to_iso
 from weighbridge.declare import Contract, Fallback, Id, Key, Money, Rollout, Time
 from weighbridge.errors import DeclarationError, StoreFailure
+from weighbridge.identity import Draws
 from weighbridge.loop.replays.past import find_decision
 from weighbridge.loop.replays.reproduce import reproduce
 from weighbridge.loop.verify import verify
@@ -22,26 +23,30 @@ from weighbridge.score.router import REFUSED, RETRY_SECONDS, Router
 from weighbridge.serve.wiring import open_desk
 
 SHARES = st.floats(0, 1)
+DRAWS = Draws(b"d" * 32)
+KEYS = (None, DRAWS.key_id)
 IN_FLIGHT = 50  # fewer than a desk lets wait
 
 
-@given(st.text(min_size=1), st.sampled_from(["a" * 64, "b" * 64]), SHARES, SHARES)
-def test_an_arm_depends_on_card_and_canary_and_a_larger_share_only_adds(card, canary, one, other):
-    low, high = (Arms("champion", canary, share) for share in sorted((one, other)))
-    assert low.arm(card) == replace(low, champion="another", shadow="x", sticky="y").arm(card)
-    assert (low.arm(card), high.arm(card)) in ((CHAMPION, CHAMPION), (CHAMPION, CANARY), (CANARY, CANARY))
-    assert replace(low, share=0.0).arm(card) == CHAMPION
-    assert replace(low, share=1.0).arm(card) == CANARY
-    assert replace(low, canary=None).arm(card) == low.arm(None) == CHAMPION
+@given(st.text(min_size=1), st.sampled_from(["a" * 64, "b" * 64]), SHARES, SHARES, st.sampled_from(KEYS))
+def test_an_arm_depends_on_card_and_canary_and_a_larger_share_only_adds(card, canary, one, other, key):
+    low, high = (Arms("champion", canary, share, key=key) for share in sorted((one, other)))
+    assert low.arm(card, DRAWS) == replace(low, champion="another", shadow="x", sticky="y").arm(card, DRAWS)
+    met = low.arm(card, DRAWS), high.arm(card, DRAWS)
+    assert met in ((CHAMPION, CHAMPION), (CHAMPION, CANARY), (CANARY, CANARY))
+    assert replace(low, share=0.0).arm(card, DRAWS) == CHAMPION
+    assert replace(low, share=1.0).arm(card, DRAWS) == CANARY
+    assert replace(low, canary=None).arm(card, DRAWS) == low.arm(None, DRAWS) == CHAMPION
 
 
+@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.8])
-def test_the_share_is_a_share_and_another_canary_draws_anew(share):
+def test_the_share_is_a_share_and_another_canary_draws_anew(share, key):
     cards = [f"c{number}" for number in range(20_000)]
-    first, second = (Arms("champion", name, share) for name in ("a" * 64, "b" * 64))
-    for arms in (first, second):
-        assert Counter(map(arms.arm, cards))[CANARY] == pytest.approx(share * len(cards), abs=400)
-    both = sum(first.arm(card) == second.arm(card) == CANARY for card in cards)
+    met = [[Arms("champion", name, share, key=key).arm(card, DRAWS) for card in cards] for name in ("a" * 64, "b" * 64)]
+    for arms in met:
+        assert Counter(arms)[CANARY] == pytest.approx(share * len(cards), abs=400)
+    both = sum(first == second == CANARY for first, second in zip(*met, strict=True))
     assert both == pytest.approx(share**2 * len(cards), abs=400)
 
 
@@ -156,7 +161,7 @@ def test_no_kind_of_bad_bundle_gets_in_and_each_refusal_is_noted_once(desk, home
         assert set(met) <= ({champion} if alias == CANARY else {champion, good}), kind
     assert desk.router.refusal == (body["reason"] if alias == PRODUCTION else None)
     assert desk.router.route.arms == Arms(champion, None if alias == CANARY else good, None if alias == CANARY else 0.5,
-                                          None, "card_id")  # fmt: skip
+                                          None, "card_id", None if alias == CANARY else DRAWS.key_id)  # fmt: skip
     monkeypatch.setattr("weighbridge.score.router.RETRY_SECONDS", RETRY_SECONDS)
     point(home, alias, good, 1.0 if alias == CANARY else None)
     assert follow(desk)

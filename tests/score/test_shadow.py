@@ -91,7 +91,7 @@ def test_it_says_what_it_would_have_decided_with_the_lists_at_the_events_place(c
                 bundle.thresholds,
             )
         )
-    said = verdicts(case, home.log, asked, as_noted=True)
+    said = verdicts(case, home, asked, as_noted=True)
     assert [row["action"] for row in found] == [verdict.action for verdict in said]
     assert any("blocked_card" in verdict.rules for verdict in said)
     assert {row["bundle"] for row in found} == {bundle.id}

@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
@@ -230,6 +231,26 @@ def test_keys_are_for_the_owner_only(small_case, tmp_path):
     home = open_home(small_case, tmp_path / "home", create=True)
     for key in (home.folder / "keys").iterdir():
         assert key.stat().st_mode & 0o077 == 0
+
+
+def test_the_key_that_draws_is_made_at_first_use_and_one_for_all(small_case, tmp_path):
+    """A home of before has none; whoever opens it first makes it, also when several do at once."""
+    folder = tmp_path / "home"
+    first = open_home(small_case, folder, create=True).stores.draws.key_id
+    assert open_home(small_case, folder, create=False).stores.draws.key_id == first
+    key = folder / "keys" / "draw.key"
+    key.unlink()
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(lambda _: open_home(small_case, folder, create=False), range(8)))
+    assert {home.stores.draws.key_id for home in opened} == {
+        open_home(small_case, folder, create=False).stores.draws.key_id
+    }
+    assert opened[0].stores.draws.key_id != first
+    assert sorted(path.name for path in key.parent.iterdir()) == ["draw.key", "pseudonym.key", "signing.key"]
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.write_text("short")
+    with pytest.raises(HomeError, match="missing or damaged"):
+        open_home(small_case, folder, create=False)
 
 
 def test_settings_come_from_the_environment_and_are_checked(tmp_path):

@@ -14,7 +14,7 @@ from weighbridge.bench.workload import CASE, EVENTS_PER_KEY, START_US, Figure
 from weighbridge.clock import DAY_US, ManualClock, us_to_iso
 from weighbridge.declare import Costs, Explore, ListOf, Policy, Rule
 from weighbridge.errors import InputError
-from weighbridge.identity import Pseudonyms
+from weighbridge.identity import Draws, Pseudonyms
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.backtest import Period, backtest
 from weighbridge.loop.trials.trial import Trial
@@ -116,6 +116,6 @@ def _stores(folder: Path) -> Stores:
     audit = SqliteAudit(database)
     return Stores(
         SqliteLog(database, LIVED.events, folder / "log"), MemoryTables(), SqliteRegistry(database),
-        SqliteTracker(database), MemoryBundles(), HomeSigner(b"b" * 32), Pseudonyms(b"b" * 32), MemoryKeys(),
-        audit, MemoryShadows(), MemoryLocks(), MemoryRows(), folder / "reports", Budget(folder=folder),
+        SqliteTracker(database), MemoryBundles(), HomeSigner(b"b" * 32), Pseudonyms(b"b" * 32), Draws(b"d" * 32),
+        MemoryKeys(), audit, MemoryShadows(), MemoryLocks(), MemoryRows(), folder / "reports", Budget(folder=folder),
     )  # fmt: skip

@@ -37,7 +37,7 @@ from weighbridge.declare import (
     value,
 )
 from weighbridge.declare.features import flatten
-from weighbridge.identity import Pseudonyms
+from weighbridge.identity import Draws, Pseudonyms
 from weighbridge.kernel.plan import compile_plan
 from weighbridge.loop.build import build, table_name
 from weighbridge.loop.children import ingest_rows
@@ -198,8 +198,9 @@ def _stores(folder: Path) -> Stores:
     audit = SqliteAudit(database)
     return Stores(
         SqliteLog(database, CASE.events, folder / "log"), ParquetTables(folder / "tables"), SqliteRegistry(database),
-        SqliteTracker(database), MemoryBundles(), HomeSigner(b"b" * 32), Pseudonyms(b"b" * 32), MemoryKeys(), audit,
-        MemoryShadows(), MemoryLocks(), FolderRows(folder / "rows", MEMORY_MB << 20), folder / "reports",
+        SqliteTracker(database), MemoryBundles(), HomeSigner(b"b" * 32), Pseudonyms(b"b" * 32), Draws(b"d" * 32),
+        MemoryKeys(), audit, MemoryShadows(), MemoryLocks(),
+        FolderRows(folder / "rows", MEMORY_MB << 20), folder / "reports",
         Budget(MEMORY_MB << 20, os.cpu_count() or 1, folder),
     )  # fmt: skip
 

@@ -15,7 +15,8 @@ class Explore:
     Only what the thresholds decline is explored: never what a rule or a list decides, never a degraded answer. An event
     that is let through gets the mildest action that the rules allow. `spend_per_day` bounds the amounts let through on
     a day (UTC, of arrival), in the units of the field that `Costs(amount=...)` names; without one, each event counts 1.
-    `largest` leaves out events above an amount. Chance is a hash of the event's id and `seed`.
+    `largest` leaves out events above an amount. Chance is a hash of the event's id and `seed`, keyed by
+    a secret of the home.
     """
 
     share: float

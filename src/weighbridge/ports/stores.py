@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.identity import Pseudonyms
+from weighbridge.identity import Draws, Pseudonyms
 from weighbridge.ports.alerts import Sinks, no_sinks
 from weighbridge.ports.audit import Audit
 from weighbridge.ports.keys import Keys
@@ -32,8 +32,8 @@ class Budget:
 class Stores:
     """Everything that runs is a function of (use case, stores, clock): these are the stores.
 
-    `reports` is the folder for what people read; `pseudonyms` replaces personal values; `budget` bounds long work;
-    `sinks` are where alerts go, by name.
+    `reports` is the folder for what people read; `pseudonyms` replaces personal values; `draws` is chance, by a
+    key of the home; `budget` bounds long work; `sinks` are where alerts go, by name.
     """
 
     log: Log
@@ -43,6 +43,7 @@ class Stores:
     bundles: BundleStore
     signer: Signer
     pseudonyms: Pseudonyms
+    draws: Draws
     keys: Keys
     audit: Audit
     shadows: Shadows

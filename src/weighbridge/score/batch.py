@@ -112,7 +112,7 @@ def _verdicts(
     seq = ints(events["seq"])
     order = np.argsort(seq, kind="stable")
     asked = decidables(case, events.take(pa.array(order)), vectors[order], probability[order], bundle.thresholds)
-    by_seq = verdicts(case, stores.log, asked, as_noted=False)
+    by_seq = verdicts(case, stores, asked, as_noted=False)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return [by_seq[row] for row in place]

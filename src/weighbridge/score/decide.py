@@ -49,9 +49,9 @@ class Desk:
         self.histories = Histories(state, stores.log, rebuild, self._make_anew)
         self._lock = threading.RLock()  # a callback of a future may call the desk
         self._settled = threading.Condition(self._lock)
-        self.rulebook = current(case, stores.log)
+        self.rulebook = current(case, stores)
         self._latest_us = latest_us(stores.log)
-        announce(case, stores.log, self._latest_us)
+        announce(case, stores, self._latest_us)
         self._decider = Decider(case, self.rulebook, self.router.failed)
         self._turns: Turns = OnAThread()
         self._scored: dict[str, Scored] = {}  # by id, in the order of arrival

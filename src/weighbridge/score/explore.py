@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,8 +13,7 @@ from weighbridge.declare.actions import DECLINE
 from weighbridge.declare.case import UseCase
 from weighbridge.ports import Log
 from weighbridge.records import Stored
-
-AT_ONCE = 16_384  # places of the log that are read at once
+from weighbridge.score.draw import AT_ONCE, Draw
 
 
 class Spend(NamedTuple):
@@ -27,14 +25,17 @@ class Spend(NamedTuple):
 
 
 class Explorer:
-    """What a policy's `Explore` says, and what was spent on which day. Days are asked for in the order of arrival."""
+    """What a policy's `Explore` says, and what was spent on which day. Days are asked for in the order of arrival.
 
-    def __init__(self, case: UseCase) -> None:
+    `of` is what it counts by; `draw` may change with the place in the log.
+    """
+
+    def __init__(self, case: UseCase, draw: Draw) -> None:
         explore, amount = case.policy.explore, case.policy.costs.amount
         assert explore is not None
         names = [field.name for field in case.events.payload]
         self._place = None if amount is None else names.index(amount)
-        self.amount, self.of = amount, (explore, amount)
+        self.amount, self.of, self.draw = amount, (explore, amount), draw
         scale = 1 if amount is None else case.events.field(amount, "Costs").scale
         self._most = round(explore.spend_per_day * scale)
         self._largest = self._most if explore.largest is None else min(self._most, round(explore.largest * scale))
@@ -57,8 +58,7 @@ class Explorer:
 
     def drawn(self, event_id: str) -> bool:
         """Return whether chance lets an event through."""
-        drawn = hashlib.sha256(f"explore {self._seed} {event_id}".encode()).digest()[:8]
-        return int.from_bytes(drawn, "big") < self._share * 2**64
+        return self.draw.falls_on(event_id, self._share, self._seed)
 
     def spend(self, amount: int, arrived_us: int) -> None:
         """Take in that so much was let through, or, below 0, that it was not after all."""

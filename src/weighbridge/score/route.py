@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from weighbridge.declare.contract import Contract
+from weighbridge.identity import Draws
 from weighbridge.ports import EventLog
 from weighbridge.records import CANARY, PRODUCTION, SHADOW, EventRecord
 from weighbridge.score.bundle import Bundle
@@ -19,37 +19,41 @@ ROUTE = "route"  # the kind of note that tells which bundles decide from its pla
 
 
 class Stuck:
-    """Finds in an event the text that a canary goes by: a field's value, or the event's id."""
+    """Finds in an event what a canary goes by, a field's value or the event's id, and by it the arm."""
 
-    def __init__(self, contract: Contract, sticky: str) -> None:
+    def __init__(self, contract: Contract, sticky: str, draws: Draws) -> None:
         places = {field.name: place for place, field in enumerate(contract.payload)}
-        self._place = places.get(sticky)
+        self._place, self._draws = places.get(sticky), draws
 
-    def of(self, event: EventRecord) -> str | None:
-        """Return the text, None where the event does not have it."""
+    def arm(self, arms: Arms, event: EventRecord) -> str | None:
+        """Return which arm an event meets: the champion where it has no value. None as of `Arms.arm`."""
         found = event.event_id if self._place is None else event.values[self._place]
-        return None if found is None else str(found)
+        return arms.arm(None if found is None else str(found), self._draws)
 
 
 @dataclass(frozen=True)
 class Arms:
-    """The ids of the bundles of a route, as the log notes them. `share` of the values of `sticky` meet the canary."""
+    """The ids of the bundles of a route, as the log notes them. `share` of the values of `sticky` meet the canary.
+
+    `key` is the id of the key that draws them; None: a plain hash does.
+    """
 
     champion: str | None = None
     canary: str | None = None
     share: float | None = None
     shadow: str | None = None
     sticky: str = ""
+    key: str | None = None
 
-    def arm(self, text: str | None) -> str:
-        """Return which arm a value of the sticky field meets.
+    def arm(self, text: str | None, draws: Draws) -> str | None:
+        """Return which arm a value of the sticky field meets, None where that takes another key than this home's.
 
         A function of the value and of the canary: nobody changes sides while it lasts, and raising its share only adds.
         """
         if self.canary is None or text is None:
             return CHAMPION
-        drawn = int.from_bytes(hashlib.sha256(f"{self.canary} {text}".encode()).digest()[:8], "big")
-        return CANARY if drawn < (self.share or 0.0) * 2**64 else CHAMPION
+        drawn = draws.falls_on(f"{self.canary} {text}", self.share or 0.0, self.key)
+        return None if drawn is None else CANARY if drawn else CHAMPION
 
     def bundle(self, arm: str) -> str | None:
         """Return the id of the bundle of an arm."""
@@ -80,7 +84,8 @@ class Route:
 
     def choose(self, event: EventRecord) -> tuple[Bundle | None, str]:
         """Return the bundle that decides on an event, None where there is none, and its arm."""
-        arm = CHAMPION if self.stuck is None or self.arms.canary is None else self.arms.arm(self.stuck.of(event))
+        arm = self.stuck.arm(self.arms, event) if self.stuck and self.arms.canary else None
+        arm = arm or CHAMPION
         return self.bundles.get(self.arms.bundle(arm) or ""), arm
 
 

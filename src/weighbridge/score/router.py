@@ -129,8 +129,14 @@ class Router:
             share=aliases[CANARY].share if canary else None,
             shadow=shadow.id if shadow else None,
             sticky=self._sticky,
+            key=self._key(canary.id) if canary else None,
         )
-        return Route(arms, ready, Stuck(self._case.events, self._sticky))
+        return Route(arms, ready, Stuck(self._case.events, self._sticky, self._stores.draws))
+
+    def _key(self, canary: str) -> str | None:
+        """Return the id of the key that draws a canary's cards: while it lasts the one that did, if it is here."""
+        own, noted = self._stores.draws.key_id, self._noted
+        return None if noted.canary == canary and noted.key is None else own
 
     def _look(self, alias: str, at: Alias | None) -> Bundle | None:
         """Return the bundle that an alias points at, ready to decide, or None."""

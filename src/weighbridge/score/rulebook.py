@@ -17,9 +17,10 @@ from weighbridge.errors import InputError
 from weighbridge.identity import describe
 from weighbridge.kernel.arrays import Floats, Vectors
 from weighbridge.kernel.columns import ints
-from weighbridge.ports import LAST, EventLog, Log
+from weighbridge.ports import LAST, EventLog, Stores
 from weighbridge.records import DecisionRecord, EventRecord, ListEdit, Note, Stored
 from weighbridge.score.condition import Holds, holds
+from weighbridge.score.draw import Draw
 from weighbridge.score.explore import Explorer, Recorded, spent_today
 from weighbridge.score.scorer import Acting, Thresholds
 
@@ -40,9 +41,12 @@ class Verdict(NamedTuple):
 
 
 class Rulebook:
-    """A use case's rules, compiled once, over the lists that edits change. Edits come in the order of the log."""
+    """A use case's rules, compiled once, over the lists that edits change. Edits come in the order of the log.
 
-    def __init__(self, case: UseCase) -> None:
+    `draw` is what a policy that explores asks.
+    """
+
+    def __init__(self, case: UseCase, draw: Draw | None = None) -> None:
         policy = case.policy
         self._most = {each.name: each.most for each in policy.lists}
         self.until_us: dict[str, dict[str, int]] = {name: {} for name in self._most}
@@ -51,7 +55,7 @@ class Rulebook:
             (rule, holds(condition, self.until_us)) for rule, condition in zip(policy.rules, conditions, strict=True)
         ]
         self._unpack = struct.Struct(f"<{len(case.feature_names)}f").unpack
-        self.explorer = Explorer(case) if policy.explore else None
+        self.explorer = Explorer(case, draw) if policy.explore and draw else None
 
     def apply(self, edit: ListEdit) -> bool:
         """Take in one edit; return whether the value was on the list. A list not declared any more is passed over."""
@@ -124,9 +128,9 @@ def _harder(one: str, other: str) -> str:
     return max(one, other, key=ACTIONS.index)
 
 
-def current(case: UseCase, log: Log) -> Rulebook:
+def current(case: UseCase, stores: Stores) -> Rulebook:
     """Return a use case's rules over its lists, and what it may still explore, as they are at the end of the log."""
-    book = Rulebook(case)
+    book, log = Rulebook(case, Draw(stores)), stores.log
     for _, edit in log.edits():
         book.apply(edit)
     if book.explorer:
@@ -139,10 +143,11 @@ def latest_us(log: EventLog) -> int:
     return max(log.head().arrived_us, *(edit.arrived_us for _, edit in log.edits()), 0)
 
 
-def as_of(case: UseCase, log: Log, seq: int) -> Rulebook:
+def as_of(case: UseCase, stores: Stores, seq: int) -> Rulebook:
     """Return the rules and lists that applied at a place of the log, and what could be explored there."""
-    notes = [body for place, _, body in log.notes(POLICY) if place < seq]
-    book = Rulebook(noted(case, notes[-1] if notes else NOTHING))
+    log = stores.log
+    note = next((body for place, _, body in reversed(log.notes(POLICY)) if place < seq), NOTHING)
+    book = Rulebook(noted(case, note), Draw(stores, note))
     for place, edit in log.edits():
         if place < seq:
             book.apply(edit)
@@ -151,12 +156,13 @@ def as_of(case: UseCase, log: Log, seq: int) -> Rulebook:
     return book
 
 
-def announce(case: UseCase, log: EventLog, arrived_us: int) -> None:
-    """Note in the log that these rules, lists and exploration apply from now on, unless they do already."""
-    before, policy = log.notes(POLICY), case.policy
+def announce(case: UseCase, stores: Stores, arrived_us: int) -> None:
+    """Note in the log that these rules, lists and exploration, by the home's key, apply from now on, unless they do."""
+    log, policy = stores.log, case.policy
+    before = log.notes(POLICY)
     body = {"rules": describe(policy.rules), "lists": describe(policy.lists)}
     if policy.explore:
-        body["explore"] = {**describe(policy.explore), "amount": policy.costs.amount}
+        body["explore"] = {**describe(policy.explore), "amount": policy.costs.amount, "key": stores.draws.key_id}
     if body != (before[-1][2] if before else NOTHING):
         log.commit([], [Note(POLICY, body, arrived_us, "the declaration")])
 
@@ -187,24 +193,28 @@ def decidables(
         yield Decidable(seq, event_id, arrived_us, row, vector.tobytes(), p, thresholds)
 
 
-def verdicts(case: UseCase, log: Log, events: Iterable[Decidable], *, as_noted: bool) -> list[Verdict]:
+def verdicts(case: UseCase, stores: Stores, events: Iterable[Decidable], *, as_noted: bool) -> list[Verdict]:
     """Return the verdicts on events, by seq, with every list as it was at the event's place in the log.
 
     The rules are the use case's own, or with `as_noted` those that the log says applied at that place. What an event of
     the log could explore follows from what the log says was let through before it; those beyond its end follow each
-    other.
+    other. Chance draws by the key of the event's place, whosever the rules are.
     """
-    edits, notes = log.edits(), log.notes(POLICY) if as_noted else []
-    book, head = Rulebook(case if not as_noted else noted(case, NOTHING)), log.head().seq
+    log, own = stores.log, Draw(stores)
+    edits, notes, head = log.edits(), log.notes(POLICY), log.head().seq
+    draws = [Draw(stores, body) for _, _, body in notes]
+    book = Rulebook(case if not as_noted else noted(case, NOTHING), own)
     recorded = Recorded(log, book.explorer)
     found, taken, told = [], 0, 0
     for event in events:
         before = told
         while told < len(notes) and notes[told][0] < event.seq:
             told += 1
-        if told > before:
-            book, taken = Rulebook(noted(case, notes[told - 1][2])), 0
+        if told > before and as_noted:
+            book, taken = Rulebook(noted(case, notes[told - 1][2]), draws[told - 1]), 0
             recorded = Recorded(log, book.explorer)
+        elif book.explorer and not as_noted:
+            book.explorer.draw = draws[told - 1] if told and event.seq <= head else own
         while taken < len(edits) and edits[taken][0] < event.seq:
             book.apply(edits[taken][1])
             taken += 1
@@ -227,17 +237,19 @@ def noted(case: UseCase, body: Mapping[str, Any]) -> UseCase:
     lists = [ListOf(**members(each)) for each in body["lists"]]
     policy, told = replace(case.policy, rules=rules, lists=lists, explore=None), dict(body.get("explore") or {})
     if told:
+        told.pop("key", None)
         costs = replace(policy.costs, amount=told.pop("amount"))
         policy = replace(policy, costs=costs, explore=Explore(**members(told)))
     return replace(case, policy=policy)
 
 
-def append_edit(case: UseCase, log: Log, edit: ListEdit) -> bool:
+def append_edit(case: UseCase, stores: Stores, edit: ListEdit) -> bool:
     """Append one edit to a log that nobody else writes to; return whether the value was on the list before.
 
     Raises InputError when the list is full.
     """
-    book, edit = current(case, log), replace(edit, arrived_us=max(latest_us(log), edit.arrived_us))
+    log = stores.log
+    book, edit = current(case, stores), replace(edit, arrived_us=max(latest_us(log), edit.arrived_us))
     book.check_room(edit)
     log.commit([], [edit])
     return book.apply(edit)

@@ -123,5 +123,5 @@ class Shadow:
 
     def _as_of(self, event: EventRecord) -> Rulebook:
         found = self._stores.log.find(event.event_id)
-        self._book = as_of(self._case, self._stores.log, found[0] if found else 0)
+        self._book = as_of(self._case, self._stores, found[0] if found else 0)
         return self._book

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import pkgutil
-import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -20,15 +19,15 @@ from weighbridge import cases
 from weighbridge.clock import Clock
 from weighbridge.declare.case import UseCase
 from weighbridge.errors import DeclarationError, HomeError, InputError, StoreFailure, WeighbridgeError
-from weighbridge.identity import Pseudonyms
+from weighbridge.identity import Draws, Pseudonyms
 from weighbridge.ports import Budget, Log, Sinks, Stores
 from weighbridge.ports.alerts import no_sinks
+from weighbridge.serve.secrets import DRAWS, SECRETS, make_keys, read_keys
 
 if TYPE_CHECKING:
     from weighbridge.score.decide import Desk
     from weighbridge.stores.state import MemoryState
 
-SECRETS = ("signing.key", "pseudonym.key")
 SAVED_AFTER = 100_000  # records replayed at a start: then the checkpoint is renewed at once
 
 
@@ -115,7 +114,7 @@ def open_home(
             raise HomeError(f"there is no home in {folder}; make one with `weigh ingest`, `weigh run` or `weigh demo`")
         _make_home(case, folder)
     _check_home(case, folder)
-    keys = {name: _read_key(folder / "keys" / name) for name in SECRETS}
+    keys = read_keys(folder / "keys")
     database = Database(folder / "hot.sqlite", acknowledge)
     stores = Stores(
         log=SqliteLog(database, case.events, folder / "log"),
@@ -125,6 +124,7 @@ def open_home(
         bundles=FolderBundles(folder / "bundles"),
         signer=HomeSigner(keys["signing.key"]),
         pseudonyms=Pseudonyms(keys["pseudonym.key"]),
+        draws=Draws(keys[DRAWS]),
         keys=SqliteKeys(database),
         audit=SqliteAudit(database),
         shadows=SqliteShadows(Database(folder / "shadow.sqlite", "written", SHADOW_TABLES)),
@@ -140,15 +140,8 @@ def open_home(
 def _make_home(case: UseCase, folder: Path) -> None:
     from weighbridge.stores.files import write_atomically
 
+    make_keys(folder / "keys", *SECRETS)
     try:
-        (folder / "keys").mkdir(parents=True, exist_ok=True)
-        (folder / "keys").chmod(0o700)
-        for name in SECRETS:
-            path = folder / "keys" / name
-            if not path.exists():
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "w") as key:
-                    key.write(secrets.token_hex(32))
         facts = {"format": 1, "use_case": case.name, "contract": case.rows_digest}
         write_atomically(folder / "home.json", json.dumps(facts).encode())
     except OSError as fault:
@@ -168,16 +161,6 @@ def _check_home(case: UseCase, folder: Path) -> None:
             f"the home {folder} holds events of another version of contract {case.events.name} or of its children; "
             "choose another --home and ingest again, or take the change of the contract back"
         )
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        key = bytes.fromhex(path.read_text().strip())
-    except (OSError, ValueError):
-        key = b""
-    if len(key) != 32:
-        raise HomeError(f"{path} is missing or damaged; without it this home cannot be used, restore it from a copy")
-    return key
 
 
 def open_desk(case: UseCase, stores: Stores, clock: Clock) -> Desk:

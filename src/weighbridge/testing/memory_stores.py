@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from weighbridge.declare import UseCase
-from weighbridge.identity import Pseudonyms
+from weighbridge.identity import Draws, Pseudonyms
 from weighbridge.ports import Stores
 from weighbridge.score.signing import HomeSigner
 from weighbridge.stores.locks import MemoryLocks
@@ -28,6 +28,6 @@ def memory_stores(case: UseCase, reports: Path) -> Stores:
     log = MemoryLog(case.events, audit)
     return Stores(
         log, MemoryTables(), MemoryRegistry(log, audit), MemoryTracker(), MemoryBundles(),
-        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), MemoryKeys(audit), audit, MemoryShadows(), MemoryLocks(),
-        MemoryRows(), reports,
+        HomeSigner(b"s" * 32), Pseudonyms(b"p" * 32), Draws(b"d" * 32), MemoryKeys(audit), audit, MemoryShadows(),
+        MemoryLocks(), MemoryRows(), reports,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import betabinom, binomtest
 
 from tests.conftest import SOAK
 from tests.selective import lived
@@ -20,7 +20,7 @@ from weighbridge.learners.imbalance import balance
 from weighbridge.loop.train import train
 from weighbridge.loop.training.training_set import training_set
 from weighbridge.loop.trials import outcome
-from weighbridge.loop.trials.outcome import at_most, observed_weights, spoken, unseen_declines
+from weighbridge.loop.trials.outcome import at_most, at_most_again, observed_weights, spoken, unseen_declines
 
 SHARE = 0.05
 SEEDS, EVENTS = ((1, 2, 3, 4, 5), 24_000) if SOAK else ((1,), 16_000)
@@ -125,3 +125,16 @@ def test_at_most_is_the_exact_binomial_where_the_count_is_whole():
     for hits, count in ((0, 20), (6, 20), (19, 20), (20, 20)):
         assert at_most(hits / count, count, 0.5) == pytest.approx(binomtest(hits, count, 0.5, "less").pvalue)
     assert at_most(0.3, 20, 0.5) < at_most(0.3, 12.5, 0.5) < at_most(0.3, 12, 0.5)
+
+
+def test_at_most_again_is_the_beta_binomial_where_the_count_is_whole():
+    for hits, count, before, rows in (
+        (25, 30, 39, 39),
+        (24, 30, 39, 39),
+        (7, 12, 30, 40),
+        (0, 9, 3, 20),
+        (9, 9, 3, 20),
+    ):
+        exact = betabinom.cdf(hits, count, before + 0.5, rows - before + 0.5)
+        assert at_most_again(hits / count, count, before, rows) == pytest.approx(exact, rel=0.02)
+    assert at_most_again(0.3, 20, 10, 20) < at_most_again(0.3, 12.5, 10, 20) < at_most_again(0.3, 12, 10, 20)

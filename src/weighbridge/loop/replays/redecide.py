@@ -26,7 +26,8 @@ def redecide(case: UseCase, stores: Stores, decisions: pa.Table, events: pa.Tabl
     decisions, events: the log's; chosen: bool[decisions], those whose event is there and whose bundle has this use
     case's features. Figures: `decided`, those compared; `differing`, those whose probability, level, action, propensity
     or rules are others; `undecidable`, those whose bundle cannot be read any more; `misrouted`, those that met another
-    bundle than the route of the time gives, whether or not it can be read.
+    bundle than the route of the time gives, whether or not it can be read. What was drawn by a key that this home does
+    not have is taken as recorded.
     """
     compared: list[tuple[pa.Table, Floats, Bundle]] = []
     asked: list[Iterator[Decidable]] = []
@@ -44,7 +45,7 @@ def redecide(case: UseCase, stores: Stores, decisions: pa.Table, events: pa.Tabl
         asked.append(decidables(case, events.take(rows), vectors, probability, bundle.thresholds))
         compared.append((ours, probability, bundle))
     # one pass over the log: rules and lists change with the place, whichever bundle decided
-    said = verdicts(case, stores.log, merge(*asked, key=attrgetter("seq")), as_noted=True)
+    said = verdicts(case, stores, merge(*asked, key=attrgetter("seq")), as_noted=True)
     places = sorted(seq for ours, _, _ in compared for seq in ours["seq"].to_pylist())
     by_place = dict(zip(places, said, strict=True))
     differing = 0
@@ -73,7 +74,7 @@ def _misrouted(stores: Stores, decisions: pa.Table, events: pa.Table) -> int:
         if place:  # else nobody noted what decided then
             arms = noted[place - 1][1]
             value = columns[_column(events, arms)][row]
-            arm = arms.arm(None if value is None else str(value))
+            arm = arms.arm(None if value is None else str(value), stores.draws) or route
             found += (arm, arms.bundle(arm)) != (route, bundle)
     return found
 

@@ -69,6 +69,9 @@ def reproduce(case: UseCase, stores: Stores, decision: DecisionRecord) -> Reprod
     if decision.rules and not past.bundle.reasoner.of_case:
         parts = parts[:3]
         checks.append(Check("action", None, "the declaration has other features now than its rules asked for"))
+    if decision.propensity is not None and rules.explorer is not None and rules.explorer.draw.elsewhere:
+        says = f"drawn by key {rules.explorer.draw.key_id}, which is not this home's: taken as recorded"
+        checks.append(Check("draw", None, says))
     for part in parts:
         told, now = getattr(decision, part), getattr(again, part)
         checks.append(Check(part, told == now, str(told) if told == now else f"{told}, and now {now}"))
@@ -80,16 +83,19 @@ def _rules(case: UseCase, stores: Stores, past: Past) -> Rulebook:
     if not past.bundle.reasoner.of_case:
         return Rulebook(replace(case, policy=replace(case.policy, rules=[], lists=[], explore=None)))
     found = stores.log.find(past.event.event_id)
-    return as_of(case, stores.log, found[0] if found else 0)
+    return as_of(case, stores, found[0] if found else 0)
 
 
 def _route(case: UseCase, stores: Stores, past: Past) -> Check:
-    """Compare the arm and its bundle with what the log says the route was, at the event's place."""
+    """Compare the arm and its bundle with what the log says the route was, at the event's place.
+
+    An arm that another home's key drew stays what it was.
+    """
     decision, found = past.decision, stores.log.find(past.event.event_id)
     arms = [arms for seq, arms in arms_noted(stores.log) if found and seq < found[0]]
     if not arms:
         return Check("route", None, "the log does not say which bundles decided then")
-    arm = arms[-1].arm(Stuck(case.events, arms[-1].sticky).of(past.event))
+    arm = Stuck(case.events, arms[-1].sticky, stores.draws).arm(arms[-1], past.event) or decision.route
     again, told = (arm, arms[-1].bundle(arm)), (decision.route, decision.bundle)
     says, now = (f"{way}, {(bundle or 'nothing')[:12]}" for way, bundle in (told, again))
     return Check("route", told == again, says if told == again else f"{says}, and by the log {now}")

@@ -21,7 +21,7 @@ from weighbridge.kernel.plan import compile_plan
 from weighbridge.kernel.replay import replay
 from weighbridge.kernel.split import on_both_sides
 from weighbridge.loop.training.training_set import TrainingSet, with_child_rows
-from weighbridge.loop.trials.outcome import at_most
+from weighbridge.loop.trials.outcome import at_most_again
 from weighbridge.loop.verify import whole_from_us
 from weighbridge.ports import Stores
 from weighbridge.records import PRODUCTION
@@ -98,7 +98,8 @@ def _flipped(case: UseCase, data: TrainingSet, before: Mapping[str, Any]) -> tup
         return [first], kept
     expected = (before["top_hits"] + 0.5) / (before["top_rows"] + 1.0)  # Jeffreys: a share of 1 is not certain
     top = np.unique(spoken[np.argsort(-score[spoken], kind="stable")[:rows]], return_counts=True)[1]
-    fewer = at_most(hits / rows, rows**2 / float((top**2).sum()), expected) < SURE  # Kish's effective number of rows
+    effective = rows**2 / float((top**2).sum())  # Kish's number of rows
+    fewer = at_most_again(hits / rows, effective, before["top_hits"], before["top_rows"]) < SURE
     said = f"{hits} of the {rows} highest scores are positive, "
     said += f"{before['top_hits']} of {before['top_rows']} in production's data"
     bound = expected - bounds.hidden

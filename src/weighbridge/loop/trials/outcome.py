@@ -20,6 +20,7 @@ from weighbridge.score.rulebook import POLICY
 from weighbridge.score.ruling import DECLINE, action_codes
 
 AT_ONCE = 65_536  # places of the log that are read at once
+LEVELS = 4_096  # of the quantiles that stand for a distribution
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,18 @@ def unseen_declines(log: Log, seq: Ints) -> int:
     return found
 
 
-def at_most(share: float, count: float, usual: float) -> float:
-    """Return the chance of no more than this share of a count, which need not be whole: the binomial's distribution."""
-    return 1.0 if share >= 1 else float(beta.sf(usual, share * count + 1, count * (1 - share)))
+def at_most(share: float, count: float, usual: float | Floats) -> float:
+    """Return the chance of no more than this share of a count, which need not be whole: the binomial's distribution.
+
+    Of several usual shares it is the mean.
+    """
+    return 1.0 if share >= 1 else float(np.mean(beta.sf(usual, share * count + 1, count * (1 - share))))
+
+
+def at_most_again(share: float, count: float, hits: int, rows: int) -> float:
+    """Return the chance of no more than this share of a count where so many of so many rows were hits before.
+
+    The beta-binomial with Jeffreys' prior: what came before is a sample too. The count need not be whole.
+    """
+    levels = (np.arange(LEVELS) + 0.5) / LEVELS
+    return at_most(share, count, beta.ppf(levels, hits + 0.5, rows - hits + 0.5))

@@ -22,6 +22,7 @@ from weighbridge.kernel.columns import ints
 from weighbridge.ports import Stores
 from weighbridge.records import Stored
 from weighbridge.score.bundle import Bundle, load
+from weighbridge.score.draw import Draw
 from weighbridge.score.explore import Explorer, spent_today
 from weighbridge.score.masks import Asked, Entries
 from weighbridge.score.rulebook import NOTHING, POLICY, noted
@@ -114,25 +115,26 @@ class Replay:
         for place in np.unique(places).tolist():
             first, end = np.searchsorted(places, [place, place + 1]).tolist()
             part = slice(first, end)
-            case, ruling = self._ruling(place)
+            case, ruling, draw = self._ruling(place)
             ruled = ruling.decide(asked.part(first, end), base[part])
             chance = self._let_through(
-                case, ruled, kept[part], events.slice(first, end - first), decisions.slice(first, end - first)
-            )
+                self._exploring(case, draw), ruled, kept[part],
+                events.slice(first, end - first), decisions.slice(first, end - first),
+            )  # fmt: skip
             told = _told(ruling.names, ruled, chance, decisions.slice(first, end - first))
             action[part] = np.where(kept[part], live[part], ruled.action)
             otherwise += int((told & ~kept[part]).sum())
         return Tried(action, p, kept, otherwise)
 
-    def _ruling_at(self, place: int) -> tuple[UseCase, Ruling]:
-        """Return the policy tried behind a note of the log: a use case with it, and its rules ready for arrays."""
+    def _ruling_at(self, place: int) -> tuple[UseCase, Ruling, Draw]:
+        """Return the policy tried behind a note of the log: a use case with it, its rules for arrays, its chance."""
         trial, body = self._trial, self._notes[place - 1][2] if place else NOTHING
         policy = trial.policy or noted(self._case, body).policy
         self.rules |= {rule.name for rule in policy.rules}
         rules = [*trial.rules, *(rule for rule in policy.rules if rule.name not in trial.without)]
         more = [each for each in self._case.policy.lists if each.name not in {own.name for own in policy.lists}]
         case = replace(self._case, policy=replace(policy, rules=rules, lists=[*policy.lists, *more]))
-        return case, Ruling(case, self._entries)
+        return case, Ruling(case, self._entries), Draw(self._stores, body)
 
     def _thresholds(self, decisions: pa.Table) -> tuple[Floats, Floats]:
         """Return review_at and decline_at of every decision, NaN where the trial cannot decide it."""
@@ -151,16 +153,17 @@ class Replay:
             return np.nan, np.nan
         return self._trial.thresholds(deciding.thresholds)
 
-    def _let_through(self, case: UseCase, ruled: Ruled, kept: Bools, events: pa.Table, decisions: pa.Table) -> Floats:
+    def _let_through(
+        self, explorer: Explorer | None, ruled: Ruled, kept: Bools, events: pa.Table, decisions: pa.Table
+    ) -> Floats:
         """Let chance have its say on what the thresholds decline; return its propensity, NaN where it has none."""
         chance = np.full(len(kept), np.nan)
-        if case.policy.explore is None:
+        if explorer is None:
             return chance
-        explorer = self._exploring(case)
         asked = ruled.free & (ruled.action == DECLINE) & ~kept
         spent = kept & ~np.isnan(_floats(decisions["propensity"])) & (action_codes(decisions) != DECLINE)
         rows = np.flatnonzero(asked | spent)
-        columns = [events.take(pa.array(rows))[f.name].to_pylist() for f in case.events.payload]
+        columns = [events.take(pa.array(rows))[f.name].to_pylist() for f in self._case.events.payload]
         arrived, ids = ints(events["arrived_us"])[rows].tolist(), events["event_id"].take(pa.array(rows)).to_pylist()
         for number, row in enumerate(rows.tolist()):
             values = [column[number] for column in columns]
@@ -176,16 +179,19 @@ class Replay:
                 self._through.append((arrived[number], values))
         return chance
 
-    def _exploring(self, case: UseCase) -> Explorer:
+    def _exploring(self, case: UseCase, draw: Draw) -> Explorer | None:
         """Return what explores by a policy, knowing what was let through on the day before it came into force.
 
         That is counted as this policy counts: up to the trial's begin by the log, and from there by the trial itself.
         """
+        if case.policy.explore is None:
+            return None
         if self._explorer is None or self._explorer.of != (case.policy.explore, case.policy.costs.amount):
-            self._explorer = Explorer(case)
+            self._explorer = Explorer(case, draw)
             self._explorer.take(spent_today(self._stores.log, self._explorer.amount, self._begin))
             for arrived_us, values in self._through:
                 self._explorer.spend(self._explorer.amount_of(values) or 0, arrived_us)
+        self._explorer.draw = draw
         return self._explorer
 
 

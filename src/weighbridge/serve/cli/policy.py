@@ -43,7 +43,7 @@ def _show(case: str, home: Path | None, *, as_json: bool) -> None:
 
     declared, opened = open_case(case, home, create=False)
     log = opened.stores.log
-    book, now_us = current(declared, log), SystemClock().now_us()
+    book, now_us = current(declared, opened.stores), SystemClock().now_us()
     newest = {(edit.name, edit.value): edit for _, edit in log.edits()}
     found = [
         {"list": name, "value": value, "since": us_to_iso(edit.arrived_us),
@@ -70,7 +70,7 @@ def _edit(case: str, home: Path | None, body: dict[str, object], *, as_json: boo
     declared, opened = open_case(case, home, create=False)
     with opened.writing():
         edit = parse_edit(declared, body, opened.stores.pseudonyms, SystemClock().now_us())
-        before = append_edit(declared, opened.stores.log, edit)
+        before = append_edit(declared, opened.stores, edit)
     if as_json:
         typer.echo(json.dumps({"list": edit.name, "value": edit.value, "listed": edit.listed, "listed_before": before}))
     else:
