@@ -351,8 +351,9 @@ def test_a_server_takes_a_bad_canary_out_by_itself_and_every_request_is_answered
     case = replace(case, rollout=replace(case.rollout, steps=[Step(0.5)], every="1s"))
     champion, other = stores.registry.alias(PRODUCTION), rival(case, stores, -3.0)
     desk = open_desk(case, stores, clock)
-    loaded = desk.router.warmed(other)
-    desk.router._ready[other] = replace(loaded, scorer=Failing(loaded.scorer))
+    real = desk.router.warmed
+    failing = replace(real(other), scorer=Failing(real(other).scorer))
+    desk.router.warmed = lambda wanted: failing if wanted == other else real(wanted)  # whenever the server looks
     with under_load(desk) as load:
         direct(case, stores, clock, Wish(other, 0.5), by="test", reason="try it")
         until(lambda: CANARY not in stores.registry.aliases())
