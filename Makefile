@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .venv/uv/bin/uv)
 STAMP := .venv/.installed
 TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: setup demo generate-data train-local test coverage test-unit soak check lint format types bench bench-serve handbook lock docs kernels clean
+.PHONY: setup demo generate-data train-local test test-unit soak check lint format types bench bench-serve handbook lock docs kernels clean
 
 setup: $(STAMP)
 
@@ -31,9 +31,6 @@ train-local: setup
 
 test: setup
 	$(TESTS) --durations 25 $(ARGS)
-
-coverage: setup  # the same tests, each line traced: it takes a sixth longer
-	$(TESTS) --durations 25 --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 test-unit: setup
 	$(TESTS) -m "not slow" $(ARGS)
