@@ -121,8 +121,8 @@ def test_a_name_that_no_module_can_have_is_refused(name, tmp_path):
         ("id,x,bad\n1,5,0\n2,5,1\n3,6,1\n", ("--id", "x"), "cannot be"),
         ("id,x,bad\n1,5,0\n2,5,1\n3,6,1\n", ("--label", "x"), "cannot be"),
         ("id,x,bad\n1,5,0\n2,5,1\n3,6,1\n", ("--time", "x"), "cannot be"),
-        ("id,a b,a-b,bad\n1,2,3,0\n2,4,5,1\n", (), "would both be the field a_b"),
-        ("id,row,bad\n1,5,0\n2,5,1\n3,6,1\n", (), "row is a name of the log's"),
+        ("id,bad\n1,0\n2,1\n", (), "no column makes a feature: id is Id, bad is label"),
+        ("id;x;bad\n1;0,5;0\n2;1,5;1\n", (), "separated by ';'; write commas"),
     ],
 )  # fmt: skip
 def test_a_file_that_nothing_can_be_guessed_from_is_said(rows, words, says, tmp_path):
@@ -197,6 +197,36 @@ def test_any_table_with_an_id_and_a_label_makes_a_declaration(tmp_path):
         made += 1
         assert "40 of 40 rows keep the contract" in told, (header, told)
     assert made > 20
+
+
+def test_columns_of_any_name_and_length_become_fields(tmp_path):
+    names = ("注文", "時刻", "größe", "a b", "a-b", "A_B", "seq", "row", "big", "huge", "long", "fraud")
+    with (tmp_path / "x.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([names, *(
+            (f"o{i}", f"2026-01-{1 + i // 3:02}T0{i % 3}:00:00Z", i % 7 + 0.25, i % 5, i % 6, i % 8, i % 9, f"c{i % 4}",
+             5 * 10**18 + i // 2, 10**25 + i % 3, 10**30 + i // 2 * 7, int(i % 3 == 0)) for i in range(80))])  # fmt: skip
+    begun(tmp_path / "shop", "--from", tmp_path / "x.csv")
+    text = (tmp_path / "shop" / "mine.py").read_text()
+    case = read("mine", text)
+    fields = {field.name: (type(field).__name__, field.source) for field in case.events.fields}
+    assert fields == {
+        "field_1": ("Id", "注文"), "field_2": ("Time", "時刻"), "gr_e": ("Money", "größe"), "a_b": ("Integer", "a b"),
+        "a_b_2": ("Integer", "a-b"), "A_B_3": ("Integer", "A_B"), "field_seq": ("Integer", "seq"), "field_row": ("Category", "row"),
+        "big": ("Integer", "big"), "huge": ("Category", "huge"), "long": ("Key", "long"),
+    }  # fmt: skip
+    for words in (["ingest", "mine.py", tmp_path / "x.csv"], ["run", "mine.py", "build"]):
+        done = ran(tmp_path / "shop", Path(sys.executable).with_name("weigh"), *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_way_to_write_commas_that_is_told_works(tmp_path):
+    (tmp_path / "x.csv").write_text("id;x;fraud\n" + "".join(f"{i};{i % 7};{i % 3 == 0:d}\n" for i in range(60)))
+    with pytest.raises(InputError, match="separated by ';'") as told:
+        begun(tmp_path / "shop", "--from", tmp_path / "x.csv")
+    program = str(told.value).split('python -c "')[1].removesuffix('"')
+    done = ran(tmp_path, sys.executable, "-c", program)
+    (tmp_path / "commas.csv").write_text(done.stdout)
+    assert "60 of 60" in begun(tmp_path / "shop", "--from", tmp_path / "commas.csv")
 
 
 def timed(path, written, missing=0):

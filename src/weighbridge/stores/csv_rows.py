@@ -127,6 +127,18 @@ def as_text(names: Sequence[str]) -> dict[str, Any]:
     return {"parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True), "convert_options": options}
 
 
+def check_separator(path: Path) -> None:
+    """Raise InputError when a file's header is one column that seems to be separated by another sign than a comma."""
+    with pa.input_stream(path) as file:
+        header = file.read(65_536).decode("utf-8", "replace").partition("\n")[0].strip()
+    sign = next((sign for sign in ";\t|" if sign in header and "," not in header), None)
+    if sign is not None:
+        told = f"{path} seems to be separated by {sign!r}; write commas between columns, and points in numbers"
+        read = f"csv.reader(open({str(path)!r}, newline=''), delimiter={sign!r})"
+        how = f': python -c "import csv, sys; csv.writer(sys.stdout).writerows({read})"'
+        raise InputError(told + how if path.suffix == ".csv" else told)
+
+
 def check_names(path: Path, names: Sequence[str]) -> None:
     """Raise InputError when a file names a column twice."""
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from weighbridge.errors import InputError
-from weighbridge.stores.csv_rows import PIECE_BYTES, Rows, as_text, check_names, csv_pieces, read_csv
+from weighbridge.stores.csv_rows import PIECE_BYTES, Rows, as_text, check_names, check_separator, csv_pieces, read_csv
 from weighbridge.stores.files import replacing
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -80,6 +80,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _as_text(path: Path) -> dict[str, Any]:
+    check_separator(path)
     with pyarrow.csv.open_csv(path) as reader:
         names = reader.schema.names
     check_names(path, names)

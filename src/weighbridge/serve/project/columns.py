@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weighbridge.declare.contract import RESERVED
+from weighbridge.declare.fields import INT64_MAX
 from weighbridge.errors import InputError
 from weighbridge.kernel.written import outcome_of
 from weighbridge.serve.project.times import Times, times_of
@@ -43,12 +47,7 @@ class Column:
     skew: float = 0.0
     values: tuple[str, ...] = ()
     distinct: int = 0
-
-    @property
-    def field(self) -> str:
-        """The field's name: the column's, as an identifier."""
-        name = re.sub(r"\W+", "_", self.name, flags=re.ASCII).strip("_")
-        return name if name[:1].isalpha() else f"field_{name}"
+    field: str = ""  # the field's name
 
 
 def columns_of(table: pa.Table, **named: str | None) -> list[Column]:
@@ -70,11 +69,25 @@ def columns_of(table: pa.Table, **named: str | None) -> list[Column]:
         raise InputError("no column looks like a label of 0 and 1; name it with --label COLUMN")
     if ID not in kinds:
         raise InputError("no column has another value in every row; give each row an id, or name it with --id COLUMN")
-    names = [column.field for column in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"two columns would both be the field {twice[0]}; rename one of them in the file")
-    return found
+    return _named(found)
+
+
+def _named(found: list[Column]) -> list[Column]:
+    """Name the field of each column: the column's name as an identifier, with a number where that is taken or empty."""
+    taken: set[str] = set()
+    named = []
+    for column in found:
+        stem = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_")
+        if stem and (not stem[0].isalpha() or (stem in RESERVED and column.kind != ID)):
+            stem = f"field_{stem}"
+        named.append(replace(column, field=next(name for name in _names(stem) if name.lower() not in taken)))
+        taken.add(named[-1].field.lower())
+    return named
+
+
+def _names(stem: str) -> Iterator[str]:
+    yield from [stem] if stem else []
+    yield from (f"{stem or 'field'}_{number}" for number in count(2 if stem else 1))
 
 
 def _chosen(found: list[Column], kind: str, name: str | None, likely: object) -> list[Column]:
@@ -136,12 +149,17 @@ def _column(name: str, values: pa.Array, rows: int) -> Column:
     if distinct == rows and not missing and (_is_text(values.type) or _whole(numbers)):
         return replace(made, kind=ID)
     if numbers is not None and not (CODE_NAMES.search(name) and _whole(numbers)):
-        return _number(made, numbers)
+        number = _number(made, numbers)
+        if most(number.decimals) >= max(abs(number.low), abs(number.high)):
+            return number
+        made = replace(made, note="numbers beyond 64 bits")
+        if not _is_text(values.type):
+            return made
     if distinct <= MOST_VALUES and not CODE_NAMES.search(name):
         return replace(made, kind=CATEGORY, values=tuple(_texts(values)))
     if rows / distinct >= LEAST_REPEATS:
         return replace(made, kind=KEY)
-    return replace(made, note="hardly a value comes twice")
+    return replace(made, note=made.note or "hardly a value comes twice")
 
 
 def _time(made: Column, times: Times, rows: int) -> Column:
@@ -192,8 +210,13 @@ def _exact(numbers: pa.Array, decimals: int) -> bool:
 def wider(column: Column) -> tuple[float, float]:
     """Return bounds with room around what was seen: 0 below what is never negative, 1, 2 or 5 times a power of ten."""
     high = _above(2 * max(abs(column.high), abs(column.low)))
-    high = int(high) if high >= 1 else high
+    high = min(int(high), most(column.decimals)) if high >= 1 else high
     return (0 if column.low >= 0 else -high), high
+
+
+def most(decimals: int) -> int:
+    """Return the largest whole number that 64 bits hold with so many decimals."""
+    return INT64_MAX // int(10**decimals)
 
 
 def _above(value: float) -> float:

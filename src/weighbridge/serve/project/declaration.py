@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from weighbridge.clock import DAY_US, SECOND_US
+from weighbridge.errors import InputError
 from weighbridge.serve.project.amount import amount_of
 from weighbridge.serve.project.columns import (
     ARRIVED,
@@ -58,6 +59,10 @@ def declaration(name: str, called: str, seen: Seen) -> str:
     """Return the text of NAME.py; `called` is the name of the file that it was guessed from."""
     fields = [line for column in seen.columns for line in _field(column, seen)]
     features = list(dict.fromkeys(_features(seen)))
+    if not features:
+        there = ", ".join(f"{c.name} is {c.kind}{c.note and f' ({c.note})'}" for c in seen.columns)
+        raise InputError(f"no column makes a feature: {there}; add to the file what is known at the decision, such as "
+                         "an amount or a category, or a time, with which keys have histories")  # fmt: skip
     body = [
         f"event = Contract(\n    {name!r},\n    [".replace("'", '"'),
         *(f"        {line}" for line in fields),
@@ -88,13 +93,13 @@ def _field(column: Column, seen: Seen) -> Iterator[str]:
     options = [_quoted(column.field)]
     if column.field != column.name:
         options.append(f"column={_quoted(column.name)}")
-    note = ""
+    note, told = "", column.field if column.field == column.name else f"{column.field} ({_quoted(column.name)})"
     if column.kind == UNREAD:
-        yield f"# DECIDE: {column.field}: left out, {UNREAD}: {column.note}; write it so in the file and begin again"
+        yield f"# DECIDE: {told}: left out, {UNREAD}: {column.note}; write it so in the file and begin again"
         return
     if column.kind in (LEFT_OUT, ARRIVED, LABEL):
         if column.kind == LEFT_OUT:
-            yield f"# {column.field}: left out, {column.note}"
+            yield f"# {told}: left out, {column.note}"
         return
     if column.kind == TIME:
         arrived = seen.of(ARRIVED)
