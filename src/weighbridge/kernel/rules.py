@@ -86,6 +86,8 @@ def stored_value(field: Field, value: object) -> int | str | None:
     elif isinstance(value, str) and isinstance(field, Text | Category):
         stored = value
     elif isinstance(field, Text) and field.whole and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > INT64_MAX:
+            raise reject(field.name, "fits")
         stored = str(value)
     else:
         raise reject(field.name, "type", f"text, not {json_type(value)}")
