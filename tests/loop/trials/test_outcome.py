@@ -23,7 +23,8 @@ from weighbridge.loop.trials import outcome
 from weighbridge.loop.trials.outcome import at_most, at_most_again, observed_weights, spoken, unseen_declines
 
 SHARE = 0.05
-SEEDS, EVENTS = ((1, 2, 3, 4, 5), 24_000) if SOAK else ((1,), 16_000)
+# worlds, and the least share of the oracle that their mean keeps; a single small world lies farther from it
+SEEDS, EVENTS, KEPT = ((1, 2, 3, 4, 5), 24_000, 0.85) if SOAK else ((1,), 16_000, 0.75)
 
 
 def test_what_chance_let_through_speaks_for_what_it_did_not():
@@ -105,7 +106,7 @@ def test_retraining_under_a_champion_that_declines_does_not_collapse(tmp_path):
         except GateClosed as closed:  # the check for flipped labels may take few explored rows for hidden positives
             print(seed, closed)
             refused += 1
-    assert np.mean(kept) >= 0.85
+    assert np.mean(kept) >= KEPT
     assert min(kept) >= 0.7
     assert refused < max(len(SEEDS) // 2, 1)
     assert np.mean(naive) <= np.mean(kept) - 0.2
