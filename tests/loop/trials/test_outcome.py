@@ -23,8 +23,9 @@ from weighbridge.loop.trials import outcome
 from weighbridge.loop.trials.outcome import at_most, at_most_again, observed_weights, spoken, unseen_declines
 
 SHARE = 0.05
-# worlds, and the least share of the oracle that their mean keeps; a single small world lies farther from it
-SEEDS, EVENTS, KEPT = ((1, 2, 3, 4, 5), 24_000, 0.85) if SOAK else ((1,), 16_000, 0.75)
+# worlds; the least share of the oracle that their mean keeps; by how much the mean of declines as good is below it:
+# a single small world is held to less
+SEEDS, EVENTS, KEPT, BELOW = ((1, 2, 3, 4, 5), 24_000, 0.85, 0.2) if SOAK else ((1,), 16_000, 0.75, 0.1)
 
 
 def test_what_chance_let_through_speaks_for_what_it_did_not():
@@ -109,7 +110,7 @@ def test_retraining_under_a_champion_that_declines_does_not_collapse(tmp_path):
     assert np.mean(kept) >= KEPT
     assert min(kept) >= 0.7
     assert refused < max(len(SEEDS) // 2, 1)
-    assert np.mean(naive) <= np.mean(kept) - 0.2
+    assert np.mean(naive) <= np.mean(kept) - BELOW
 
 
 def test_the_estimate_of_what_was_declined_holds_the_truth():
