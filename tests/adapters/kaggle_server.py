@@ -7,10 +7,11 @@ KAGGLE_API_ENVIRONMENT=LOCALHOST makes it ask http://localhost, and HTTP_PROXY l
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from tests.adapters.web import listening
 
 API = "/api/v1/"
 COMPETITIONS, DATASETS = "competitions.CompetitionApiService/", "datasets.DatasetApiService/"
@@ -81,13 +82,5 @@ def serving():
             self.end_headers()
             self.wfile.write(content)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    kaggle.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as kaggle.port:
         yield kaggle
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

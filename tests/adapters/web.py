@@ -19,6 +19,20 @@ class Web:
 
 
 @contextmanager
+def listening(handler):
+    """Serve by a handler on loopback; the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def serving():
     web = Web()
 
@@ -66,13 +80,5 @@ def serving():
                     body, web.break_after = body[: web.break_after], None
                 self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as web.port:
         yield web
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -14,6 +14,7 @@ from pathlib import Path
 from weighbridge.errors import MissingCommand, StoreFailure
 
 ANSWER_SECONDS = 600.0
+CHUNK_BYTES = 1 << 20
 LOOK_SECONDS = 0.1  # between two looks at a command that is at work
 SPARE_BYTES = 1 << 20  # what may lie beside the file while it is fetched
 
@@ -53,6 +54,14 @@ def at_work(words: Sequence[str], folder: Path, most_bytes: int) -> Generator[by
             if process.returncode is not None:
                 return process.returncode
             yield b""
+
+
+def bytes_of(path: Path, start: int = 0) -> Iterator[bytes]:
+    """Yield the bytes of a file that was fetched, from a place on."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 @contextmanager

@@ -6,20 +6,19 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlunsplit
 
-from weighbridge.adapters.command import answered, at_work, found_command
+from weighbridge.adapters.command import answered, at_work, bytes_of, found_command
 from weighbridge.errors import InputError, StoreFailure
 from weighbridge.ports.objects import Object
+from weighbridge.stores.objects import matches
 
 HERE = "dvc"  # the scheme of a repository of this machine; dvc+https and its like lead to git's own addresses
 FORMS = (
     "dvc:///FOLDER?path=FILE&rev=REVISION (four slashes before a whole path) or dvc+https://HOST/REPOSITORY?path=FILE"
 )
-CHUNK_BYTES = 1 << 20
 NEWEST, POINTER = "HEAD", ".dvc"
 FOR_GOOD = ("no such file", "unknown git revision", "no git repository", "does not exist", "not a dvc repository")
 
@@ -42,13 +41,10 @@ class DvcObjects:
 
     def find(self, pattern: str) -> Sequence[Object]:
         """Return the files of one folder whose names match, without those that point to what DVC keeps."""
-        folder, _, name = pattern.rpartition("/")
-        files = [e for e in self._listed(pattern) if not e["isdir"] and fnmatchcase(e["path"], name)]
-        kept = sorted(
-            e["path"] for e in files if not e["path"].startswith((".", "_")) and not e["path"].endswith(POINTER)
-        )
-        by_name = {e["path"]: e for e in files}
-        return [self._object(f"{folder}/{each}" if folder else each, by_name[each]) for each in kept]
+        folder = pattern.rpartition("/")[0]
+        files = {f"{folder}/{e['path']}" if folder else e["path"]: e for e in self._listed(pattern) if not e["isdir"]}
+        kept = sorted(path for path in files if matches(path, pattern) and not path.endswith(POINTER))
+        return [self._object(path, files[path]) for path in kept]
 
     def read(self, found: Object, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes from a place on, once all of it came and has its MD5; until then empty pieces."""
@@ -63,10 +59,7 @@ class DvcObjects:
                     f"{found.path} in {self._shown} came with another MD5 than DVC lists: it has changed, then "
                     "run again, or its remote is damaged"
                 )
-            with target.open("rb") as file:
-                file.seek(start)
-                while chunk := file.read(CHUNK_BYTES):
-                    yield chunk
+            yield from bytes_of(target, start)
 
     def put(self, path: str, content: BinaryIO) -> None:
         """Refuse: what is put into a repository is a commit, which somebody has to make."""
@@ -124,8 +117,7 @@ def shown_address(parts: SplitResult) -> str:
 def _md5s(path: Path) -> tuple[str, str]:
     """Return a file's MD5 in hex, and the one that DVC had before version 3: with the line ends of Unix."""
     plain, unix = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            plain.update(chunk)
-            unix.update(chunk.replace(b"\r\n", b"\n"))
+    for chunk in bytes_of(path):
+        plain.update(chunk)
+        unix.update(chunk.replace(b"\r\n", b"\n"))
     return plain.hexdigest(), unix.hexdigest()

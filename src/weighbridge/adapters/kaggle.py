@@ -9,19 +9,19 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import SplitResult, parse_qsl, unquote
 
-from weighbridge.adapters.command import answered, at_work, found_command
+from weighbridge.adapters.command import CHUNK_BYTES, answered, at_work, bytes_of, found_command
 from weighbridge.clock import SECOND_US
 from weighbridge.errors import InputError, StoreFailure
 from weighbridge.ports.objects import Object
+from weighbridge.stores.objects import matches
 
 SCHEME = "kaggle"
 FORMS = "kaggle://competitions/NAME/FILE or kaggle://datasets/OWNER/NAME/FILE, perhaps with ?version=NUMBER"
-CHUNK_BYTES, PAGE_FILES = 1 << 20, 200
+PAGE_FILES = 200
 NEXT_PAGE = "Next Page Token = "
 FOR_NOW = re.compile(
     r"ConnectionPool|Connection(Error| aborted| reset)|timed out|5\d\d Server Error|\b429\b|unavailable"
@@ -45,10 +45,7 @@ class KaggleObjects:
 
     def find(self, pattern: str) -> Sequence[Object]:
         """Return the files of one folder whose names match."""
-        folder, _, name = pattern.rpartition("/")
-        pairs = [(PurePosixPath(found.path), found) for found in self._listed()]
-        kept = [f for at, f in pairs if f.path.rpartition("/")[0] == folder and fnmatchcase(at.name, name)]
-        return sorted((f for f in kept if not f.path.rpartition("/")[2].startswith((".", "_"))), key=lambda f: f.path)
+        return sorted((f for f in self._listed() if matches(f.path, pattern)), key=lambda f: f.path)
 
     def read(self, found: Object, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes from a place on, once all of it came; until then empty pieces."""
@@ -64,7 +61,7 @@ class KaggleObjects:
                     f"kaggle could not fetch {found.path} from {self._shown}; `kaggle {self._kind} download` tells "
                     "why, perhaps that rules are to be accepted"
                 )
-            yield from _from(start, _bytes(whole) if whole.is_file() else _unpacked(packed, name))
+            yield from bytes_of(whole, start) if whole.is_file() else _from(start, _unpacked(packed, name))
 
     def put(self, path: str, content: BinaryIO) -> None:
         """Refuse: a new version of a data set is for its owner to make."""
@@ -117,12 +114,6 @@ def _object(entry: dict[str, object]) -> Object:
         moment = datetime.fromisoformat(str(made))
         changed_us = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * SECOND_US)
     return Object(str(entry["name"]), size, None if changed_us is None else f"{changed_us}-{size}", changed_us)
-
-
-def _bytes(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
 
 
 def _unpacked(path: Path, name: str) -> Iterator[bytes]:

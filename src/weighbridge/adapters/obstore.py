@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from weighbridge.clock import SECOND_US
 from weighbridge.errors import InputError, MissingExtra, StoreFailure
 from weighbridge.ports.objects import Object
+from weighbridge.stores.objects import matches
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -48,15 +48,13 @@ class Objects:
 
     def find(self, pattern: str) -> Sequence[Object]:
         """Return the files of one folder whose names match, asked for page by page."""
-        folder, _, name = pattern.rpartition("/")
+        folder = pattern.rpartition("/")[0]
         try:
             listed = [entry for page in obstore.list(self._client, folder or None) for entry in page]
         except (OSError, exceptions.BaseError) as fault:
             raise self._told(pattern, fault) from None
         found = [_object(str(entry["path"]), entry) for entry in listed]
-        kept = [f for f in found if f.path.rpartition("/")[0] == folder]
-        kept = [f for f in kept if fnmatchcase(_last(f), name) and not _last(f).startswith((".", "_"))]
-        return sorted(kept, key=lambda f: f.path)
+        return sorted((f for f in found if matches(f.path, pattern)), key=lambda f: f.path)
 
     def read(self, found: Object, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes from a place on, as long as it has the tag that was found."""
@@ -125,7 +123,3 @@ def _object(path: str, entry: Mapping[str, object]) -> Object:
     tag, size = entry["e_tag"], entry["size"]
     assert isinstance(size, int)
     return Object(path, size, None if tag is None else str(tag), changed_us)
-
-
-def _last(found: Object) -> str:
-    return found.path.rpartition("/")[2]

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weighbridge.kernel.arrays import Bools, Floats, Ints
+from weighbridge.kernel.columns import whole
 from weighbridge.kernel.hashes import hashes
 
 TO_DEVIATION = 1.4826  # a normal's standard deviation in median absolute deviations: Rousseeuw and Croux (1993)
@@ -62,7 +63,7 @@ def _contents(table: pa.Table) -> npt.NDArray[Any]:
     """Return each row's content as one value that is equal where the rows are, void[n]."""
     parts = []
     for column in table.columns:
-        plain = pa.chunked_array([column.combine_chunks()]).combine_chunks()
+        plain = whole(column)
         kind = plain.type
         if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
             plain = plain.cast(pa.int8()) if pa.types.is_boolean(kind) else plain

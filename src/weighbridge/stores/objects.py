@@ -16,6 +16,12 @@ CHUNK_BYTES = 1 << 20
 HIDDEN = (".", "_")  # begin the names that a glob passes over
 
 
+def matches(path: str, pattern: str) -> bool:
+    """Return whether a glob means a file: of its folder, of a name like its last part, and not a hidden one."""
+    (folder, _, last), (wanted, _, name) = path.rpartition("/"), pattern.rpartition("/")
+    return folder == wanted and fnmatchcase(last, name) and not last.startswith(HIDDEN)
+
+
 class FolderObjects:
     """ObjectStore over the files below a folder."""
 
@@ -35,11 +41,11 @@ class FolderObjects:
 
     def find(self, pattern: str) -> Sequence[Object]:
         """Return the files of one folder whose names match."""
-        folder, _, name = pattern.rpartition("/")
+        folder = pattern.rpartition("/")[0]
         place = self._place(folder) if folder else self._folder
         found = sorted(p.name for p in place.iterdir() if p.is_file()) if place.is_dir() else []
-        kept = [n for n in found if fnmatchcase(n, name) and not n.startswith(HIDDEN)]
-        return [self.head(f"{folder}/{n}" if folder else n) for n in kept]
+        paths = [f"{folder}/{name}" if folder else name for name in found]
+        return [self.head(path) for path in paths if matches(path, pattern)]
 
     def read(self, found: Object, start: int = 0) -> Iterator[bytes]:
         """Yield the bytes of a file from a place on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,9 +84,7 @@ def spoken(log: Log, seq: Ints) -> Floats:
     found = np.ones(len(seq))
     if not len(seq) or not any(body.get("explore") for _, _, body in log.notes(POLICY)):
         return found
-    first, last = int(seq[0]) - 1, int(seq[-1])
-    for after in range(first, last, AT_ONCE):
-        decisions = log.decisions(after, min(after + AT_ONCE, last))
+    for decisions in _decisions(log, seq):
         decisions = decisions.filter(decisions["propensity"].is_valid())
         places = np.searchsorted(seq, ints(decisions["seq"]))
         here = seq[np.minimum(places, len(seq) - 1)] == ints(decisions["seq"])
@@ -97,12 +96,18 @@ def spoken(log: Log, seq: Ints) -> Floats:
 def unseen_declines(log: Log, seq: Ints) -> int:
     """Return how many of some events without a label, by seq, ascending, were declined with none to speak for them."""
     found = 0
-    for places in np.split(seq, np.flatnonzero(np.diff(seq // AT_ONCE)) + 1) if len(seq) else []:
-        decisions = log.decisions(int(places[0]) - 1, int(places[-1]))
-        decisions = decisions.filter(pc.is_in(decisions["seq"], value_set=pa.array(places)))
+    for decisions in _decisions(log, seq):
+        decisions = decisions.filter(pc.is_in(decisions["seq"], value_set=pa.array(seq)))
         propensity = np.array(decisions["propensity"].to_numpy(), dtype=np.float64)
         found += int(observed_weights(action_codes(decisions), propensity)[1].sum())
     return found
+
+
+def _decisions(log: Log, seq: Ints) -> Iterator[pa.Table]:
+    """Yield what was decided from the first to the last of some places, ascending, so much of the log at once."""
+    first, last = (int(seq[0]) - 1, int(seq[-1])) if len(seq) else (0, 0)
+    for after in range(first, last, AT_ONCE):
+        yield log.decisions(after, min(after + AT_ONCE, last))
 
 
 def at_most(share: float, count: float, usual: float | Floats) -> float:

@@ -16,6 +16,7 @@ from weighbridge.ports import Stores
 
 SAVE_EVERY_US = 5 * SECOND_US
 NEVER_US = 1 << 62
+ANSWERED, UNANSWERED, TIMED, SLOW, NEW, STALE = range(len(Counts._fields))  # places of `Counts`
 
 
 class Levels(Collector):
@@ -39,20 +40,20 @@ class Levels(Collector):
 
     def answered(self, *, repeated: bool, away: bool) -> None:
         """Count an event that got its decision; `away`: without a state."""
-        self._open[0] += 1
+        self._open[ANSWERED] += 1
         if not repeated:
-            self._open[4] += 1
+            self._open[NEW] += 1
             if away and self.lag_us > self._stale_us:
-                self._open[5] += 1
+                self._open[STALE] += 1
 
     def unanswered(self, events: int) -> None:
         """Count events that got none, for a reason of ours."""
-        self._open[1] += events
+        self._open[UNANSWERED] += events
 
     def timed(self, duration_us: int) -> None:
         """Count the time of an answer."""
-        self._open[2] += 1
-        self._open[3] += duration_us > self._slow_us
+        self._open[TIMED] += 1
+        self._open[SLOW] += duration_us > self._slow_us
 
     def settle(self, *, away: bool) -> None:
         """Put what was counted into the piece of now, and see how far the state is behind."""
